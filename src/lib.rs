@@ -1,0 +1,2 @@
+//! Keywright.
+pub mod base;
