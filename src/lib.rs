@@ -1,2 +1,3 @@
 //! Keywright.
+pub mod audit;
 pub mod base;

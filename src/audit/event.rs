@@ -1,0 +1,261 @@
+//! The table of events: one row is the variant, its dotted name, its meaning and its fields.
+
+use super::word::{Actor, Attempted, GrantEnd, SignInFailure, SignOutKind};
+use crate::base::{
+    id::{ClientId, ConsentId, GrantId, KeyId, SessionId, UserId},
+    scope::Scope,
+};
+use serde::Serialize;
+
+/// The identifiers that events are looked up by; each is a column with an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facets<'a> {
+    /// The client it concerns.
+    pub client: Option<&'a ClientId>,
+    /// The person it concerns; who did it to them is in the field `by`.
+    pub user: Option<&'a UserId>,
+    /// The grant it concerns.
+    pub grant: Option<&'a GrantId>,
+}
+
+/// A type of field; three of them are facets.
+trait Field {
+    fn note<'a>(&'a self, _facets: &mut Facets<'a>) {}
+}
+impl Field for ClientId {
+    fn note<'a>(&'a self, facets: &mut Facets<'a>) {
+        facets.client = Some(self);
+    }
+}
+impl Field for UserId {
+    fn note<'a>(&'a self, facets: &mut Facets<'a>) {
+        facets.user = Some(self);
+    }
+}
+impl Field for GrantId {
+    fn note<'a>(&'a self, facets: &mut Facets<'a>) {
+        facets.grant = Some(self);
+    }
+}
+impl<T: Field> Field for Option<T> {
+    fn note<'a>(&'a self, facets: &mut Facets<'a>) {
+        if let Some(field) = self {
+            field.note(facets);
+        }
+    }
+}
+macro_rules! plain_fields { ($($ty:ty),*) => { $(impl Field for $ty {})* } }
+plain_fields!(SessionId, ConsentId, KeyId, Scope, Actor, Attempted, GrantEnd, SignInFailure, SignOutKind);
+plain_fields!(String, &'static str, Vec<String>, Vec<&'static str>, u32, u64);
+
+/// A row of the table of kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The dotted name that is stored and searched for.
+    pub name: &'static str,
+    /// What it means, in a sentence.
+    pub doc: &'static str,
+    /// The names of its fields.
+    pub fields: &'static [&'static str],
+}
+
+macro_rules! events {
+    ($($(#[doc = $doc:literal])* $name:ident $kind:literal { $($field:ident: $ty:ty),* $(,)? })*) => {
+        /// Something that happened and is worth recording. Serialised, it is the object of its
+        /// fields; its name is [`Event::kind`].
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Event {
+            $(
+                $(#[doc = $doc])*
+                #[expect(missing_docs, reason = "fields are named by what they hold; the row says what happened")]
+                $name { $($field: $ty),* },
+            )*
+        }
+
+        /// Every kind of event, in the order of the table.
+        pub const KINDS: &[Kind] = &[
+            $(Kind { name: $kind, doc: concat!($($doc),*), fields: &[$(stringify!($field)),*] },)*
+        ];
+
+        impl Event {
+            /// The dotted name of its kind.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $kind,)* }
+            }
+
+            /// The identifiers it is looked up by.
+            #[must_use]
+            pub fn facets(&self) -> Facets<'_> {
+                let mut facets = Facets::default();
+                match self { $(Self::$name { $($field),* } => { $($field.note(&mut facets);)* })* }
+                facets
+            }
+        }
+    };
+}
+
+events! {
+    /// A person signed in.
+    SignedIn "session.started" { user: UserId, session: SessionId, amr: Vec<&'static str> }
+    /// A sign-in failed.
+    SignInFailed "session.refused" { username: Attempted, user: Option<UserId>, why: SignInFailure }
+    /// A sign-in was turned away unheard, because too many failed before it.
+    SignInThrottled "session.throttled" { username: Attempted, user: Option<UserId>, budget: &'static str, retry_after: u64 }
+    /// A session ended.
+    SignedOut "session.ended" { session: SessionId, user: UserId, how: SignOutKind }
+    /// All sessions of a person were ended.
+    SignedOutEverywhere "session.all_ended" { user: UserId, by: Actor }
+    /// A password was set or changed.
+    PasswordChanged "user.password_changed" { user: UserId, by: Actor }
+    /// A person was added.
+    UserAdded "user.added" { user: UserId, by: Actor }
+    /// A person was disabled: no sign-in, no refresh.
+    UserDisabled "user.disabled" { user: UserId, by: Actor }
+    /// A disabled person was enabled again.
+    UserEnabled "user.enabled" { user: UserId, by: Actor }
+    /// Members of a person's profile were changed; their names only.
+    ProfileChanged "user.profile_changed" { user: UserId, by: Actor, members: Vec<String> }
+    /// A person agreed to what a client asked for.
+    ConsentGiven "consent.given" { consent: Option<ConsentId>, user: UserId, client: ClientId, scope: Scope, resources: Vec<String> }
+    /// A person took their consent back.
+    ConsentWithdrawn "consent.withdrawn" { consent: Option<ConsentId>, user: UserId, client: ClientId, by: Actor }
+    /// A person declined what a client asked for.
+    ConsentDenied "consent.denied" { user: UserId, client: ClientId, scope: Scope }
+    /// An authorization code was issued.
+    CodeIssued "code.issued" { client: ClientId, user: UserId, grant: GrantId, session: Option<SessionId>, scope: Scope, resources: Vec<String> }
+    /// An authorization code came a second time; its grant is revoked.
+    CodeReplayed "code.replayed" { client: ClientId, user: Option<UserId>, grant: Option<GrantId> }
+    /// A client sent a PKCE challenge it had sent before; a challenge is for one request.
+    ChallengeReused "code.challenge_reused" { client: ClientId }
+    /// Tokens were issued.
+    TokensIssued "token.issued" { client: ClientId, user: Option<UserId>, grant: Option<GrantId>, grant_type: &'static str, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
+    /// A refresh token was rotated and a new access token issued.
+    TokenRefreshed "token.refreshed" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
+    /// A spent refresh token came again within the grace window and got the same successor.
+    RefreshReplayedInGrace "token.replayed_in_grace" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, jti: String }
+    /// A spent refresh token came again outside the grace window; its grant is revoked.
+    RefreshReused "token.reused" { client: ClientId, user: Option<UserId>, grant: GrantId, presented: u32, current: u32 }
+    /// One access token was revoked.
+    AccessTokenRevoked "token.revoked" { jti: String, client: ClientId, by: Actor }
+    /// A grant was revoked, with every token issued under it.
+    GrantRevoked "grant.revoked" { grant: GrantId, client: Option<ClientId>, user: Option<UserId>, why: GrantEnd, by: Actor }
+    /// A client failed to authenticate.
+    ClientAuthenticationFailed "client.refused" { client: ClientId, method: &'static str, why: &'static str }
+    /// A client assertion came a second time.
+    AssertionReplayed "client.assertion_replayed" { client: ClientId, jti: String }
+    /// A client was registered.
+    ClientAdded "client.added" { client: ClientId, by: Actor }
+    /// Members of a client's registration were changed; their names only.
+    ClientChanged "client.changed" { client: ClientId, by: Actor, members: Vec<String> }
+    /// A client was disabled: it gets no tokens.
+    ClientDisabled "client.disabled" { client: ClientId, by: Actor }
+    /// A disabled client was enabled again.
+    ClientEnabled "client.enabled" { client: ClientId, by: Actor }
+    /// A client got a new secret; the one before it ends at once or after an overlap.
+    ClientSecretRotated "client.secret_rotated" { client: ClientId, by: Actor }
+    /// A signing key was made.
+    SigningKeyCreated "key.created" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
+    /// A signing key began to sign.
+    SigningKeyPromoted "key.promoted" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
+    /// A signing key stopped signing; it is still published.
+    SigningKeyRetired "key.retired" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
+    /// A signing key was deleted.
+    SigningKeyDeleted "key.deleted" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
+    /// A client was told of a sign-out (Back-Channel Logout 1.0).
+    LogoutDelivered "logout.delivered" { client: ClientId, user: Option<UserId>, attempts: u32 }
+    /// A client could not be told of a sign-out, after the last attempt.
+    LogoutDeliveryFailed "logout.failed" { client: ClientId, user: Option<UserId>, attempts: u32, why: &'static str }
+    /// Events were lost: the queue of those written in batches was full or the store was away.
+    AuditLost "audit.lost" { count: u64 }
+}
+
+impl Event {
+    /// Its fields as a JSON object, absent ones left out.
+    #[must_use]
+    pub fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
+        // No field of ours can fail to serialise: all keys are text and all numbers are integers.
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(fields)) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+            Ok(_) | Err(_) => serde_json::Map::new(),
+        }
+    }
+    /// The client it concerns.
+    #[must_use]
+    pub fn client(&self) -> Option<&ClientId> {
+        self.facets().client
+    }
+    /// The person it concerns.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserId> {
+        self.facets().user
+    }
+    /// The grant it concerns.
+    #[must_use]
+    pub fn grant(&self) -> Option<&GrantId> {
+        self.facets().grant
+    }
+}
+
+/// The reference page of events, in Markdown.
+#[must_use]
+pub fn docs_events() -> String {
+    let mut page = String::from(
+        "# Audit events\n\nWritten in the transaction of what they record. Fields that do not apply are left out. \
+         No event holds a password, token, code or secret.\n\n| event | what happened | fields |\n|---|---|---|\n",
+    );
+    for kind in KINDS {
+        let fields: Vec<_> = kind.fields.iter().map(|field| format!("`{field}`")).collect();
+        page.push_str(&format!("| `{}` | {} | {} |\n", kind.name, kind.doc.trim(), fields.join(", ")));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Event {
+        Event::SignInFailed { username: Attempted::new("ann"), user: None, why: SignInFailure::UnknownUser }
+    }
+
+    #[test]
+    fn every_kind_has_one_dotted_name_and_a_sentence() {
+        let mut names: Vec<_> = KINDS.iter().map(|k| k.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KINDS.len());
+        for kind in KINDS {
+            assert!(kind.name.split_once('.').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()), "{}", kind.name);
+            assert!(kind.doc.ends_with('.'), "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn an_event_is_the_object_of_its_fields() {
+        assert_eq!(refused().kind(), "session.refused");
+        let json = serde_json::to_string(&refused().fields()).unwrap();
+        assert_eq!(json, r#"{"username":"ann","why":"unknown_user"}"#);
+    }
+
+    #[test]
+    fn it_is_found_by_client_person_and_grant_but_not_by_who_did_it() {
+        let event = Event::GrantRevoked {
+            grant: GrantId::from_u128(1),
+            client: ClientId::parse("shop"),
+            user: None,
+            why: GrantEnd::Operator,
+            by: Actor::User(UserId::from_u128(2)),
+        };
+        assert_eq!(event.grant(), Some(&GrantId::from_u128(1)));
+        assert_eq!(event.client().map(ClientId::as_str), Some("shop"));
+        assert_eq!(event.user(), None);
+        assert_eq!(refused().facets(), Facets::default());
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_every_kind() {
+        assert_eq!(docs_events().lines().filter(|l| l.starts_with("| `")).count(), KINDS.len());
+    }
+}
