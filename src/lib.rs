@@ -1,3 +1,4 @@
 //! Keywright.
 pub mod audit;
 pub mod base;
+pub mod demo;

@@ -1,0 +1,134 @@
+//! What `keywright demo` prints: where to go, how to sign in, and commands to paste.
+
+use crate::base::{id::ClientId, secret::Secret, uri::Issuer};
+use std::fmt::Write;
+
+/// Whether the data folder was made by this start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Everything was created just now.
+    First,
+    /// It was here already and is used as it is.
+    Again,
+}
+
+/// Everything that the demonstration tells the person who started it.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The issuer that is being served.
+    pub issuer: Issuer,
+    /// Scheme, host and port of the relying application.
+    pub application: String,
+    /// The name with which the person of the demonstration signs in.
+    pub username: String,
+    /// Their password.
+    pub password: Secret<String>,
+    /// The machine client, for `client_credentials`.
+    pub machine_id: ClientId,
+    /// Its secret.
+    pub machine_secret: Secret<String>,
+    /// Where the data is, as the person would type it.
+    pub data: String,
+    /// Whether this is the first start.
+    pub start: Start,
+}
+
+/// The text, with a line end after its last line. It holds the secrets of the demonstration on
+/// purpose: they are worth nothing elsewhere, and must be at hand here.
+#[must_use]
+pub fn banner(of: &Opening) -> String {
+    let mut out = String::with_capacity(2600);
+    // Writing to a String cannot fail.
+    let _ = write_places(&mut out, of);
+    let _ = write_commands(&mut out, of);
+    out
+}
+
+fn write_places(out: &mut String, of: &Opening) -> std::fmt::Result {
+    let Opening { issuer, application, username, password, data, .. } = of;
+    let state = match of.start {
+        Start::First => format!("created in {data}"),
+        Start::Again => format!("{data} (the same as last time)"),
+    };
+    writeln!(out, "\nKeywright demonstration. NOT for production: the secrets below are printed,")?;
+    writeln!(out, "traffic is plain http, and it listens on this machine only.\n")?;
+    writeln!(out, "  Start here      {application}/   (an application that signs you in and explains each step)")?;
+    writeln!(out, "  Sign in as      {username}")?;
+    writeln!(out, "  with password   {}\n", password.expose())?;
+    writeln!(out, "  Issuer          {issuer}")?;
+    writeln!(out, "  Your account    {}", issuer.at("/account"))?;
+    writeln!(out, "  Discovery       {}", issuer.at("/.well-known/openid-configuration"))?;
+    writeln!(out, "  Data            {state}")
+}
+
+fn write_commands(out: &mut String, of: &Opening) -> std::fmt::Result {
+    let user = quoted(&format!("{}:{}", of.machine_id, of.machine_secret.expose()));
+    let at = |path| quoted(&of.issuer.at(path));
+    let resource = quoted(&format!("resource={}/api", of.application));
+    writeln!(out, "\nThe same for a machine; paste it into another terminal:\n")?;
+    writeln!(out, "  # an access token by client credentials (RFC 6749 section 4.4)")?;
+    writeln!(out, "  TOKEN=$(curl -s -u {user} {} \\", at("/token"))?;
+    writeln!(out, "    -d grant_type=client_credentials -d scope=demo.read \\")?;
+    writeln!(out, "    --data-urlencode {resource} \\")?;
+    writeln!(out, "    | sed -n 's/.*\"access_token\" *: *\"\\([^\"]*\\)\".*/\\1/p'); echo \"$TOKEN\"\n")?;
+    writeln!(out, "  # use it at the sample API, which verifies it through the issuer's JWKS (RFC 9068)")?;
+    writeln!(
+        out,
+        "  curl -s -H \"Authorization: Bearer $TOKEN\" {}\n",
+        quoted(&format!("{}/api/hello", of.application))
+    )?;
+    writeln!(out, "  # ask the issuer about it (RFC 7662)")?;
+    writeln!(out, "  curl -s -u {user} {} -d \"token=$TOKEN\"\n", at("/introspect"))?;
+    writeln!(out, "  # revoke it (RFC 7009), then ask again: \"active\" is now false")?;
+    writeln!(out, "  curl -s -o /dev/null -w '%{{http_code}}\\n' -u {user} {} -d \"token=$TOKEN\"", at("/revoke"))?;
+    writeln!(out, "  curl -s -u {user} {} -d \"token=$TOKEN\"\n", at("/introspect"))?;
+    writeln!(out, "Stop with Ctrl-C. Delete {} to begin anew.", of.data)
+}
+
+/// The text as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/:=@%+,".contains(&b);
+    if text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opening(start: Start) -> Opening {
+        Opening {
+            issuer: Issuer::parse("http://127.0.0.1:8080").unwrap(),
+            application: "http://127.0.0.1:8090".into(),
+            username: "ada".into(),
+            password: Secret::new("pass phrase".into()),
+            machine_id: ClientId::parse("demo-machine").unwrap(),
+            machine_secret: Secret::new("it's$secret".into()),
+            data: "./keywright-data".into(),
+            start,
+        }
+    }
+
+    #[test]
+    fn it_names_every_address_and_says_that_it_is_a_demonstration() {
+        let text = banner(&opening(Start::First));
+        for needle in [
+            "NOT for production",
+            "http://127.0.0.1:8090/",
+            "http://127.0.0.1:8080/account",
+            "created in ./keywright-data",
+            "pass phrase",
+            "/introspect",
+            "/revoke",
+        ] {
+            assert!(text.contains(needle), "{needle} in\n{text}");
+        }
+        assert!(banner(&opening(Start::Again)).contains("the same as last time"));
+    }
+
+    #[test]
+    fn a_secret_with_shell_characters_stays_one_word() {
+        assert_eq!(quoted("it's$x"), r"'it'\''s$x'");
+        assert_eq!(quoted("http://127.0.0.1:8080/token"), "http://127.0.0.1:8080/token");
+        assert!(banner(&opening(Start::First)).contains(r"'demo-machine:it'\''s$secret'"));
+    }
+}
