@@ -1,4 +1,5 @@
 //! Keywright.
+pub mod account;
 pub mod audit;
 pub mod base;
 pub mod demo;
