@@ -2,4 +2,6 @@
 pub mod account;
 pub mod audit;
 pub mod base;
+pub mod cluster;
 pub mod demo;
+pub mod limit;
