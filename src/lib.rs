@@ -5,3 +5,4 @@ pub mod base;
 pub mod cluster;
 pub mod demo;
 pub mod limit;
+pub mod http;

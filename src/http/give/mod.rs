@@ -1,0 +1,5 @@
+//! Replies: what goes out of the edge.
+
+pub mod device;
+pub mod page;
+pub mod pages;
