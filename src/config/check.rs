@@ -1,0 +1,111 @@
+//! What no single setting can say: rules between settings, and what is allowed but doubtful.
+
+use super::{Config, Synchronous, problem::Problem, setting::Setting};
+use crate::base::moment::Span;
+use std::collections::BTreeSet;
+
+/// Every rule between settings that does not hold.
+pub(super) fn problems(config: &Config) -> Vec<Problem> {
+    let mut found = Vec::new();
+    listening(config, &mut found);
+    lifetimes(config, &mut found);
+    resources(config, &mut found);
+    found
+}
+
+/// Plain HTTP may leave this machine only behind a proxy that ends TLS, and then the issuer is https.
+fn listening(config: &Config, found: &mut Vec<Problem>) {
+    let server = &config.server;
+    if !server.issuer.is_https() && !server.listen.ip().is_loopback() {
+        found.push(Problem::new(
+            "server.listen",
+            format!("{} would serve plain http to other machines, for server.issuer is {}", server.listen, server.issuer),
+            "listen on a loopback address, or put a proxy that ends TLS in front and make server.issuer its https address",
+        ));
+    }
+    if server.metrics_listen == Some(server.listen) {
+        found.push(Problem::new(
+            "server.metrics_listen",
+            "is the same as server.listen",
+            "choose another port, one that the public cannot reach",
+        ));
+    }
+}
+
+fn lifetimes(config: &Config, found: &mut Vec<Problem>) {
+    let Config { tokens, keys, sign_in, .. } = config;
+    let mut not_beyond = |(name, value): (&str, Span), (other, bound): (&str, Span)| {
+        if value > bound {
+            let text = |span: Span| span.to_toml().unwrap_or_default();
+            let wrong = format!("{} is longer than {other}, {}", text(value), text(bound));
+            found.push(Problem::new(name, wrong, format!("make it no longer than {other}")));
+        }
+    };
+    not_beyond(("tokens.refresh_idle", tokens.refresh_idle), ("tokens.refresh_absolute", tokens.refresh_absolute));
+    not_beyond(("sign_in.session_idle", sign_in.session_idle), ("sign_in.session_absolute", sign_in.session_absolute));
+    // A key that signs before every cached key set has expired makes tokens that cannot be verified.
+    not_beyond(("keys.jwks_max_age", keys.jwks_max_age), ("keys.publish_before_use", keys.publish_before_use));
+    not_beyond(("keys.publish_before_use", keys.publish_before_use), ("keys.rotation_period", keys.rotation_period));
+}
+
+/// Scopes that mean something to OpenID Connect, whatever an API thinks.
+const RESERVED: [&str; 6] = ["openid", "profile", "email", "address", "phone", "offline_access"];
+
+fn resources(config: &Config, found: &mut Vec<Problem>) {
+    let mut seen = BTreeSet::new();
+    for (n, resource) in config.resources.iter().enumerate() {
+        if !seen.insert(&resource.identifier) {
+            let wrong = format!("{:?} is the identifier of an earlier one", resource.identifier.as_str());
+            found.push(Problem::new(format!("resources[{n}].identifier"), wrong, "give each API one table"));
+        }
+        let mut names = BTreeSet::new();
+        for scope in &resource.scopes {
+            let reserved = RESERVED.contains(&scope.name.as_str());
+            if reserved || !names.insert(&scope.name) {
+                let why = if reserved { "is a scope of OpenID Connect" } else { "is listed twice" };
+                let wrong = format!("{:?} {why}", scope.name);
+                found.push(Problem::new(format!("resources[{n}].scopes"), wrong, "name each scope of the API once"));
+            }
+        }
+    }
+}
+
+/// What is allowed but doubtful.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let Config { server, tokens, .. } = config;
+    let mut found = Vec::new();
+    let mut when = |doubtful: bool, what: String| {
+        if doubtful {
+            found.push(what);
+        }
+    };
+    when(
+        server.issuer.is_https() && server.trusted_proxies.is_empty(),
+        "server.trusted_proxies is empty though server.issuer is https: if a proxy ends TLS, every caller seems to \
+         come from it, and one guesser slows down everybody"
+            .into(),
+    );
+    for everywhere in server.trusted_proxies.iter().filter(|net| net.prefix_len() == 0) {
+        when(true, format!("server.trusted_proxies has {everywhere}: anybody can forge the address they come from"));
+    }
+    when(
+        config.secrets.kek.is_none() && matches!(config.database_url(), super::DatabaseUrl::Postgres(_)),
+        format!(
+            "secrets.kek is unset: the key in {} is known to this node alone; give all nodes one key by KEYWRIGHT_KEK_FILE",
+            config.kek_file().display()
+        ),
+    );
+    when(
+        config.database.sqlite_synchronous == Synchronous::Normal,
+        "database.sqlite_synchronous is \"normal\": the last commits, revocations among them, may be lost with the power"
+            .into(),
+    );
+    if let Some(audience) = &tokens.default_audience {
+        let listed = config.resources.iter().any(|resource| resource.identifier == *audience);
+        when(
+            !listed && !config.resources.is_empty(),
+            format!("tokens.default_audience is {audience}, which is none of [[resources]]"),
+        );
+    }
+    found
+}

@@ -1,0 +1,141 @@
+//! The variables `KEYWRIGHT_*` and `KEYWRIGHT_*_FILE`, and what must not be taken for one of them.
+
+use super::{
+    problem::{Problem, nearest},
+    reader::Report,
+};
+use std::{collections::BTreeMap, ffi::OsString, fs, path::PathBuf};
+
+/// What every variable of ours begins with.
+pub(super) const PREFIX: &str = "KEYWRIGHT_";
+/// The variable that names the configuration file; it is no setting.
+pub const CONFIG_VARIABLE: &str = "KEYWRIGHT_CONFIG";
+/// What is appended to a name when the variable holds the path of a file with the value.
+const FILE: &str = "_FILE";
+/// Second names of settings.
+const ALIASES: [(&str, &str); 1] = [("KEYWRIGHT_KEK", "KEYWRIGHT_SECRETS_KEK")];
+
+/// The variable of a setting.
+#[must_use]
+pub(super) fn variable(section: &str, field: &str) -> String {
+    format!("{PREFIX}{}_{}", section.to_uppercase(), field.to_uppercase())
+}
+
+/// The names that documentation gives for a setting: the short one first, where it has one.
+#[must_use]
+pub(super) fn documented(section: &str, field: &str) -> Vec<String> {
+    let long = variable(section, field);
+    let short = ALIASES.iter().filter(|(_, of)| *of == long).map(|(short, _)| (*short).to_owned());
+    short.chain([long.clone()]).collect()
+}
+
+/// The variables of this process that are ours. Text that is no Unicode becomes replacement
+/// characters, which no setting accepts.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+    };
+    std::env::vars_os().map(text).filter(|(name, _)| name.starts_with(PREFIX))
+}
+
+/// A value that was given.
+pub(super) struct Given {
+    /// The variable, as the operator wrote it.
+    pub(super) variable: String,
+    /// The value.
+    pub(super) text: String,
+    /// Whether it is the content of a file, which messages must not repeat.
+    pub(super) from_file: bool,
+}
+
+/// The values that the environment gives, by the variables of their settings.
+pub(super) struct Environment(BTreeMap<String, Given>);
+
+impl Environment {
+    /// Sorts the variables; reports unknown ones, settings given twice and files that cannot be read.
+    pub(super) fn collect(
+        variables: impl Iterator<Item = (String, String)>,
+        known: &[String],
+        report: &mut Report,
+    ) -> Self {
+        let mut found = Self(BTreeMap::new());
+        let ours = |(name, value): &(String, String)| {
+            name.starts_with(PREFIX) && name != CONFIG_VARIABLE && !made_by_kubernetes(name, value)
+        };
+        let ours: BTreeMap<String, String> = variables.filter(ours).collect();
+        for (name, value) in ours {
+            match target(&name, known) {
+                Some((setting, Holds::Value)) => found.add(setting, (name, value, false), report),
+                Some((setting, Holds::Path)) => match read(&value) {
+                    Ok(text) => found.add(setting, (name, text, true), report),
+                    Err(wrong) => {
+                        report.problems.push(Problem::new(name, wrong, "name a file that the server can read"))
+                    }
+                },
+                None => report.problems.push(unknown(&name, known)),
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, setting: String, (variable, text, from_file): (String, String, bool), report: &mut Report) {
+        if let Some(other) = self.0.get(&setting) {
+            let wrong = format!("sets what {} sets too", other.variable);
+            report.problems.push(Problem::new(variable, wrong, "keep one of the two"));
+            return;
+        }
+        self.0.insert(setting, Given { variable, text, from_file });
+    }
+
+    pub(super) fn get(&self, variable: &str) -> Option<&Given> {
+        self.0.get(variable)
+    }
+}
+
+enum Holds {
+    Value,
+    Path,
+}
+
+/// The setting that a variable is for.
+fn target(name: &str, known: &[String]) -> Option<(String, Holds)> {
+    let long = |name: &str| {
+        let aliased = ALIASES.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
+        known.iter().find(|setting| *setting == aliased).cloned()
+    };
+    if let Some(setting) = long(name) {
+        return Some((setting, Holds::Value));
+    }
+    name.strip_suffix(FILE).and_then(long).map(|setting| (setting, Holds::Path))
+}
+
+fn unknown(name: &str, known: &[String]) -> Problem {
+    let (stem, end) = name.strip_suffix(FILE).map_or((name, ""), |stem| (stem, FILE));
+    let names = known.iter().map(String::as_str).chain(ALIASES.iter().map(|(short, _)| *short));
+    let near = nearest(stem, names).unwrap_or(PREFIX);
+    Problem::new(name, "is not the variable of a setting", format!("the nearest known one is {near}{end}"))
+}
+
+/// The content of a file without the one newline that editors put at its end.
+fn read(path: &str) -> Result<String, String> {
+    let path = PathBuf::from(path);
+    let bytes = fs::read(&path).map_err(|e| format!("names {}, which cannot be read: {e}", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("names {}, which is not UTF-8 text", path.display()))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+/// Kubernetes gives every container variables for each service of its namespace; a service
+/// called `keywright` makes `KEYWRIGHT_SERVICE_HOST`, `KEYWRIGHT_PORT`, `KEYWRIGHT_PORT_80_TCP`
+/// and so on. They are nobody's mistake.
+fn made_by_kubernetes(name: &str, value: &str) -> bool {
+    let addressed = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && addressed)
+        || ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| {
+            name.contains("_PORT_")
+                && (name.ends_with(protocol)
+                    || ["_ADDR", "_PORT", "_PROTO"].iter().any(|end| name.ends_with(&format!("{protocol}{end}"))))
+        })
+}
