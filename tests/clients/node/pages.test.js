@@ -1,0 +1,222 @@
+// The pages a person sees: keyboard only, narrow, light and dark, without JavaScript, and by axe's accessibility rules.
+// Screenshots go to target/screenshots.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import axe from "axe-core";
+import { launch, passPages, screenshot } from "./chromium.js";
+import { Server } from "./server.js";
+
+const CALLBACK = "http://127.0.0.1:9/callback"; // Nobody listens there: the address alone is looked at.
+const PERSON = { username: "ada", password: "correct horse battery staple 9" };
+
+let server, chromium;
+
+before(async () => {
+  server = await Server.start({
+    people: { [PERSON.username]: PERSON.password },
+    clients: {
+      "A reading room": {
+        redirect_uris: [CALLBACK],
+        post_logout_redirect_uris: ["http://127.0.0.1:9/out"],
+        grant_types: ["authorization_code", "refresh_token"],
+        response_types: ["code"],
+        token_endpoint_auth_method: "none",
+        scope: "openid profile email offline_access read",
+        client_uri: "https://reading-room.example",
+      },
+    },
+  });
+  chromium = await launch();
+});
+
+after(async () => {
+  await chromium?.close();
+  await server?.stop();
+});
+
+function authorizeAddress(more = {}) {
+  const url = new URL(`${server.issuer}/authorize`);
+  url.search = new URLSearchParams({
+    response_type: "code",
+    client_id: server.clients["A reading room"].client_id,
+    redirect_uri: CALLBACK,
+    scope: "openid profile email offline_access",
+    state: "s",
+    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    code_challenge_method: "S256",
+    ...more,
+  });
+  return url.href;
+}
+
+// The callback's address, without going there.
+async function visit(options = {}) {
+  const context = await chromium.newContext(options);
+  await context.route("http://127.0.0.1:9/**", (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<title>app</title>back" }));
+  const page = await context.newPage();
+  const problems = [];
+  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  return { context, page, problems };
+}
+
+async function toSignIn(page) {
+  await page.goto(authorizeAddress());
+  await page.waitForSelector("input[name=password]");
+}
+
+async function toConsent(page) {
+  await toSignIn(page);
+  await page.fill("input[name=username]", PERSON.username);
+  await page.fill("input[name=password]", PERSON.password);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("button[name=decision][value=allow]");
+}
+
+async function toAccount(page) {
+  await page.goto(`${server.issuer}/account`);
+  await passPages(page, `${server.issuer}/account`, PERSON);
+}
+
+const PAGES = {
+  "sign-in": toSignIn,
+  "sign-in-failed": async (page) => {
+    await toSignIn(page);
+    await page.fill("input[name=username]", PERSON.username);
+    await page.fill("input[name=password]", "not this one at all");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("[role=alert]");
+  },
+  consent: toConsent,
+  account: toAccount,
+  "sign-out": async (page) => {
+    await toAccount(page);
+    await page.goto(`${server.issuer}/end_session`);
+  },
+  dead: (page) => page.goto(authorizeAddress({ redirect_uri: "https://elsewhere.example/" })),
+  "not-found": (page) => page.goto(`${server.issuer}/no-such-page`),
+};
+
+for (const [name, go] of Object.entries(PAGES)) {
+  describe(`page ${name}`, () => {
+    for (const colorScheme of ["light", "dark"]) {
+      test(`in ${colorScheme}: no accessibility problem, no error in the console`, async () => {
+        const { context, page, problems } = await visit({ colorScheme, reducedMotion: "reduce" });
+        await go(page);
+        await screenshot(page, `${name}-${colorScheme}`);
+        await page.evaluate(axe.source);
+        const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] }));
+        const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+        assert.deepEqual(grave.map(({ id, nodes }) => [id, nodes.map((n) => `${n.html} ${n.failureSummary}`)]), []);
+        // A page with a 4xx status is reported in the console as a failed load of itself: that is no fault of the page.
+        assert.deepEqual(problems.filter((p) => !/status of 4\d\d/.test(p)), []);
+        await context.close();
+      });
+    }
+
+    test("at 320 px nothing runs out of the side, and targets can be hit", async () => {
+      const { context, page } = await visit({ viewport: { width: 320, height: 640 } });
+      await go(page);
+      await screenshot(page, `${name}-320`);
+      const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+      assert.ok(wide <= room, `${wide} px of content in ${room} px`);
+      for (const button of await page.locator("button:visible").all()) {
+        const box = await button.boundingBox();
+        assert.ok(box.height >= 24 && box.width >= 24, `a button of ${box.width} × ${box.height}`);
+      }
+      await context.close();
+    });
+  });
+}
+
+describe("by keyboard alone", () => {
+  // Tabs until the focus is on what `selector` names, and checks that the focus can be seen.
+  async function tabTo(page, selector) {
+    for (let press = 0; press < 40; press++) {
+      if (await page.evaluate((s) => document.activeElement?.matches(s), selector)) {
+        const visible = await page.evaluate(() => {
+          const style = getComputedStyle(document.activeElement);
+          return (style.outlineStyle !== "none" && style.outlineWidth !== "0px") || style.boxShadow !== "none";
+        });
+        assert.ok(visible, `focus on ${selector} cannot be seen`);
+        return;
+      }
+      await page.keyboard.press("Tab");
+    }
+    assert.fail(`no way to ${selector} by Tab`);
+  }
+
+  test("sign-in, consent, account, sign-out", async () => {
+    const { context, page } = await visit();
+    await toSignIn(page);
+    await tabTo(page, "input[name=username]");
+    await page.keyboard.type(PERSON.username);
+    await tabTo(page, "input[name=password]");
+    await page.keyboard.type(PERSON.password);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("button[name=decision]");
+    await tabTo(page, "button[name=decision][value=allow]");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`${CALLBACK}**`);
+    assert.ok(new URL(page.url()).searchParams.get("code"));
+    await page.goto(`${server.issuer}/account`);
+    await tabTo(page, "main a[href], main button");
+    await page.goto(`${server.issuer}/end_session`);
+    await tabTo(page, "button[name=decision][value=sign_out]");
+    await page.keyboard.press("Enter");
+    await page.waitForLoadState("load");
+    await page.goto(authorizeAddress());
+    await page.waitForSelector("input[name=password]");
+    await context.close();
+  });
+});
+
+describe("without JavaScript", () => {
+  test("sign-in, consent and account work as they do with it", async () => {
+    const { context, page } = await visit({ javaScriptEnabled: false });
+    await page.goto(authorizeAddress());
+    const seen = await passPages(page, CALLBACK, PERSON);
+    assert.equal(seen[0], "sign-in");
+    const answer = new URL(page.url()).searchParams;
+    assert.ok(answer.get("code"));
+    assert.equal(answer.get("iss"), server.issuer);
+    assert.equal(answer.get("state"), "s");
+    await page.goto(`${server.issuer}/account`);
+    assert.ok(page.url().startsWith(`${server.issuer}/account`));
+    assert.match(await page.locator("body").innerText(), new RegExp(PERSON.username));
+    await context.close();
+  });
+
+  test("form_post has a button to press", async () => {
+    const { context, page } = await visit({ javaScriptEnabled: false });
+    await page.goto(authorizeAddress({ response_mode: "form_post" }));
+    for (let step = 0; step < 3; step++) {
+      if (await page.locator("input[name=code]").count()) break;
+      if (await page.locator("input[name=password]").count()) {
+        await page.fill("input[name=username]", PERSON.username);
+        await page.fill("input[name=password]", PERSON.password);
+        await page.locator("form:has(input[name=password]) button").first().click();
+      } else await page.click("button[name=decision][value=allow]");
+      await page.waitForLoadState("load");
+    }
+    await page.locator("form:has(input[name=code]) button").click();
+    await page.waitForURL(`${CALLBACK}**`);
+    await context.close();
+  });
+});
+
+describe("what a page may do", () => {
+  test("every page forbids framing, foreign scripts and storing", async () => {
+    for (const address of [authorizeAddress(), `${server.issuer}/account`, authorizeAddress({ client_id: "nobody" })]) {
+      const reply = await fetch(address);
+      const policy = reply.headers.get("content-security-policy") ?? "";
+      assert.match(policy, /default-src 'none'/, address);
+      assert.match(policy, /frame-ancestors 'none'/, address);
+      assert.doesNotMatch(policy, /unsafe-(inline|eval)/, address);
+      assert.equal(reply.headers.get("x-content-type-options"), "nosniff", address);
+      assert.match(reply.headers.get("cache-control") ?? "", /no-store/, address);
+      assert.match(reply.headers.get("referrer-policy") ?? "", /no-referrer/, address);
+    }
+  });
+});
