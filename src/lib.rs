@@ -7,3 +7,5 @@ pub mod demo;
 pub mod limit;
 pub mod http;
 pub mod config;
+pub mod jose;
+pub mod keyring;

@@ -1,0 +1,125 @@
+//! A set of public keys (RFC 7517 §5), and the one way to choose among them: by our own
+//! knowledge and the token's header, never by what the token claims.
+
+use super::{
+    alg::Scheme,
+    json,
+    verifying::{BadKey, VerifyingKey},
+};
+use serde_json::Value;
+use std::fmt;
+
+/// The largest text of a set, in bytes.
+pub const MAX_TEXT: usize = 64 * 1024;
+/// The largest set.
+pub const MAX_KEYS: usize = 32;
+
+/// Why a text is no usable key set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadKeySet {
+    /// More than 64 KiB.
+    TooLong,
+    /// No JSON, no object, a member twice, or no list `keys`.
+    NotASet,
+    /// More than 32 keys.
+    TooMany,
+    /// One of the keys must not be there.
+    Key(BadKey),
+}
+
+impl BadKeySet {
+    /// For developers.
+    #[must_use]
+    pub const fn because(self) -> &'static str {
+        match self {
+            Self::TooLong => "the key set is longer than 64 KiB",
+            Self::NotASet => "the key set must be a JSON object, each member once, with a list `keys`",
+            Self::TooMany => "the key set holds more than 32 keys",
+            Self::Key(key) => key.because(),
+        }
+    }
+}
+
+impl fmt::Display for BadKeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.because())
+    }
+}
+
+impl std::error::Error for BadKeySet {}
+
+/// Public keys to verify with.
+#[derive(Debug, Default)]
+pub struct KeySet(Vec<VerifyingKey>);
+
+impl KeySet {
+    /// Reads the text of a set, as fetched.
+    ///
+    /// RFC 7517 §5: keys of types, algorithms or uses that we do not know are passed over. A
+    /// private, symmetric, weak or malformed key condemns the set, so that its owner hears of it.
+    ///
+    /// # Errors
+    /// [`BadKeySet`], which says why not.
+    pub fn parse(text: &[u8]) -> Result<Self, BadKeySet> {
+        if text.len() > MAX_TEXT {
+            return Err(BadKeySet::TooLong);
+        }
+        let set = json::value(text).map_err(|_| BadKeySet::NotASet)?;
+        Self::from_value(&set)
+    }
+
+    /// Reads a set that is already JSON, such as `jwks` in a client's metadata. As [`KeySet::parse`].
+    ///
+    /// # Errors
+    /// [`BadKeySet`], which says why not.
+    pub fn from_value(set: &Value) -> Result<Self, BadKeySet> {
+        let list = set.get("keys").and_then(Value::as_array).ok_or(BadKeySet::NotASet)?;
+        if list.len() > MAX_KEYS {
+            return Err(BadKeySet::TooMany);
+        }
+        let mut keys = Vec::with_capacity(list.len());
+        for jwk in list {
+            match VerifyingKey::from_jwk(jwk) {
+                Ok(key) => keys.push(key),
+                Err(BadKey::Foreign) => {}
+                Err(bad @ (BadKey::Private | BadKey::Symmetric | BadKey::Weak | BadKey::Malformed)) => {
+                    return Err(BadKeySet::Key(bad));
+                }
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// How many usable keys it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it holds no usable key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it holds a key of this name, whatever its algorithm.
+    #[must_use]
+    pub fn names(&self, kid: &str) -> bool {
+        self.0.iter().any(|key| key.kid() == Some(kid))
+    }
+
+    /// The one key that fits the scheme and, where the token names one, the name. `None` where
+    /// there is none, and also where there are several: a guess would be the attacker's to steer.
+    #[must_use]
+    pub fn find(&self, kid: Option<&str>, scheme: Scheme) -> Option<&VerifyingKey> {
+        let mut fitting = self.0.iter().filter(|key| key.fits(scheme) && (kid.is_none() || key.kid() == kid));
+        let found = fitting.next();
+        if fitting.next().is_some() { None } else { found }
+    }
+}
+
+impl FromIterator<VerifyingKey> for KeySet {
+    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}

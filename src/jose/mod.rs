@@ -1,0 +1,32 @@
+//! Floor 1: signing, verifying and sealing with a key in hand (RFC 7515, 7517, 7518, 7519, 8037).
+//!
+//! josekit and openssl are named nowhere else. Signing goes through [`SigningKey::sign`]; every
+//! token that comes in, ours or anybody's, goes through [`verify`] and nothing else. Reading
+//! order: [`alg`], [`signing`], [`keys`], [`profile`], [`verify`], and [`seal`] for what we hand
+//! out to be handed back.
+
+pub mod alg;
+pub mod bad_token;
+pub mod claims;
+pub mod json;
+pub mod keys;
+pub mod profile;
+pub mod seal;
+pub mod signing;
+pub mod thumbprint;
+pub mod verify;
+pub mod verifying;
+
+#[cfg(test)]
+mod vectors;
+
+pub use alg::{Alg, Scheme};
+pub use bad_token::BadToken;
+pub use claims::Verified;
+pub use keys::{BadKeySet, KeySet};
+pub use profile::{Audience, Profile};
+pub use seal::{BadSeal, Sealer};
+pub use signing::{SigningKey, Typ};
+pub use thumbprint::thumbprint;
+pub use verify::{peek_subject, verify};
+pub use verifying::{BadKey, VerifyingKey};

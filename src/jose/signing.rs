@@ -1,0 +1,211 @@
+//! A private key in hand, ready to sign (RFC 7515 compact serialization).
+
+use super::{Alg, thumbprint::thumbprint};
+use crate::base::{digest::base64url, fault::Fault, id::KeyId, secret::Secret};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use josekit::{
+    jwk::{Jwk, KeyPair},
+    jws::{ES256, EdDSA, JwsSigner, RS256},
+};
+use openssl::{
+    ec::{EcGroup, EcKey},
+    error::ErrorStack,
+    nid::Nid,
+    pkey::PKey,
+    rsa::Rsa,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::fmt;
+
+/// How many bits a new RSA key has.
+const RSA_BITS: u32 = 2048;
+
+/// What kind of token is signed: its `typ` keeps one kind from passing for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typ {
+    /// RFC 9068.
+    AccessToken,
+    /// OpenID Connect Core §2.
+    IdToken,
+    /// OpenID Connect Back-Channel Logout §2.4.
+    LogoutToken,
+}
+
+impl Typ {
+    /// The value of the header parameter `typ`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::IdToken => "JWT",
+            Self::LogoutToken => "logout+jwt",
+        }
+    }
+}
+
+/// A private key with everything made ready that signing can have ready: the signer itself and
+/// the encoded header of each kind of token. Shared between threads.
+pub struct SigningKey {
+    kid: KeyId,
+    alg: Alg,
+    public_jwk: Value,
+    signer: Box<dyn JwsSigner>,
+    access_token: String,
+    id_token: String,
+    logout_token: String,
+}
+
+impl SigningKey {
+    /// Makes a new private key: PKCS#8, DER. The randomness is OpenSSL's own.
+    ///
+    /// # Errors
+    /// A [`Fault`] when OpenSSL cannot.
+    pub fn generate(alg: Alg) -> Result<Secret<Vec<u8>>, Fault> {
+        let made = (|| -> Result<Vec<u8>, ErrorStack> {
+            let key = match alg {
+                Alg::Es256 => {
+                    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+                    PKey::from_ec_key(EcKey::generate(&curve)?)?
+                }
+                Alg::EdDsa => PKey::generate_ed25519()?,
+                Alg::Rs256 => PKey::from_rsa(Rsa::generate(RSA_BITS)?)?,
+            };
+            key.private_key_to_pkcs8()
+        })();
+        made.map(Secret::new).map_err(|e| Fault::new("generating a signing key", e))
+    }
+
+    /// Takes a private key (PKCS#8, DER) under the name it already has.
+    ///
+    /// # Errors
+    /// A [`Fault`] where it is no private key of this algorithm.
+    pub fn from_private(kid: KeyId, alg: Alg, private: &Secret<Vec<u8>>) -> Result<Self, Fault> {
+        let (signer, public) = open(alg, private.expose())?;
+        let public_jwk = published(&public, &kid, alg)?;
+        let header = |typ: Typ| {
+            let header = json!({"alg": alg.name(), "typ": typ.name(), "kid": kid.as_str()});
+            format!("{}.", base64url(header.to_string().as_bytes()))
+        };
+        let (access_token, id_token, logout_token) =
+            (header(Typ::AccessToken), header(Typ::IdToken), header(Typ::LogoutToken));
+        Ok(Self { kid, alg, public_jwk, signer, access_token, id_token, logout_token })
+    }
+
+    /// The name that a private key gets when it is new: the thumbprint of its public half
+    /// (RFC 7638), so that two keys never share one.
+    ///
+    /// # Errors
+    /// As [`SigningKey::from_private`].
+    pub fn name_of(alg: Alg, private: &Secret<Vec<u8>>) -> Result<KeyId, Fault> {
+        let (_, public) = open(alg, private.expose())?;
+        thumbprint(&key_members(&public, alg)?.into())
+            .and_then(|text| KeyId::parse(&text))
+            .ok_or_else(|| Fault::bare("a new signing key has no thumbprint"))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn kid(&self) -> &KeyId {
+        &self.kid
+    }
+
+    /// Its algorithm.
+    #[must_use]
+    pub const fn alg(&self) -> Alg {
+        self.alg
+    }
+
+    /// The public half, as it stands in the published set (RFC 7517 §4): the members of the
+    /// key, then `kid`, `alg` and `use`, always in this order.
+    #[must_use]
+    pub const fn public_jwk(&self) -> &Value {
+        &self.public_jwk
+    }
+
+    /// Signs `claims` as a token of the kind `typ`.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the claims do not serialise or OpenSSL fails.
+    pub fn sign(&self, typ: Typ, claims: &impl Serialize) -> Result<String, Fault> {
+        let header = match typ {
+            Typ::AccessToken => &self.access_token,
+            Typ::IdToken => &self.id_token,
+            Typ::LogoutToken => &self.logout_token,
+        };
+        let mut payload = Vec::with_capacity(512);
+        serde_json::to_writer(&mut payload, claims).map_err(|e| Fault::new("writing the claims of a token", e))?;
+        let mut token =
+            String::with_capacity(header.len() + encoded(payload.len()) + 1 + encoded(self.signature_len()));
+        token.push_str(header);
+        BASE64_URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        let signature = self.signer.sign(token.as_bytes()).map_err(|e| Fault::new("signing a token", e))?;
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
+        Ok(token)
+    }
+
+    const fn signature_len(&self) -> usize {
+        match self.alg {
+            Alg::Es256 | Alg::EdDsa => 64,
+            Alg::Rs256 => 256,
+        }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({} {})", self.alg, self.kid)
+    }
+}
+
+/// The length of `n` bytes in base64url without padding.
+const fn encoded(n: usize) -> usize {
+    n.saturating_mul(4).div_ceil(3)
+}
+
+fn open(alg: Alg, private: &[u8]) -> Result<(Box<dyn JwsSigner>, Jwk), Fault> {
+    let wrong = |e| Fault::new(format!("reading a private key for {alg}"), e);
+    Ok(match alg {
+        Alg::Es256 => {
+            let pair = ES256.key_pair_from_der(private).map_err(wrong)?;
+            (Box::new(ES256.signer_from_der(private).map_err(wrong)?), pair.to_jwk_public_key())
+        }
+        Alg::EdDsa => {
+            let pair = EdDSA.key_pair_from_der(private).map_err(wrong)?;
+            (Box::new(EdDSA.signer_from_der(private).map_err(wrong)?), pair.to_jwk_public_key())
+        }
+        Alg::Rs256 => {
+            let pair = RS256.key_pair_from_der(private).map_err(wrong)?;
+            (Box::new(RS256.signer_from_der(private).map_err(wrong)?), pair.to_jwk_public_key())
+        }
+    })
+}
+
+/// The members that are the key, in an order of ours.
+fn key_members(public: &Jwk, alg: Alg) -> Result<Map<String, Value>, Fault> {
+    let members: &[&str] = match alg {
+        Alg::Es256 => &["kty", "crv", "x", "y"],
+        Alg::EdDsa => &["kty", "crv", "x"],
+        Alg::Rs256 => &["kty", "n", "e"],
+    };
+    let mut jwk = Map::new();
+    for member in members {
+        let value = public.parameter(member).ok_or_else(|| Fault::bare(format!("a public key lacks {member}")))?;
+        jwk.insert((*member).to_owned(), value.clone());
+    }
+    // josekit also takes Ed448 for EdDSA; we publish and promise Ed25519.
+    let curve = jwk.get("crv").and_then(Value::as_str);
+    if alg == Alg::EdDsa && curve != Some("Ed25519") {
+        return Err(Fault::bare("a signing key for EdDSA is not of Ed25519"));
+    }
+    Ok(jwk)
+}
+
+fn published(public: &Jwk, kid: &KeyId, alg: Alg) -> Result<Value, Fault> {
+    let mut jwk = key_members(public, alg)?;
+    jwk.insert("kid".to_owned(), kid.as_str().into());
+    jwk.insert("alg".to_owned(), alg.name().into());
+    jwk.insert("use".to_owned(), "sig".into());
+    Ok(Value::Object(jwk))
+}

@@ -1,0 +1,112 @@
+//! The keys in hand at one moment: to sign, to verify, and to publish.
+
+use super::{
+    policy::Policy,
+    record::{KeyRecord, State},
+};
+use crate::{
+    base::{
+        digest::{base64url, sha256},
+        fault::Fault,
+        moment::Span,
+    },
+    jose::{Alg, KeySet, SigningKey, VerifyingKey},
+};
+use serde_json::json;
+
+/// A key as remembered, and the key itself.
+#[derive(Debug)]
+pub struct HeldKey {
+    /// As remembered.
+    pub record: KeyRecord,
+    /// The key.
+    pub key: SigningKey,
+}
+
+/// The keys in hand at one moment. Built anew after each change, and shared.
+#[derive(Debug)]
+pub struct Keyring {
+    held: Vec<HeldKey>,
+    keys: KeySet,
+    jwks: String,
+    etag: String,
+    jwks_max_age: Span,
+}
+
+impl Keyring {
+    /// From the keys that are not gone (others are passed over), in any order.
+    ///
+    /// # Errors
+    /// A [`Fault`] where a key's record and the key itself disagree, or two keys of one
+    /// algorithm are active.
+    pub fn new(held: impl IntoIterator<Item = HeldKey>, policy: &Policy) -> Result<Self, Fault> {
+        let mut held: Vec<HeldKey> = held.into_iter().filter(|one| one.record.state.is_published()).collect();
+        // Algorithm, then age: a promotion does not change the order, and so not the text.
+        held.sort_by(|a, b| {
+            (a.record.alg, a.record.epoch, &a.record.kid).cmp(&(b.record.alg, b.record.epoch, &b.record.kid))
+        });
+        for one in &held {
+            if &one.record.kid != one.key.kid() || one.record.alg != one.key.alg() {
+                return Err(Fault::bare(format!("the record of signing key {} is of another key", one.record.kid)));
+            }
+        }
+        for alg in Alg::ALL {
+            if held.iter().filter(|one| one.signs(alg)).count() > 1 {
+                return Err(Fault::bare(format!("two signing keys for {alg} are active")));
+            }
+        }
+        let public: Vec<_> = held.iter().map(|one| one.key.public_jwk()).collect();
+        let keys: Result<KeySet, _> = public.iter().map(|jwk| VerifyingKey::from_jwk(jwk)).collect();
+        let keys = keys.map_err(|e| Fault::new("reading our own public keys", e))?;
+        let jwks = json!({ "keys": public }).to_string();
+        let etag = format!("\"{}\"", base64url(&sha256(jwks.as_bytes())));
+        Ok(Self { held, keys, jwks, etag, jwks_max_age: policy.jwks_max_age() })
+    }
+
+    /// The key that signs with this algorithm; `None` where the policy needs none.
+    #[must_use]
+    pub fn signer(&self, alg: Alg) -> Option<&SigningKey> {
+        self.held.iter().find(|one| one.signs(alg)).map(|one| &one.key)
+    }
+
+    /// The algorithms we sign with, in a stable order.
+    #[must_use]
+    pub fn algs(&self) -> Vec<Alg> {
+        Alg::ALL.into_iter().filter(|alg| self.signer(*alg).is_some()).collect()
+    }
+
+    /// Every published key, to verify tokens of ours with.
+    #[must_use]
+    pub const fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// The published key set (RFC 7517 §5): pending, active and retiring keys.
+    #[must_use]
+    pub fn jwks(&self) -> &str {
+        &self.jwks
+    }
+
+    /// A strong entity tag of the published key set, with its quotation marks (RFC 9110 §8.8.3).
+    #[must_use]
+    pub fn etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// For how long others may keep a copy of the published key set.
+    #[must_use]
+    pub const fn jwks_max_age(&self) -> Span {
+        self.jwks_max_age
+    }
+
+    /// The records of all published keys, in the order of the set: for people to look at.
+    pub fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.held.iter().map(|one| &one.record)
+    }
+}
+
+impl HeldKey {
+    fn signs(&self, alg: Alg) -> bool {
+        self.record.alg == alg && matches!(self.record.state, State::Active { .. })
+    }
+}
