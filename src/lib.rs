@@ -11,3 +11,4 @@ pub mod jose;
 pub mod keyring;
 pub mod limit;
 pub mod telemetry;
+pub mod oauth;
