@@ -9,5 +9,6 @@ pub mod client;
 pub mod code;
 pub mod engine;
 pub mod grant;
+pub mod issue;
 pub mod params;
 pub mod refusal;
