@@ -124,7 +124,7 @@ events! {
     /// A person declined what a client asked for.
     ConsentDenied "consent.denied" { user: UserId, client: ClientId, scope: Scope }
     /// An authorization code was issued.
-    CodeIssued "code.issued" { client: ClientId, user: UserId, grant: GrantId, session: Option<SessionId>, scope: Scope, resources: Vec<String> }
+    CodeIssued "code.issued" { client: ClientId, user: UserId, session: Option<SessionId>, scope: Scope, resources: Vec<String> }
     /// An authorization code came a second time; its grant is revoked.
     CodeReplayed "code.replayed" { client: ClientId, user: Option<UserId>, grant: Option<GrantId> }
     /// A client sent a PKCE challenge it had sent before; a challenge is for one request.
@@ -132,7 +132,7 @@ events! {
     /// Tokens were issued.
     TokensIssued "token.issued" { client: ClientId, user: Option<UserId>, grant: Option<GrantId>, grant_type: &'static str, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
     /// A refresh token was rotated and a new access token issued.
-    TokenRefreshed "token.refreshed" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
+    TokenRefreshed "token.refreshed" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, jti: String, kid: KeyId }
     /// A spent refresh token came again within the grace window and got the same successor.
     RefreshReplayedInGrace "token.replayed_in_grace" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, jti: String }
     /// A spent refresh token came again outside the grace window; its grant is revoked.

@@ -13,7 +13,7 @@ use crate::{
     },
     jose::{Alg, KeySet},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// How a client proves itself (the IANA registry of token endpoint authentication methods).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -89,7 +89,7 @@ pub enum ClientKeys {
     /// None registered.
     None,
     /// `jwks`: registered by value.
-    Registered(KeySet),
+    Registered(Arc<KeySet>),
     /// `jwks_uri`: fetched and cached.
     Fetched(WebUri),
 }

@@ -129,10 +129,7 @@ fn stand_in(holder: &ClientId) -> Result<Box<Grant>, Fault> {
 }
 
 fn bound(client_id: String) -> Result<BoundClient<'static>, Fault> {
-    Ok(BoundClient {
-        client_id: Cow::Owned(client_id),
-        redirect_uri: Cow::Owned(RegisteredUrl::Exact(same_url()?)),
-    })
+    Ok(BoundClient { client_id: Cow::Owned(client_id), redirect_uri: Cow::Owned(RegisteredUrl::Exact(same_url()?)) })
 }
 
 fn pre_grant(bound: &BoundClient<'_>) -> Result<PreGrant, Fault> {
