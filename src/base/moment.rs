@@ -13,7 +13,8 @@ const MICROS: i64 = 1_000_000;
 
 /// A point in time: microseconds since the Unix epoch, UTC. The resolution is what both
 /// databases can store, so a value read back equals the value written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Moment(i64);
 
 impl Moment {
@@ -74,7 +75,8 @@ impl fmt::Display for Moment {
 }
 
 /// A length of time, in microseconds; may be negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Span(i64);
 
 impl Span {

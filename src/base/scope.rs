@@ -47,7 +47,6 @@ impl Scope {
         if text.len() > MAX_BYTES {
             return Err(BadScope::TooLong);
         }
-        let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         let mut tokens = BTreeSet::new();
         for token in text.split(' ').filter(|t| !t.is_empty()) {
             if !token.bytes().all(allowed) {
@@ -97,6 +96,13 @@ impl Scope {
     }
 }
 
+/// From tokens that we chose ourselves; text that is no scope token is left out.
+impl<'a> FromIterator<&'a str> for Scope {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(from: I) -> Self {
+        Self(from.into_iter().filter(|t| !t.is_empty() && t.bytes().all(allowed)).map(str::to_owned).collect())
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, token) in self.0.iter().enumerate() {
@@ -107,6 +113,10 @@ impl fmt::Display for Scope {
         }
         Ok(())
     }
+}
+
+const fn allowed(b: u8) -> bool {
+    matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
 }
 
 impl TryFrom<String> for Scope {

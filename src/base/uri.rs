@@ -195,6 +195,12 @@ impl RedirectUri {
         self.without_port().is_some_and(|mine| asked.without_port() == Some(mine))
     }
 
+    /// Whether any port is admitted: `http` on `127.0.0.1` or `[::1]` (RFC 8252 §7.3).
+    #[must_use]
+    pub fn any_port(&self) -> bool {
+        self.without_port().is_some()
+    }
+
     /// Front and back of a loopback URI, around its port; `None` where the port must be exact.
     fn without_port(&self) -> Option<(&str, &str)> {
         ["http://127.0.0.1", "http://[::1]"].iter().find_map(|front| {

@@ -11,8 +11,9 @@ use crate::{
         scope::Scope,
         uri::{RedirectUri, Resource, WebUri},
     },
-    jose::{Alg, KeySet},
+    jose::{Alg, BadKeySet, KeySet},
 };
+use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// How a client proves itself (the IANA registry of token endpoint authentication methods).
@@ -89,9 +90,36 @@ pub enum ClientKeys {
     /// None registered.
     None,
     /// `jwks`: registered by value.
-    Registered(Arc<KeySet>),
+    Registered(RegisteredKeys),
     /// `jwks_uri`: fetched and cached.
     Fetched(WebUri),
+}
+
+/// Keys registered by value: as their owner wrote them, and ready to verify with.
+#[derive(Clone, Debug)]
+pub struct RegisteredKeys {
+    jwks: Value,
+    keys: Arc<KeySet>,
+}
+
+impl RegisteredKeys {
+    /// Reads the member `jwks`.
+    ///
+    /// # Errors
+    /// [`BadKeySet`] where it is no set of public keys.
+    pub fn parse(jwks: Value) -> Result<Self, BadKeySet> {
+        Ok(Self { keys: Arc::new(KeySet::from_value(&jwks)?), jwks })
+    }
+    /// The set as it was registered.
+    #[must_use]
+    pub const fn jwks(&self) -> &Value {
+        &self.jwks
+    }
+    /// The keys.
+    #[must_use]
+    pub const fn keys(&self) -> &Arc<KeySet> {
+        &self.keys
+    }
 }
 
 /// Whether a person is asked before tokens are issued.

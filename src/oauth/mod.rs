@@ -5,10 +5,16 @@
 //! prove it), [`authorize`] (RFC 6749 §4.1.1, step by step), [`grant`] (what may be exchanged
 //! for tokens), [`engine`] (the order of RFC 6749's questions), [`issue`] (what is minted).
 
+pub mod authorize;
 pub mod client;
 pub mod code;
 pub mod engine;
 pub mod grant;
 pub mod issue;
 pub mod params;
+pub mod pkce;
 pub mod refusal;
+pub mod resource;
+
+#[cfg(test)]
+pub(crate) mod sample;

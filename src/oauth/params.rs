@@ -104,7 +104,11 @@ fn repeated(name: &str) -> Refusal {
     Refusal::new(InvalidRequest, format!("{name} was sent more than once"))
 }
 
-fn decode(text: &[u8]) -> Result<String, Refusal> {
+/// Undoes `application/x-www-form-urlencoded`.
+///
+/// # Errors
+/// `invalid_request` for broken percent-encoding, for what is not UTF-8, and for a NUL.
+pub(super) fn decode(text: &[u8]) -> Result<String, Refusal> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
