@@ -3,14 +3,35 @@
 //!
 //! It is a client of the issuer like any other: it knows an issuer URL, a client id and a
 //! secret, and learns the rest through discovery. Nothing here is used when serving for real.
+//! Reading order: [`settings`], [`sign_in`], [`acts`], [`lessons`], [`leaving`], [`resource`];
+//! what they tell is built of [`told`] and shown by [`pages`].
 
+mod acts;
+mod attempt;
 mod banner;
+mod decode;
+mod guard;
+mod leaving;
+mod lessons;
+mod meaning;
+mod pages;
+mod proof;
+mod provider;
+mod resource;
+mod routes;
+mod sessions;
 mod settings;
+mod sign_in;
+mod told;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 pub use banner::{Opening, Start, banner};
 pub use settings::{API_SCOPE, DemoSettings};
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpServer, middleware::from_fn, web};
 
 /// Starts the application on `settings.listen`, on the actix system of the caller. The returned
 /// server is a future that ends when it is stopped; it handles no signals itself.
@@ -19,10 +40,13 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 /// When the address cannot be bound.
 pub fn relying_application(settings: DemoSettings) -> std::io::Result<actix_web::dev::Server> {
     let listen = settings.listen;
-    let server = HttpServer::new(|| App::new().route("/", web::get().to(HttpResponse::Ok)))
-        .workers(1)
-        .disable_signals()
-        .bind(listen)?
-        .run();
+    let site = web::Data::new(routes::Site::new(settings));
+    let server = HttpServer::new(move || {
+        App::new().app_data(site.clone()).wrap(from_fn(guard::guard)).configure(routes::routes)
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(listen)?
+    .run();
     Ok(server)
 }

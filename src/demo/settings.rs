@@ -100,3 +100,21 @@ impl std::fmt::Debug for DemoSettings {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(super) fn sample() -> DemoSettings {
+    use crate::base::{
+        entropy::SeededEntropy,
+        moment::{ManualClock, Moment},
+    };
+    DemoSettings {
+        issuer: Issuer::parse("http://127.0.0.1:8080").unwrap(),
+        listen: "127.0.0.1:8090".parse().unwrap(),
+        client_id: ClientId::parse("demo-app").unwrap(),
+        client_secret: Secret::new("a secret of the demonstration".into()),
+        username: "ada".into(),
+        password: Secret::new("demo pass phrase".into()),
+        clock: Arc::new(ManualClock::at(Moment::from_unix(1_800_000_000))),
+        entropy: Arc::new(SeededEntropy::new(8)),
+    }
+}
