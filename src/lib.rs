@@ -10,5 +10,5 @@ pub mod http;
 pub mod jose;
 pub mod keyring;
 pub mod limit;
-pub mod telemetry;
 pub mod oauth;
+pub mod telemetry;

@@ -41,7 +41,12 @@ pub(super) fn refresh(provider: &Provider, login: &mut Login) -> Result<Chapter,
     if let (true, Some(access)) = (exchange.ok(), exchange.text("access_token")) {
         let new = exchange.text("refresh_token").unwrap_or(old.as_str());
         step = step
-            .checked(Check::new(true, "a new access token came", "The old one stays good until it ends.", Section::Rfc(6749, "6")))
+            .checked(Check::new(
+                true,
+                "a new access token came",
+                "The old one stays good until it ends.",
+                Section::Rfc(6749, "6"),
+            ))
             .checked(Check::new(
                 new != old,
                 format!("the refresh token was replaced: {} → {}", shortened(&old), shortened(new)),
@@ -59,7 +64,8 @@ pub(super) fn refresh(provider: &Provider, login: &mut Login) -> Result<Chapter,
             login.dead = Some("The issuer no longer knows this grant: it was revoked, it ended, or you signed out.");
         }
     }
-    Ok(chapter(provider, "The tokens were refreshed", "New tokens without asking the person again.", vec![step]).or_titled("Refreshing was refused"))
+    Ok(chapter(provider, "The tokens were refreshed", "New tokens without asking the person again.", vec![step])
+        .or_titled("Refreshing was refused"))
 }
 
 /// Posts a refresh token to the token endpoint.
@@ -145,7 +151,12 @@ pub(super) fn ask_about(provider: &Provider, endpoints: &Endpoints, title: &'sta
         None => format!("an answer came: {}", exchange.error()),
     };
     let why = "For a token that is unknown, expired, revoked or none of the caller's business the answer is the same.";
-    told(Way::Server, title, INTROSPECT, exchange).checked(Check::new(active.is_some(), what, why, Section::Rfc(7662, "2.2")))
+    told(Way::Server, title, INTROSPECT, exchange).checked(Check::new(
+        active.is_some(),
+        what,
+        why,
+        Section::Rfc(7662, "2.2"),
+    ))
 }
 
 /// Revokes the grant and looks what is left.
@@ -159,8 +170,12 @@ pub(super) fn revoke(provider: &Provider, login: &mut Login) -> Result<Chapter, 
     let exchange = provider.wire.post(&endpoints.revocation_endpoint, provider.ourselves(), &form);
     let ok = exchange.ok();
     let why = "200 says that it is stored. A server that could not store it must not say so.";
-    let step = told(Way::Server, "Revoke", REVOKE, exchange)
-        .checked(Check::new(ok, "the issuer answered 200", why, Section::Rfc(7009, "2.2")));
+    let step = told(Way::Server, "Revoke", REVOKE, exchange).checked(Check::new(
+        ok,
+        "the issuer answered 200",
+        why,
+        Section::Rfc(7009, "2.2"),
+    ));
     let mut steps = vec![step];
     if ok {
         login.dead = Some("You revoked them.");

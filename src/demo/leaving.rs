@@ -60,8 +60,14 @@ pub(super) fn arrival(provider: &Provider, came: &str, expected: Option<&str>) -
             fields: Vec::new(),
             parameters: vec![wire::named("state", came)],
         })
-        .checked(Check::new(right, "state is the one that the browser left with", "It is our sign-out that was finished.", Section::Logout("3")));
-    let (title, end) = if right { ("Signed out", End::Well) } else { ("A sign-out that nobody here began", End::Refused) };
+        .checked(Check::new(
+            right,
+            "state is the one that the browser left with",
+            "It is our sign-out that was finished.",
+            Section::Logout("3"),
+        ));
+    let (title, end) =
+        if right { ("Signed out", End::Well) } else { ("A sign-out that nobody here began", End::Refused) };
     let lede = "Both sessions are over. The refresh token ended with them.";
     Chapter { title: title.into(), lede, at: provider.now(), end, steps: vec![step] }
 }
@@ -85,9 +91,24 @@ pub(super) fn told_by_issuer(provider: &Provider, sessions: &Sessions, token: &s
             parameters: vec![wire::named("logout_token", token)],
         })
         .showing(decode::decode("Logout token", token))
-        .checked(Check::new(true, "signature, iss, aud, iat and exp are right", "Only the issuer can sign somebody out.", Section::BackChannel("2.6")))
-        .checked(Check::new(true, "events names a logout, and there is no nonce", "An ID token can never be used as a logout token.", Section::BackChannel("2.6")))
-        .checked(Check::new(true, "sid or sub is that of your session", "Your local session is dropped.", Section::BackChannel("2.6")));
+        .checked(Check::new(
+            true,
+            "signature, iss, aud, iat and exp are right",
+            "Only the issuer can sign somebody out.",
+            Section::BackChannel("2.6"),
+        ))
+        .checked(Check::new(
+            true,
+            "events names a logout, and there is no nonce",
+            "An ID token can never be used as a logout token.",
+            Section::BackChannel("2.6"),
+        ))
+        .checked(Check::new(
+            true,
+            "sid or sub is that of your session",
+            "Your local session is dropped.",
+            Section::BackChannel("2.6"),
+        ));
     let chapter = Chapter {
         title: "The issuer signed you out here".into(),
         lede: "Back-channel logout: this arrived while you were elsewhere.",

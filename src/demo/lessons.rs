@@ -34,15 +34,24 @@ pub(super) fn replay_code(provider: &Provider, login: &mut Login) -> Result<Chap
         ("code_verifier", login.verifier.as_str()),
     ];
     let exchange = provider.wire.post(&endpoints.token_endpoint, provider.ourselves(), &form);
-    let mut steps =
-        vec![refused(told_code(exchange.clone()), &exchange, "A code is used at most once.", Section::Rfc(6749, "4.1.2"))];
+    let mut steps = vec![refused(
+        told_code(exchange.clone()),
+        &exchange,
+        "A code is used at most once.",
+        Section::Rfc(6749, "4.1.2"),
+    )];
     if let Some(token) = &login.refresh_token {
         let exchange = post_refresh(provider, &endpoints, token);
         let step = told(Way::Server, "Then try to refresh", DIED, exchange.clone());
         steps.push(refused(step, &exchange, "The whole grant was revoked.", Section::Rfc(9700, "4.5")));
     }
     let exchange = provider.wire.get(&endpoints.userinfo_endpoint, Caller::Bearer(&login.access_token));
-    let check = Check::new(exchange.status == 401, format!("refused: {}", exchange.answer.status), "", Section::Rfc(6750, "3.1"));
+    let check = Check::new(
+        exchange.status == 401,
+        format!("refused: {}", exchange.answer.status),
+        "",
+        Section::Rfc(6750, "3.1"),
+    );
     steps.push(told(Way::Server, "And the access token, at userinfo", LATE, exchange).checked(check));
     steps.push(ask_about(provider, &endpoints, "Ask the issuer about the access token", &login.access_token));
     let exchange = provider.wire.get(&api_url(provider), Caller::Bearer(&login.access_token));
@@ -83,10 +92,16 @@ pub(super) fn tampered(provider: &Provider, login: &mut Login) -> Result<Chapter
     let url = api_url(provider);
     let exchange = provider.wire.get(&url, Caller::Bearer(&altered(&login.access_token)));
     let why = "The signature no longer fits. Without the issuer's private key nobody can make one that does.";
-    let check = Check::new(exchange.status == 401, format!("refused: {}", exchange.answer.status), why, Section::Rfc(6750, "3.1"));
+    let check = Check::new(
+        exchange.status == 401,
+        format!("refused: {}", exchange.answer.status),
+        why,
+        Section::Rfc(6750, "3.1"),
+    );
     let changed = told(Way::Api, "Call the API with a changed token", TAMPER, exchange).checked(check);
     let exchange = provider.wire.get(&url, Caller::Anyone);
-    let named = exchange.answer.fields.iter().any(|f| f.name == "www-authenticate" && f.value.contains("resource_metadata"));
+    let named =
+        exchange.answer.fields.iter().any(|f| f.name == "www-authenticate" && f.value.contains("resource_metadata"));
     let why = "resource_metadata in the challenge is the beginning of discovery for APIs.";
     let check = Check::new(exchange.status == 401 && named, "refused, with directions", why, Section::Rfc(9728, "5.1"));
     let naked = told(Way::Api, "Call the API without a token", NAKED, exchange).checked(check);
@@ -122,7 +137,8 @@ mod tests {
     fn exactly_one_character_of_the_claims_changes() {
         let token = "aaaaaaaa.AAAAAAAAAAAAAAAA.cccccccc";
         let other = altered(token);
-        let differ: Vec<usize> = token.chars().zip(other.chars()).enumerate().filter(|(_, (a, b))| a != b).map(|(n, _)| n).collect();
+        let differ: Vec<usize> =
+            token.chars().zip(other.chars()).enumerate().filter(|(_, (a, b))| a != b).map(|(n, _)| n).collect();
         assert_eq!((other.len(), differ), (token.len(), vec![17]));
     }
 }

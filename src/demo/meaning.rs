@@ -47,7 +47,9 @@ pub(super) fn of_claim(name: &str) -> &'static str {
         "typ" => "What kind of token this is, so that one kind is never taken for another.",
         "kid" => "Which key of the issuer's JWKS signed it.",
         "iss" => "Who issued it. Must equal the issuer, byte for byte.",
-        "sub" => "The person (or machine), by an identifier that never changes. Use this as the key, not the e-mail address.",
+        "sub" => {
+            "The person (or machine), by an identifier that never changes. Use this as the key, not the e-mail address."
+        }
         "aud" => "For whom it is meant. Anyone who is not in here must refuse it.",
         "azp" => "The client to which it was issued.",
         "exp" => "Not to be accepted after this.",

@@ -86,7 +86,12 @@ impl Provider {
                 step = step.checked(Check::new(named, what, why, Section::Rfc(8414, "3.3")));
             }
             Err(why) => {
-                step = step.checked(Check::new(false, format!("the document can be read: {why}"), "", Section::Discovery("4")));
+                step = step.checked(Check::new(
+                    false,
+                    format!("the document can be read: {why}"),
+                    "",
+                    Section::Discovery("4"),
+                ));
             }
         }
         let endpoints = read.ok().filter(|_| named);

@@ -118,7 +118,10 @@ mod tests {
         assert_eq!((status, field.contains("error")), (401, false), "{field}");
         let (status, field) = challenge(Judgement::Invalid("a \"quoted\" \\ reason".into()));
         assert_eq!(status, 401);
-        assert!(field.starts_with("Bearer error=\"invalid_token\", error_description=\"a 'quoted' ' reason\""), "{field}");
+        assert!(
+            field.starts_with("Bearer error=\"invalid_token\", error_description=\"a 'quoted' ' reason\""),
+            "{field}"
+        );
         let (status, field) = challenge(Judgement::Narrow);
         assert_eq!(status, 403);
         assert!(field.contains("insufficient_scope") && field.contains("scope=\"demo.read\""), "{field}");

@@ -2,13 +2,13 @@
 //! needs the key of the session's forms; so no reload repeats anything and no other site can press.
 
 use super::{
-    acts,
+    acts, attempt,
     attempt::{Ask, Attempt},
-    attempt, leaving, lessons,
+    leaving, lessons,
     pages::{Home, SIGN, STYLE},
     provider::Provider,
-    settings::DemoSettings,
     sessions::{COOKIE, Local, Login, Sessions},
+    settings::DemoSettings,
     sign_in::{self, Callback},
     told::Chapter,
 };
@@ -217,8 +217,7 @@ struct LogoutForm {
 
 async fn backchannel_logout(site: Shared, form: web::Form<LogoutForm>) -> Answer {
     let to = site.clone();
-    let outcome =
-        web::block(move || leaving::told_by_issuer(&to.provider, &to.sessions, &form.logout_token)).await?;
+    let outcome = web::block(move || leaving::told_by_issuer(&to.provider, &to.sessions, &form.logout_token)).await?;
     let mut response = match &outcome {
         Ok(_) => HttpResponse::Ok(),
         Err(_) => HttpResponse::BadRequest(),

@@ -100,12 +100,14 @@ fn words(ask: Ask, login: &Option<Login>, callback: &Callback) -> (String, &'sta
     let who = login.as_ref().map(|l| l.name.clone());
     match (ask, who) {
         (Ask::Plain, Some(who)) => (format!("{who} signed in"), "What happened between the button and this page."),
-        (Ask::Again, Some(who)) => {
-            (format!("{who} proved once more who they are"), "An application asks for this before something that matters.")
-        }
-        (Ask::More, Some(who)) => {
-            (format!("{who} let this application do more"), "The same walk with one more scope; the issuer asked for consent to what is new.")
-        }
+        (Ask::Again, Some(who)) => (
+            format!("{who} proved once more who they are"),
+            "An application asks for this before something that matters.",
+        ),
+        (Ask::More, Some(who)) => (
+            format!("{who} let this application do more"),
+            "The same walk with one more scope; the issuer asked for consent to what is new.",
+        ),
         (Ask::WrongVerifier, None) if callback.error.is_none() => (
             "A code with the wrong verifier".into(),
             "A stolen code is worth nothing without the verifier: PKCE. You are still signed in with what you had before.",
@@ -173,14 +175,12 @@ impl Walk<'_> {
         let parameters = self.attempt.parameters(&self.provider.settings);
         let made = "Before the browser leaves, the application makes three random values and keeps them with your cookie: \
              state, nonce and the PKCE verifier. Only the verifier's SHA-256 leaves the house.";
-        self.steps.push(
-            Step::new(Way::Inside, "Make state, nonce and a PKCE verifier", made).checked(Check::new(
-                true,
-                format!("BASE64URL(SHA-256({})) = {}", self.attempt.verifier, attempt::challenge(&self.attempt.verifier)),
-                "The verifier (shown because it is spent) has 256 random bits; the challenge does not tell it.",
-                Section::Rfc(7636, "4.2"),
-            )),
-        );
+        self.steps.push(Step::new(Way::Inside, "Make state, nonce and a PKCE verifier", made).checked(Check::new(
+            true,
+            format!("BASE64URL(SHA-256({})) = {}", self.attempt.verifier, attempt::challenge(&self.attempt.verifier)),
+            "The verifier (shown because it is spent) has 256 random bits; the challenge does not tell it.",
+            Section::Rfc(7636, "4.2"),
+        )));
         let why = "A redirect sends the browser to the issuer. Everything here is seen by the browser, so nothing here is secret.";
         self.steps.push(Step::new(Way::FrontOut, "Send the browser to the issuer", why).asked(Request {
             method: "GET",
@@ -215,10 +215,16 @@ impl Walk<'_> {
             let description = callback.error_description.as_deref().unwrap_or_default();
             let why = "The issuer answered with an error, for instance because the person said no.";
             step.title = "The browser comes back with a refusal".into();
-            step = step.checked(Check::new(false, format!("no error: {error}. {description}"), why, Section::Rfc(6749, "4.1.2.1")));
+            step = step.checked(Check::new(
+                false,
+                format!("no error: {error}. {description}"),
+                why,
+                Section::Rfc(6749, "4.1.2.1"),
+            ));
         } else {
             let why = "It is what we came for.";
-            step = step.checked(Check::new(callback.code.is_some(), "a code is there", why, Section::Rfc(6749, "4.1.2")));
+            step =
+                step.checked(Check::new(callback.code.is_some(), "a code is there", why, Section::Rfc(6749, "4.1.2")));
         }
         let passed = step.passed();
         self.steps.push(step);
@@ -246,11 +252,20 @@ impl Walk<'_> {
         step = if wrong {
             let refused = exchange.text("error") == Some("invalid_grant");
             let why = "The issuer hashed what it was sent, and it is not the challenge that came with the request.";
-            step.checked(Check::new(refused, format!("refused with invalid_grant: {}", exchange.error()), why, Section::Rfc(7636, "4.6")))
+            step.checked(Check::new(
+                refused,
+                format!("refused with invalid_grant: {}", exchange.error()),
+                why,
+                Section::Rfc(7636, "4.6"),
+            ))
         } else {
             let bearer = exchange.text("token_type").is_some_and(|t| t.eq_ignore_ascii_case("bearer"));
             let why = "Whoever holds the access token may use it, so it stays on the server and is never shown to the browser whole.";
-            let said = if exchange.ok() { "token_type is Bearer".to_owned() } else { format!("tokens came: {}", exchange.error()) };
+            let said = if exchange.ok() {
+                "token_type is Bearer".to_owned()
+            } else {
+                format!("tokens came: {}", exchange.error())
+            };
             step.checked(Check::new(exchange.ok() && bearer, said, why, Section::Rfc(6749, "5.1")))
                 .showing(exchange.text("access_token").and_then(|t| decode::decode("Access token", t)))
         };
@@ -264,12 +279,19 @@ impl Walk<'_> {
         let kid = proof::kid(id_token);
         let (fetched, keys) = self.provider.keys(kid.as_deref());
         self.steps.extend(fetched);
-        let proven = proof::prove(&keys, id_token, Kind::Id(settings.client_id.as_str(), &self.attempt.nonce), self.provider);
-        let step = Step::new(Way::Inside, "Verify the ID token", ID_TOKEN).showing(decode::decode("ID token", id_token));
+        let proven =
+            proof::prove(&keys, id_token, Kind::Id(settings.client_id.as_str(), &self.attempt.nonce), self.provider);
+        let step =
+            Step::new(Way::Inside, "Verify the ID token", ID_TOKEN).showing(decode::decode("ID token", id_token));
         let claims = match proven {
             Ok(claims) => claims,
             Err(why) => {
-                let check = Check::new(false, format!("it holds: {why}"), "Nothing in it is believed.", Section::Core("3.1.3.7"));
+                let check = Check::new(
+                    false,
+                    format!("it holds: {why}"),
+                    "Nothing in it is believed.",
+                    Section::Core("3.1.3.7"),
+                );
                 self.steps.push(step.checked(check));
                 return None;
             }
@@ -308,11 +330,17 @@ impl Walk<'_> {
 }
 
 /// Calls userinfo; the profile where it is about the same person.
-pub(super) fn userinfo(provider: &Provider, endpoints: &Endpoints, token: &str, subject: Option<&str>) -> (Step, Option<Value>) {
+pub(super) fn userinfo(
+    provider: &Provider,
+    endpoints: &Endpoints,
+    token: &str,
+    subject: Option<&str>,
+) -> (Step, Option<Value>) {
     let exchange = provider.wire.get(&endpoints.userinfo_endpoint, Caller::Bearer(token));
     let right = exchange.ok() && exchange.text("sub") == subject;
     let profile = right.then(|| exchange.json.clone());
-    let what = if exchange.ok() { "sub is that of the ID token".into() } else { format!("answered: {}", exchange.error()) };
+    let what =
+        if exchange.ok() { "sub is that of the ID token".into() } else { format!("answered: {}", exchange.error()) };
     let why = "Otherwise the claims could be about somebody else (token substitution).";
     let check = Check::new(right, what, why, Section::Core("5.3.2"));
     (told(Way::Server, "Ask userinfo about the person", USERINFO, exchange).checked(check), profile)

@@ -104,15 +104,7 @@ pub(super) struct Step {
 
 impl Step {
     pub(super) fn new(way: Way, title: impl Into<String>, why: &'static str) -> Self {
-        Self {
-            way,
-            title: title.into(),
-            why,
-            request: None,
-            answer: None,
-            checks: Vec::new(),
-            tokens: Vec::new(),
-        }
+        Self { way, title: title.into(), why, request: None, answer: None, checks: Vec::new(), tokens: Vec::new() }
     }
     pub(super) fn asked(mut self, request: Request) -> Self {
         self.request = Some(request);

@@ -199,12 +199,12 @@ mod tests {
     fn secrets_are_masked_wherever_they_are_told() {
         let secret = Secret::new("s3cret-s3cret-s3cret-s3cret".to_owned());
         let token = "kwr_0123456789abcdefghijklmnopqrstuvwxyz";
-        let told = request("POST", "http://127.0.0.1/token", Caller::Client("app", &secret), &[
-            ("refresh_token", token),
-            ("client_secret", "s3cret"),
-            ("code", "kwc_short"),
-            ("scope", "openid"),
-        ]);
+        let told = request(
+            "POST",
+            "http://127.0.0.1/token",
+            Caller::Client("app", &secret),
+            &[("refresh_token", token), ("client_secret", "s3cret"), ("code", "kwc_short"), ("scope", "openid")],
+        );
         let text = format!("{told:?}{}", pretty(&serde_json::json!({"access_token": token, "token_type": "Bearer"})));
         assert!(!text.contains("s3cret") && !text.contains(token) && !text.contains("kwc_short"), "{text}");
         assert!(text.contains("kwr_0123…wxyz (40 characters)") && text.contains("openid") && text.contains("Bearer"));
