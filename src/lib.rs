@@ -11,4 +11,5 @@ pub mod jose;
 pub mod keyring;
 pub mod limit;
 pub mod oauth;
+pub mod remote;
 pub mod telemetry;
