@@ -123,3 +123,6 @@ impl FromIterator<VerifyingKey> for KeySet {
         Self(keys.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

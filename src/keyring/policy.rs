@@ -86,3 +86,26 @@ impl Policy {
         self.jwks_max_age
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_under_which_a_signature_could_outrun_its_key_is_refused() {
+        let hours = |period, publish, life, age| {
+            let span = Span::hours;
+            Policy::new([Alg::Es256], span(period), span(publish), span(life), span(age))
+                .map(|policy| policy.retention())
+        };
+        assert_eq!(hours(720, 24, 2, 1), Ok(Span::hours(3)));
+        assert_eq!(hours(720, 1, 2, 1), Ok(Span::hours(3)));
+        for (period, publish, life, age) in
+            [(720, 1, 1, 2), (24, 24, 1, 1), (720, 24, 0, 1), (720, 24, 1, 0), (-1, -2, 1, 1)]
+        {
+            assert!(hours(period, publish, life, age).is_err(), "{period} {publish} {life} {age}");
+        }
+        let day = Span::days(1);
+        assert!(Policy::new([], Span::days(90), day, day, day).is_err());
+    }
+}

@@ -110,3 +110,6 @@ impl HeldKey {
         self.record.alg == alg && matches!(self.record.state, State::Active { .. })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,10 +129,12 @@ fn renew(alg: Alg, own: &[&KeyRecord], policy: &Policy, rotation: Rotation, now:
         }
         (Some((_, since)), None) => {
             let due = now >= since + policy.rotation_period() - policy.publish_before_use();
-            let why = match (rotation, due) {
-                (_, true) => Some("the key that signs comes to the end of its period"),
-                (Rotation::Requested, false) => Some("an operator asked for a rotation"),
-                (Rotation::OnSchedule, false) => None,
+            // A key that signs since this very moment is as new as anybody can ask for.
+            let asked = rotation == Rotation::Requested && since < now;
+            let why = match (due, asked) {
+                (true, _) => Some("the key that signs comes to the end of its period"),
+                (false, true) => Some("an operator asked for a rotation"),
+                (false, false) => None,
             };
             steps.extend(why.map(|why| Step::Create { alg, epoch, state: State::Pending, why }));
         }
