@@ -2,6 +2,7 @@
 pub mod account;
 pub mod audit;
 pub mod base;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod demo;
@@ -15,3 +16,4 @@ pub mod remote;
 pub mod telemetry;
 pub mod http;
 pub mod limit;
+pub mod telemetry;

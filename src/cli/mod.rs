@@ -1,0 +1,130 @@
+//! Floor 5: the command line. One file for each command; each is handed its arguments and a
+//! [`Session`] and gives back an [`Answer`], which is printed as text or as JSON.
+//!
+//! Secrets are never arguments, for other users of the machine can read those: see [`secret_input`].
+
+mod answer;
+mod config;
+pub mod docs;
+mod reference;
+pub mod secret_input;
+
+pub use answer::{Answer, Failure, Output};
+
+use crate::config::{CONFIG_VARIABLE, Config, environment};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
+
+/// The file of settings that is used when none is named.
+const DEFAULT_FILE: &str = "keywright.toml";
+
+/// OAuth 2 and OpenID Connect authorization server in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "keywright", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// The file of settings. Unset: `keywright.toml` in the working directory, where there is one.
+    #[arg(long, global = true, value_name = "FILE", env = CONFIG_VARIABLE, hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// How to print the answer.
+    #[arg(short, long, global = true, value_enum, value_name = "FORM", default_value_t = Output::Text)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check, explain and show the settings.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Write the generated pages of the documentation (for those who work on Keywright).
+    Docs(docs::Args),
+}
+
+/// What every command may need besides its own arguments.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    file: Option<PathBuf>,
+}
+
+impl Session {
+    /// The file of settings in use: the one named, else the default one where it exists.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()))
+    }
+
+    /// The settings in force, from the file and the environment.
+    ///
+    /// # Errors
+    /// [`Failure::Settings`] with everything that is wrong.
+    pub fn config(&self) -> Result<Config, Failure> {
+        Config::load(self.file().as_deref(), environment()).map_err(Failure::Settings)
+    }
+}
+
+/// Runs the command that the arguments (the name of the program first) ask for, prints its
+/// answer, and says how the process should end: 0 done, 1 failed, 2 not understood.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match parse(arguments) {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version come this way too. Where printing fails there is nobody to tell.
+            let _ = told.print();
+            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
+        }
+    };
+    let session = Session { file: cli.config };
+    match dispatch(cli.command, &session) {
+        Ok(answer) => answer.print(cli.output, &mut io::stdout().lock()),
+        Err(failure) => failure.print(cli.output, &mut io::stderr().lock()),
+    }
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&Cli::command().try_get_matches_from(arguments)?)
+}
+
+fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
+    match command {
+        Command::Config(command) => config::run(&command, session),
+        Command::Docs(args) => docs::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each(command: &clap::Command, visit: &mut dyn FnMut(&clap::Command)) {
+        visit(command);
+        command.get_subcommands().for_each(|inner| each(inner, visit));
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_argument_takes_a_secret() {
+        each(&Cli::command(), &mut |command| {
+            for argument in command.get_arguments().filter(|a| a.get_action().takes_values()) {
+                let name = argument.get_id().as_str();
+                let secret = ["password", "secret", "token", "kek"].iter().any(|word| name.contains(word));
+                let elsewhere = name.ends_with("_file") || name.ends_with("_env");
+                assert!(!secret || elsewhere, "{} --{name}", command.get_name());
+            }
+        });
+    }
+
+    #[test]
+    fn every_command_and_argument_is_documented() {
+        each(&Cli::command(), &mut |command| {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+        });
+    }
+}
