@@ -45,7 +45,10 @@ fn lifetimes(config: &Config, found: &mut Vec<Problem>) {
     not_beyond(("sign_in.session_idle", sign_in.session_idle), ("sign_in.session_absolute", sign_in.session_absolute));
     // A key that signs before every cached key set has expired makes tokens that cannot be verified.
     not_beyond(("keys.jwks_max_age", keys.jwks_max_age), ("keys.publish_before_use", keys.publish_before_use));
-    not_beyond(("keys.publish_before_use", keys.publish_before_use), ("keys.rotation_period", keys.rotation_period));
+    if keys.rotation_period <= keys.publish_before_use {
+        let wrong = "is not longer than keys.publish_before_use: successors would be replaced before they sign";
+        found.push(Problem::new("keys.rotation_period", wrong, "make it longer"));
+    }
 }
 
 /// Scopes that mean something to OpenID Connect, whatever an API thinks.

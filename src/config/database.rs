@@ -33,6 +33,15 @@ impl DatabaseUrl {
     pub fn within(data_dir: &Path) -> Self {
         Self::Sqlite(data_dir.join("keywright.db"))
     }
+
+    /// The address as one text: `sqlite:PATH` or `postgres://...`.
+    #[must_use]
+    pub fn address(&self) -> Secret<String> {
+        match self {
+            Self::Sqlite(path) => Secret::new(format!("sqlite:{}", path.display())),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
 }
 
 impl Setting for DatabaseUrl {

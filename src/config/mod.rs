@@ -12,6 +12,7 @@ mod file;
 mod keys;
 mod log;
 mod outbound;
+mod policy;
 mod problem;
 mod reader;
 mod reference;
@@ -33,6 +34,7 @@ pub use self::{
     keys::Keys,
     log::{Format, Level, Log},
     outbound::{Outbound, Reachable},
+    policy::LONGEST_ACCESS_TOKEN,
     problem::{ConfigError, Problem},
     reference::{reference, template},
     reload::Differences,
@@ -40,7 +42,7 @@ pub use self::{
     secrets::Secrets,
     server::Server,
     sign_in::{Rate, SignIn},
-    tokens::{SigningAlg, Tokens},
+    tokens::Tokens,
 };
 
 use self::{

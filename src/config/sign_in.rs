@@ -6,7 +6,7 @@ use super::{
 };
 use crate::base::moment::Span;
 
-/// So many in so long.
+/// So many in so long: see [`Rate::allowance`] for how it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// How many.
@@ -44,18 +44,22 @@ section! {
         /// How long a browser session lasts at all.
         session_absolute: Span = "14d" in "1m" .. "365d", Live;
         /// The fewest characters of a new password.
-        password_min_length: u32 = "12" in "8" .. "64", Live;
+        password_min_length: usize = "12" in "8" .. "64", Live;
         /// Threads that hash passwords. 0: one less than there are cores, at least one.
         hash_threads: usize = "0" in "0" .. "256", Restart;
         /// How many sign-ins may wait for a thread; beyond it they are answered with 503.
         hash_queue: usize = "16" in "1" .. "4096", Restart;
-        /// Failures from one address for one account before further attempts are delayed. It is counted
-        /// for the pair, so that strangers cannot lock anybody out.
+        /// Failed attempts for one account from one address. As with the three below: so many at once, then
+        /// one more each time its share of the time has gone by. It is counted for the pair, so that
+        /// strangers elsewhere cannot lock anybody out.
         attempts_per_account: Rate = "10/10m", Live;
-        /// Failures from one address, whatever the account.
+        /// Failed attempts from one address, whatever the account. An office or a carrier may be behind it.
         attempts_per_address: Rate = "50/10m", Live;
-        /// How long an attempt beyond these limits has to wait before the next.
-        attempt_delay: Span = "30s" in "1s" .. "1h", Live;
+        /// Failed attempts for one account from all browsers that are new to it together: the ceiling for
+        /// a guesser with many addresses. It does not bind a browser in which that person signed in before.
+        attempts_everywhere: Rate = "30/5h", Live;
+        /// Failed attempts for one account in a browser in which that person signed in before.
+        attempts_known_browser: Rate = "10/10m", Live;
         /// Whether clients may register `http://localhost` as a redirect URI. The literals `127.0.0.1` and
         /// `[::1]` are always allowed, and are what RFC 8252 §8.3 recommends.
         allow_localhost_redirects: bool = "false", Live;

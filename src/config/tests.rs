@@ -265,7 +265,7 @@ fn rules_between_settings_hold() {
         ("[server]\nlisten = \"0.0.0.0:8080\"", "server.listen"),
         ("[server]\nmetrics_listen = \"127.0.0.1:8080\"", "server.metrics_listen"),
         ("[keys]\npublish_before_use = \"1m\"", "keys.jwks_max_age"),
-        ("[keys]\nrotation_period = \"30m\"", "keys.publish_before_use"),
+        ("[keys]\nrotation_period = \"1h\"", "keys.rotation_period"),
         ("[tokens]\nrefresh_idle = \"100d\"", "tokens.refresh_idle"),
         ("[sign_in]\nsession_absolute = \"1h\"", "sign_in.session_idle"),
         (two.as_str(), "resources[1].identifier"),

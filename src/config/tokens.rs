@@ -1,17 +1,21 @@
 //! `[tokens]`: how long tokens and codes live, and how they are signed.
 
-use super::{section::section, setting::choice};
-use crate::base::{moment::Span, uri::Resource};
+use super::{
+    section::section,
+    setting::{Setting, echo, quoted},
+};
+use crate::{
+    base::{moment::Span, uri::Resource},
+    jose::Alg,
+};
 
-choice! {
-    /// A signature algorithm for access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
-    SigningAlg: "\"ES256\", \"EdDSA\" or \"RS256\"" {
-        /// ECDSA with P-256 and SHA-256.
-        Es256 = "ES256",
-        /// Ed25519.
-        EdDsa = "EdDSA",
-        /// RSASSA-PKCS1-v1_5 with SHA-256.
-        Rs256 = "RS256",
+impl Setting for Alg {
+    const WHAT: &'static str = "\"ES256\", \"EdDSA\" or \"RS256\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text.trim()).ok_or_else(|| format!("{} is none of them", echo(text)))
+    }
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self.name()))
     }
 }
 
@@ -33,7 +37,7 @@ section! {
         /// that a client whose connection broke can try again. "0s": never; a second use ends the grant.
         refresh_grace: Span = "30s" in "0s" .. "5m", Live;
         /// How access tokens are signed.
-        access_token_signing_alg: SigningAlg = "ES256", Live;
+        access_token_signing_alg: Alg = "ES256", Live;
         /// The audience of an access token when neither the request nor the client names a resource.
         /// Unset: the issuer.
         default_audience: Option<Resource>, Live;
