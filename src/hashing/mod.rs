@@ -13,7 +13,13 @@ use crate::{
         moment::Span,
     },
 };
-use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 use tokio::sync::oneshot;
 
 /// A thread gives its 19 MiB back when nobody signed in for this long.
@@ -144,7 +150,12 @@ fn serve(inbox: &flume::Receiver<Job>, cost: Cost, dice: &dyn Entropy) {
     let mut workspace = Workspace::new();
     loop {
         match inbox.recv_timeout(KEEP_MEMORY) {
-            Ok(job) => work(job, &mut workspace, cost, dice),
+            // A panic ends one job, whose caller is told; the thread lives on.
+            Ok(job) => {
+                if catch_unwind(AssertUnwindSafe(|| work(job, &mut workspace, cost, dice))).is_err() {
+                    tracing::error!("hashing a password ended in a panic");
+                }
+            }
             Err(flume::RecvTimeoutError::Timeout) => workspace.release(),
             Err(flume::RecvTimeoutError::Disconnected) => return,
         }

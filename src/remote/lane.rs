@@ -2,10 +2,20 @@
 
 use super::call::CallFailed;
 use crate::base::fault::Fault;
-use std::thread;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// A panic ends one job, whose caller is told; the thread lives on.
+fn run_one(job: Job) {
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        tracing::error!("an outgoing call ended in a panic");
+    }
+}
 
 /// Threads of one purpose: a server that never answers holds up calls of its own kind only.
 pub(super) struct Lane(flume::Sender<Job>);
@@ -17,7 +27,7 @@ impl Lane {
             let inbox = inbox.clone();
             thread::Builder::new()
                 .name(format!("{name}-{n}"))
-                .spawn(move || inbox.iter().for_each(|job| job()))
+                .spawn(move || inbox.iter().for_each(run_one))
                 .map_err(|e| Fault::new("starting a thread for outgoing calls", e))?;
         }
         Ok(Self(jobs))
