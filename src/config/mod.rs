@@ -224,17 +224,13 @@ fn known_variables() -> Vec<String> {
 
 fn refuse_unknown_sections(root: &Table, report: &mut Report) {
     for (key, value) in root.iter().filter(|(key, _)| SECTIONS.iter().all(|s| s.name != key.as_str())) {
-        let sections = SECTIONS.iter().map(|s| s.name);
-        let settings = report.known.iter().map(String::as_str);
-        let problem = match value {
-            Value::Table(_) | Value::Array(_) => {
-                let near = problem::nearest(key, sections).unwrap_or_default();
-                Problem::new(key, "is not a section", format!("the nearest known one is {near}"))
-            }
-            _ => {
-                let near = problem::nearest_setting(key, settings).unwrap_or_default();
-                Problem::new(key, "is not a setting", format!("the nearest known one is {near}"))
-            }
+        let problem = if value.is_table() || value.is_array() {
+            let near = problem::nearest(key, SECTIONS.iter().map(|s| s.name)).unwrap_or_default();
+            Problem::new(key, "is not a section", format!("the nearest known one is {near}"))
+        } else {
+            let settings = report.known.iter().map(String::as_str);
+            let near = problem::nearest_setting(key, settings).unwrap_or_default();
+            Problem::new(key, "is not a setting", format!("the nearest known one is {near}"))
         };
         report.problems.push(problem);
     }

@@ -30,10 +30,7 @@ pub(super) trait Setting: Sized {
     /// # Errors
     /// As [`Setting::from_text`].
     fn from_toml(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) => Self::from_text(text),
-            other => Err(wrong_kind(other)),
-        }
+        value.as_str().ok_or_else(|| wrong_kind(value)).and_then(Self::from_text)
     }
     /// The value where none is given and there is no default: only optional ones and lists have one.
     fn absent() -> Option<Self> {
@@ -81,10 +78,8 @@ macro_rules! whole_numbers {
                 text.trim().parse().map_err(|_| format!("{} is not a whole number that fits here", echo(text)))
             }
             fn from_toml(value: &Value) -> Result<Self, String> {
-                match value {
-                    Value::Integer(n) => Self::try_from(*n).map_err(|_| format!("{n} does not fit here")),
-                    other => Err(wrong_kind(other)),
-                }
+                let n = value.as_integer().ok_or_else(|| wrong_kind(value))?;
+                Self::try_from(n).map_err(|_| format!("{n} does not fit here"))
             }
             fn to_toml(&self) -> Option<String> {
                 Some(self.to_string())
@@ -206,10 +201,9 @@ impl Setting for Span {
         whole.map(|n| Self::millis(n / 1000)).ok_or_else(|| format!("{} is too long", echo(text)))
     }
     fn from_toml(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) => Self::from_text(text),
-            Value::Integer(n) => Err(format!("{n} has no unit (ms, s, m, h or d)")),
-            other => Err(wrong_kind(other)),
+        match value.as_integer() {
+            Some(n) => Err(format!("{n} has no unit (ms, s, m, h or d)")),
+            None => value.as_str().ok_or_else(|| wrong_kind(value)).and_then(Self::from_text),
         }
     }
     fn to_toml(&self) -> Option<String> {
