@@ -13,6 +13,7 @@ pub mod grant;
 pub mod issue;
 pub mod params;
 pub mod pkce;
+pub mod proof;
 pub mod refusal;
 pub mod resource;
 

@@ -161,7 +161,9 @@ fn meets(asked: &Asked, session: &SessionFacts) -> bool {
 fn sign_in_again(asked: &Asked, session: &SessionFacts, now: Moment) -> Option<Next> {
     let fresh = signed_in_for(asked, session);
     let other = asked.subject.as_ref().is_some_and(|subject| *subject != session.user);
-    let too_old = asked.max_age.is_some_and(|most| now.since(session.auth_time) > most);
+    // In whole seconds, as the client will compute it from auth_time.
+    let age = now.unix().saturating_sub(session.auth_time.unix());
+    let too_old = asked.max_age.is_some_and(|most| age > most.as_seconds());
     if other {
         let because = "another person is signed in than the one asked for";
         let again = || page(asked, Next::SignIn(Why::OtherPerson), because);
