@@ -1,6 +1,15 @@
 //! What somebody granted: the authoritative record behind codes, refresh tokens and the access
 //! tokens of people. One file per grant type beside this one.
 
+pub mod authorization_code;
+pub mod client_credentials;
+pub mod refresh_token;
+#[cfg(test)]
+mod tests;
+mod token_request;
+
+pub use token_request::TokenRequest;
+
 use crate::base::{
     id::{ClientId, GrantId, SessionId, UserId},
     moment::Moment,
