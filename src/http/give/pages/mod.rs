@@ -12,6 +12,8 @@ mod sign_out;
 mod visit;
 
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tests;
 
 pub use account::{
