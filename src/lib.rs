@@ -14,5 +14,3 @@ pub mod limit;
 pub mod oauth;
 pub mod remote;
 pub mod telemetry;
-pub mod http;
-pub mod limit;
