@@ -15,6 +15,7 @@ pub mod params;
 pub mod pkce;
 pub mod proof;
 pub mod refusal;
+pub mod register;
 pub mod resource;
 
 #[cfg(test)]
