@@ -29,7 +29,7 @@ pub(super) fn chapter(provider: &Provider, title: impl Into<String>, lede: &'sta
 /// The endpoints, or a chapter that tells why there are none.
 pub(super) fn endpoints(provider: &Provider) -> Result<Endpoints, Chapter> {
     let lede = "Is Keywright running at the issuer's address?";
-    provider.endpoints().map_err(|step| chapter(provider, "The issuer could not be reached", lede, vec![step]))
+    provider.endpoints().map_err(|step| chapter(provider, "The issuer could not be reached", lede, vec![*step]))
 }
 
 /// Exchanges the refresh token.

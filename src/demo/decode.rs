@@ -49,7 +49,7 @@ pub(super) fn decode(name: &'static str, token: &str) -> Option<Decoded> {
 fn object(part: &str) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&from_base64url(part)?).ok()? {
         Value::Object(map) => Some(map),
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
     }
 }
 
@@ -69,7 +69,7 @@ fn rows(of: &Map<String, Value>) -> Vec<Claim> {
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 
@@ -80,10 +80,10 @@ pub(super) fn relative(at: Moment, now: Moment) -> String {
     let length = match n {
         0 => return "now".into(),
         1..60 => format!("{n} s"),
-        60..3600 if n % 60 == 0 => format!("{} min", n / 60),
+        60..3600 if n.is_multiple_of(60) => format!("{} min", n / 60),
         60..600 => format!("{} min {} s", n / 60, n % 60),
         600..3600 => format!("{} min", n / 60),
-        3600..86_400 if (n / 60) % 60 == 0 => format!("{} h", n / 3600),
+        3600..86_400 if (n / 60).is_multiple_of(60) => format!("{} h", n / 3600),
         3600..86_400 => format!("{} h {} min", n / 3600, (n / 60) % 60),
         _ => format!("{} days", n / 86_400),
     };

@@ -105,13 +105,13 @@ impl Provider {
     ///
     /// # Errors
     /// The step that tells what went wrong.
-    pub(super) fn endpoints(&self) -> Result<Endpoints, Step> {
+    pub(super) fn endpoints(&self) -> Result<Endpoints, Box<Step>> {
         let kept = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(endpoints) = kept {
             return Ok(endpoints);
         }
         let (step, endpoints) = self.discover();
-        endpoints.ok_or(step)
+        endpoints.ok_or_else(|| Box::new(step))
     }
 
     /// The issuer's keys, among them the one named `kid` where it exists, and what there is to
@@ -128,7 +128,7 @@ impl Provider {
         }
         let endpoints = match self.endpoints() {
             Ok(endpoints) => endpoints,
-            Err(step) => return (Some(step), Value::Null),
+            Err(step) => return (Some(*step), Value::Null),
         };
         let exchange = self.wire.get(&endpoints.jwks_uri, Caller::Anyone);
         if exchange.ok() {

@@ -147,8 +147,8 @@ impl Sessions {
 
     /// Does something with every session in which somebody is signed in; gives how many it was
     /// done with.
-    pub(super) fn each_login(&self, mut act: impl FnMut(&mut Local) -> bool) -> usize {
-        self.all().values_mut().filter(|l| l.login.is_some()).map(|l| act(l)).filter(|done| *done).count()
+    pub(super) fn each_login(&self, act: impl FnMut(&mut Local) -> bool) -> usize {
+        self.all().values_mut().filter(|l| l.login.is_some()).map(act).filter(|done| *done).count()
     }
 }
 

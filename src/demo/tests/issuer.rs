@@ -90,10 +90,12 @@ impl Pretender {
 
 fn merge(into: &mut Value, changes: Value) {
     for (name, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => into.as_object_mut().unwrap().remove(name),
-            value => into.as_object_mut().unwrap().insert(name.clone(), value.clone()),
-        };
+        let members = into.as_object_mut().unwrap();
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
     }
 }
 
