@@ -13,10 +13,10 @@ use super::{
 const REFRESH: &str = "Access tokens are short-lived on purpose. The refresh token gets new ones without asking the \
      person again, and is itself replaced each time (rotation): the one just used is spent.";
 const CALL: &str = "The sample API (part of this program, but it could be anywhere) gets the access token in the \
-     Authorization field. It verifies the signature through the issuer's JWKS, without asking the issuer, and checks \
+     Authorization field. It verifies the signature through the issuer’s JWKS, without asking the issuer, and checks \
      that it is itself the audience and that the scope allows the call.";
 const INTROSPECT: &str = "A resource server that cannot verify a token by itself, or wants to know whether it was \
-     revoked, asks the issuer. It has to prove who it is: only the token's own client and its audience are told anything.";
+     revoked, asks the issuer. It has to prove who it is: only the token’s own client and its audience are told anything.";
 const REVOKE: &str = "An application that no longer needs its tokens gives them back. Revoking the refresh token ends \
      the whole grant: this refresh token, those before it, and every access token that came of it.";
 
@@ -28,7 +28,7 @@ pub(super) fn chapter(provider: &Provider, title: impl Into<String>, lede: &'sta
 
 /// The endpoints, or a chapter that tells why there are none.
 pub(super) fn endpoints(provider: &Provider) -> Result<Endpoints, Chapter> {
-    let lede = "Is Keywright running at the issuer's address?";
+    let lede = "Is Keywright running at the issuer’s address?";
     provider.endpoints().map_err(|step| chapter(provider, "The issuer could not be reached", lede, vec![*step]))
 }
 
@@ -134,29 +134,44 @@ pub(super) fn api_url(provider: &Provider) -> String {
 /// Asks the issuer about both tokens.
 pub(super) fn introspect(provider: &Provider, login: &mut Login) -> Result<Chapter, Chapter> {
     let endpoints = endpoints(provider)?;
-    let mut steps = vec![ask_about(provider, &endpoints, "Ask about the access token", &login.access_token)];
+    let mut steps =
+        vec![ask_about(provider, &endpoints, "Ask about the access token", &login.access_token, Expected::Either)];
     if let Some(token) = &login.refresh_token {
-        steps.push(ask_about(provider, &endpoints, "Ask about the refresh token", token));
+        steps.push(ask_about(provider, &endpoints, "Ask about the refresh token", token, Expected::Either));
     }
     Ok(chapter(provider, "The issuer was asked about the tokens", "Introspection: one answer, active or not.", steps))
 }
 
+/// What an introspection must say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Whatever is the case.
+    Either,
+    /// That the token is dead, because it was just revoked.
+    Dead,
+}
+
 /// One introspection (RFC 7662 §2).
-pub(super) fn ask_about(provider: &Provider, endpoints: &Endpoints, title: &'static str, token: &str) -> Step {
+pub(super) fn ask_about(
+    provider: &Provider,
+    endpoints: &Endpoints,
+    title: &'static str,
+    token: &str,
+    expected: Expected,
+) -> Step {
     let exchange = provider.wire.post(&endpoints.introspection_endpoint, provider.ourselves(), &[("token", token)]);
     let active = exchange.json.get("active").and_then(serde_json::Value::as_bool);
+    let right = match expected {
+        Expected::Either => active.is_some(),
+        Expected::Dead => active == Some(false),
+    };
     let what = match active {
         Some(true) => "active is true: it is good now".to_owned(),
         Some(false) => "active is false: it is not good, and nothing more is told".to_owned(),
         None => format!("an answer came: {}", exchange.error()),
     };
-    let why = "For a token that is unknown, expired, revoked or none of the caller's business the answer is the same.";
-    told(Way::Server, title, INTROSPECT, exchange).checked(Check::new(
-        active.is_some(),
-        what,
-        why,
-        Section::Rfc(7662, "2.2"),
-    ))
+    let why = "For a token that is unknown, expired, revoked or none of the caller’s business the answer is the same.";
+    told(Way::Server, title, INTROSPECT, exchange).checked(Check::new(right, what, why, Section::Rfc(7662, "2.2")))
 }
 
 /// Revokes the grant and looks what is left.
@@ -179,7 +194,13 @@ pub(super) fn revoke(provider: &Provider, login: &mut Login) -> Result<Chapter, 
     let mut steps = vec![step];
     if ok {
         login.dead = Some("You revoked them.");
-        steps.push(ask_about(provider, &endpoints, "Ask about the access token afterwards", &login.access_token));
+        steps.push(ask_about(
+            provider,
+            &endpoints,
+            "Ask about the access token afterwards",
+            &login.access_token,
+            Expected::Dead,
+        ));
     }
     let lede = "You are still signed in at this application and at the issuer; only the tokens are gone.";
     Ok(chapter(provider, "The tokens were revoked", lede, steps))

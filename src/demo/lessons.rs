@@ -1,7 +1,7 @@
 //! What happens when something is used that should not be: each lesson does it and shows the refusal.
 
 use super::{
-    acts::{api_url, ask_about, endpoints, post_refresh},
+    acts::{Expected, api_url, ask_about, endpoints, post_refresh},
     provider::{Provider, told},
     sessions::Login,
     told::{Chapter, Check, End, Section, Step, Way},
@@ -11,14 +11,14 @@ use super::{
 const REPLAY: &str = "The code of your sign-in is sent once more, with the right verifier and the right secret. A code \
      is good once. A second use means that two parties hold it, and the issuer cannot tell which of them is the thief.";
 const DIED: &str = "So it also ends everything that the code brought: the refresh token is refused from now on.";
-const LATE: &str = "The issuer knows that the token's grant is gone, and refuses it at its own endpoints at once.";
+const LATE: &str = "The issuer knows that the token’s grant is gone, and refuses it at its own endpoints at once.";
 const OFFLINE: &str = "The sample API verifies signatures by itself and asks nobody: it cannot know of a revocation \
      before the token expires. That is the price of not asking, and why access tokens are short-lived. An API for \
      which this is too long introspects.";
 const SPENT: &str = "The refresh token that was replaced is sent once more. Within a few seconds this is taken for an \
      answer that got lost on its way: the same successor comes again, and no second line of tokens begins. Later it is \
      taken for theft, and the whole grant ends.";
-const TAMPER: &str = "One character of the access token's claims is changed, as a bearer might who would like to be \
+const TAMPER: &str = "One character of the access token’s claims is changed, as a bearer might who would like to be \
      somebody else or to have a wider scope.";
 const NAKED: &str = "No token at all. The challenge says where a client that knows nothing yet can learn which issuer \
      this API trusts.";
@@ -53,9 +53,21 @@ pub(super) fn replay_code(provider: &Provider, login: &mut Login) -> Result<Chap
         Section::Rfc(6750, "3.1"),
     );
     steps.push(told(Way::Server, "And the access token, at userinfo", LATE, exchange).checked(check));
-    steps.push(ask_about(provider, &endpoints, "Ask the issuer about the access token", &login.access_token));
+    steps.push(ask_about(
+        provider,
+        &endpoints,
+        "Ask the issuer about the access token",
+        &login.access_token,
+        Expected::Dead,
+    ));
     let exchange = provider.wire.get(&api_url(provider), Caller::Bearer(&login.access_token));
-    steps.push(told(Way::Api, "And at an API that asks nobody", OFFLINE, exchange));
+    let what = match exchange.status {
+        200 => "still accepted".to_owned(),
+        403 => "still taken for genuine: only its scope is too narrow".to_owned(),
+        _ => format!("refused: {}", exchange.answer.status),
+    };
+    let check = Check::new(true, what, "Until exp, unless the API asks.", Section::Rfc(7009, "3"));
+    steps.push(told(Way::Api, "And at an API that asks nobody", OFFLINE, exchange).checked(check));
     login.dead = Some("The code was used twice, so the issuer revoked all that came of it.");
     Ok(lesson(provider, "A code was used twice", "Sign in again afterwards: the tokens are gone.", steps))
 }
@@ -82,7 +94,13 @@ pub(super) fn spent_refresh(provider: &Provider, login: &mut Login) -> Result<Ch
     };
     let mut steps = vec![step];
     if login.dead.is_some() {
-        steps.push(ask_about(provider, &endpoints, "Ask about the newest access token", &login.access_token));
+        steps.push(ask_about(
+            provider,
+            &endpoints,
+            "Ask about the newest access token",
+            &login.access_token,
+            Expected::Dead,
+        ));
     }
     Ok(lesson(provider, "A spent refresh token came back", "Rotation with reuse detection.", steps))
 }
@@ -91,7 +109,7 @@ pub(super) fn spent_refresh(provider: &Provider, login: &mut Login) -> Result<Ch
 pub(super) fn tampered(provider: &Provider, login: &mut Login) -> Result<Chapter, Chapter> {
     let url = api_url(provider);
     let exchange = provider.wire.get(&url, Caller::Bearer(&altered(&login.access_token)));
-    let why = "The signature no longer fits. Without the issuer's private key nobody can make one that does.";
+    let why = "The signature no longer fits. Without the issuer’s private key nobody can make one that does.";
     let check = Check::new(
         exchange.status == 401,
         format!("refused: {}", exchange.answer.status),

@@ -21,8 +21,8 @@ pub(super) fn of_parameter(name: &str) -> &'static str {
         "token_type_hint" => "A hint where to look first; the issuer finds it either way.",
         "id_token_hint" => "An ID token of ours, so that the issuer knows whom and for which client.",
         "post_logout_redirect_uri" => "Where the browser goes afterwards; registered beforehand.",
-        "iss" => "Who answered. Stops one issuer's answer being taken for another's (RFC 9207).",
-        "error" => "The standard's word for what went wrong; programs read this.",
+        "iss" => "Who answered. Stops one issuer’s answer being taken for another’s (RFC 9207).",
+        "error" => "The standard’s word for what went wrong; programs read this.",
         "error_description" => "For developers, never to be parsed.",
         "logout_token" => "A signed statement of the issuer that a session has ended.",
         _ => "",
@@ -45,7 +45,7 @@ pub(super) fn of_claim(name: &str) -> &'static str {
     match name {
         "alg" => "The signature algorithm. The verifier has its own list and does not trust this one.",
         "typ" => "What kind of token this is, so that one kind is never taken for another.",
-        "kid" => "Which key of the issuer's JWKS signed it.",
+        "kid" => "Which key of the issuer’s JWKS signed it.",
         "iss" => "Who issued it. Must equal the issuer, byte for byte.",
         "sub" => {
             "The person (or machine), by an identifier that never changes. Use this as the key, not the e-mail address."
@@ -61,10 +61,10 @@ pub(super) fn of_claim(name: &str) -> &'static str {
         "amr" => "How they proved it: pwd is a password.",
         "at_hash" => "Half a hash of the access token that came along: the two belong together.",
         "sid" => "The session at the issuer. A logout token names it to end this one.",
-        "jti" => "This token's own number; revoking it names this.",
+        "jti" => "This token’s own number; revoking it names this.",
         "client_id" => "The client that may use it.",
         "scope" => "What the bearer may do.",
-        "grant_id" => "Keywright's own: the grant it came from. Revoking the grant ends them all.",
+        "grant_id" => "Keywright’s own: the grant it came from. Revoking the grant ends them all.",
         "events" => "Says that this is a logout token and nothing else.",
         "name" => "Full name (scope profile).",
         "given_name" | "family_name" | "middle_name" | "nickname" => "Part of the name (scope profile).",

@@ -16,7 +16,7 @@ const KEEP_KEYS: Span = Span::minutes(5);
 /// An unknown `kid` makes us ask at most this often: a flood of bad tokens is no flood of requests.
 const ASK_AT_MOST_EVERY: Span = Span::seconds(5);
 
-const DISCOVERY: &str = "An application needs to be told one thing only: the issuer's URL. Its endpoints, its \
+const DISCOVERY: &str = "An application needs to be told one thing only: the issuer’s URL. Its endpoints, its \
      keys and what it can do stand in a document at a fixed address below it. A real application \
      keeps that document for a while.";
 const KEYS: &str = "The issuer publishes the public halves of its signing keys. Whoever has them can verify \
@@ -82,7 +82,7 @@ impl Provider {
         match &read {
             Ok(found) => {
                 let what = format!("issuer in the document is {} = the issuer we were told", found.issuer);
-                let why = "Otherwise somebody else's document could pass for this issuer's.";
+                let why = "Otherwise somebody else’s document could pass for this issuer’s.";
                 step = step.checked(Check::new(named, what, why, Section::Rfc(8414, "3.3")));
             }
             Err(why) => {
@@ -135,7 +135,7 @@ impl Provider {
             *kept = Some(Keys { set: exchange.json.clone(), asked: now });
         }
         let set = exchange.json.clone();
-        (Some(told(Way::Server, "Fetch the issuer's public keys (JWKS)", KEYS, exchange)), set)
+        (Some(told(Way::Server, "Fetch the issuer’s public keys (JWKS)", KEYS, exchange)), set)
     }
 }
 

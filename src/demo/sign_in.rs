@@ -17,10 +17,10 @@ use crate::base::{
 };
 use serde_json::{Map, Value};
 
-const CALLBACK: &str = "The person signed in at the issuer, on the issuer's pages: this application never sees the \
+const CALLBACK: &str = "The person signed in at the issuer, on the issuer’s pages: this application never sees the \
      password. The browser came back with a short-lived code. It went through the address bar, so it is treated as \
      something that others may have seen; alone it is worth nothing.";
-const EXCHANGE: &str = "Now the application's server talks to the issuer's, unseen by the browser. It proves two \
+const EXCHANGE: &str = "Now the application’s server talks to the issuer’s, unseen by the browser. It proves two \
      things: that it is the registered client (by its secret), and that it is the one that began this sign-in (by \
      the verifier, whose SHA-256 was sent along as the challenge).";
 const WRONG: &str = "This time the application sends another verifier than the one whose challenge it sent along: \
@@ -54,7 +54,7 @@ pub(super) fn depart(provider: &Provider, attempt: &Attempt) -> Result<String, C
         }
         (step, None) => Err(Chapter {
             title: "The issuer could not be reached".into(),
-            lede: "Is Keywright running at the issuer's address?",
+            lede: "Is Keywright running at the issuer’s address?",
             at: provider.now(),
             end: End::Badly,
             steps: vec![step],
@@ -174,13 +174,19 @@ impl Walk<'_> {
     fn tell_departure(&mut self, endpoints: &Endpoints) {
         let parameters = self.attempt.parameters(&self.provider.settings);
         let made = "Before the browser leaves, the application makes three random values and keeps them with your cookie: \
-             state, nonce and the PKCE verifier. Only the verifier's SHA-256 leaves the house.";
-        self.steps.push(Step::new(Way::Inside, "Make state, nonce and a PKCE verifier", made).checked(Check::new(
+             state, nonce and the PKCE verifier. Only the verifier’s SHA-256 leaves the house.";
+        let verifier = &self.attempt.verifier;
+        let challenge = attempt::challenge(verifier);
+        let mut step = Step::new(Way::Inside, "Make state, nonce and a PKCE verifier", made).checked(Check::new(
             true,
-            format!("BASE64URL(SHA-256({})) = {}", self.attempt.verifier, attempt::challenge(&self.attempt.verifier)),
-            "The verifier (shown because it is spent) has 256 random bits; the challenge does not tell it.",
+            "code_challenge = BASE64URL(SHA-256(code_verifier))",
+            "The challenge does not tell the verifier, which has 256 random bits.",
             Section::Rfc(7636, "4.2"),
-        )));
+        ));
+        let (state, nonce) = (&self.attempt.state, &self.attempt.nonce);
+        let made = [("state", state), ("nonce", nonce), ("code_verifier", verifier), ("code_challenge", &challenge)];
+        step.values = made.iter().map(|(name, value)| wire::named(name, value)).collect();
+        self.steps.push(step);
         let why = "A redirect sends the browser to the issuer. Everything here is seen by the browser, so nothing here is secret.";
         self.steps.push(Step::new(Way::FrontOut, "Send the browser to the issuer", why).asked(Request {
             method: "GET",
@@ -202,7 +208,7 @@ impl Walk<'_> {
             .checked(Check::new(
                 true,
                 "state is the one that this browser was sent off with",
-                "Somebody else's answer cannot be slipped to you (login CSRF).",
+                "Somebody else’s answer cannot be slipped to you (login CSRF).",
                 Section::Rfc(6749, "10.12"),
             ))
             .checked(Check::new(
@@ -308,7 +314,7 @@ impl Walk<'_> {
         let nonce = same(text("nonce").as_bytes(), self.attempt.nonce.as_bytes());
         let bound = [HalfHash::Sha256, HalfHash::Sha512].iter().any(|h| half_hash(*h, access_token) == text("at_hash"));
         let mut step = step
-            .checked(Check::new(true, "the signature holds, by a key of the issuer's JWKS", "The issuer said this and nobody changed it. The algorithm is one that we expect, whatever the token says.", Section::Rfc(7515, "5.2")))
+            .checked(Check::new(true, "the signature holds, by a key of the issuer’s JWKS", "The issuer said this and nobody changed it. The algorithm is one that we expect, whatever the token says.", Section::Rfc(7515, "5.2")))
             .checked(Check::new(true, "iss, aud and exp are right", "It comes from our issuer, is meant for this application (our client id is its audience) and has not expired.", core))
             .checked(Check::new(nonce, "nonce is the one that we sent", "It was made for this very sign-in: one from elsewhere cannot be slipped in.", core))
             .checked(Check::new(bound, "at_hash fits the access token", "The two tokens belong together.", Section::Core("3.1.3.6")));

@@ -96,6 +96,8 @@ pub(super) struct Step {
     pub(super) way: Way,
     pub(super) title: String,
     pub(super) why: &'static str,
+    /// What was made or kept, where the step is no message.
+    pub(super) values: Vec<Named>,
     pub(super) request: Option<Request>,
     pub(super) answer: Option<Answer>,
     pub(super) checks: Vec<Check>,
@@ -104,7 +106,16 @@ pub(super) struct Step {
 
 impl Step {
     pub(super) fn new(way: Way, title: impl Into<String>, why: &'static str) -> Self {
-        Self { way, title: title.into(), why, request: None, answer: None, checks: Vec::new(), tokens: Vec::new() }
+        Self {
+            way,
+            title: title.into(),
+            why,
+            values: Vec::new(),
+            request: None,
+            answer: None,
+            checks: Vec::new(),
+            tokens: Vec::new(),
+        }
     }
     pub(super) fn asked(mut self, request: Request) -> Self {
         self.request = Some(request);

@@ -7,7 +7,14 @@ use crate::{
 };
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
-use std::{collections::HashMap, net::TcpListener, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// The time at which it and the application live.
 pub(super) const NOW: Moment = Moment::from_unix(1_800_000_000);
@@ -18,6 +25,7 @@ pub(super) struct Pretender {
     pub(super) issuer: Issuer,
     key: Arc<SigningKey>,
     strange: Arc<SigningKey>,
+    revoked: Arc<AtomicBool>,
 }
 
 fn key(name: &str) -> Arc<SigningKey> {
@@ -29,7 +37,7 @@ fn key(name: &str) -> Arc<SigningKey> {
 pub(super) fn start() -> Pretender {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = Issuer::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let me = Pretender { issuer, key: key("k1"), strange: key("k1") };
+    let me = Pretender { issuer, key: key("k1"), strange: key("k1"), revoked: Arc::default() };
     let data = web::Data::new(me.clone());
     let server = HttpServer::new(move || {
         App::new()
@@ -38,8 +46,8 @@ pub(super) fn start() -> Pretender {
             .route("/jwks", web::get().to(jwks))
             .route("/token", web::post().to(token))
             .route("/userinfo", web::get().to(userinfo))
-            .route("/introspect", web::post().to(|| async { HttpResponse::Ok().json(json!({"active": true})) }))
-            .route("/revoke", web::post().to(HttpResponse::Ok))
+            .route("/introspect", web::post().to(introspect))
+            .route("/revoke", web::post().to(revoke))
     });
     actix_web::rt::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
     me
@@ -132,6 +140,15 @@ async fn token(me: web::Data<Pretender>, form: web::Form<HashMap<String, String>
         json!({"id_token": me.id_token(parts[0], &access_token, parts[2]), "refresh_token": "rt_first_first_first_first_first"}),
     );
     HttpResponse::Ok().json(answer)
+}
+
+async fn introspect(me: web::Data<Pretender>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({"active": !me.revoked.load(Ordering::SeqCst)}))
+}
+
+async fn revoke(me: web::Data<Pretender>) -> HttpResponse {
+    me.revoked.store(true, Ordering::SeqCst);
+    HttpResponse::Ok().finish()
 }
 
 async fn userinfo(request: HttpRequest) -> HttpResponse {
