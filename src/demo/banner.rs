@@ -1,5 +1,6 @@
 //! What `keywright demo` prints: where to go, how to sign in, and commands to paste.
 
+use super::settings::API_SCOPE;
 use crate::base::{id::ClientId, secret::Secret, uri::Issuer};
 use std::fmt::Write;
 
@@ -52,7 +53,7 @@ fn write_places(out: &mut String, of: &Opening) -> std::fmt::Result {
     };
     writeln!(out, "\nKeywright demonstration. NOT for production: the secrets below are printed,")?;
     writeln!(out, "traffic is plain http, and it listens on this machine only.\n")?;
-    writeln!(out, "  Start here      {application}/   (an application that signs you in and explains each step)")?;
+    writeln!(out, "  Start here      {application}/    signs you in and explains each step")?;
     writeln!(out, "  Sign in as      {username}")?;
     writeln!(out, "  with password   {}\n", password.expose())?;
     writeln!(out, "  Issuer          {issuer}")?;
@@ -61,27 +62,26 @@ fn write_places(out: &mut String, of: &Opening) -> std::fmt::Result {
     writeln!(out, "  Data            {state}")
 }
 
+/// Comments have no apostrophe and no parenthesis: an interactive zsh would read them as syntax.
 fn write_commands(out: &mut String, of: &Opening) -> std::fmt::Result {
     let user = quoted(&format!("{}:{}", of.machine_id, of.machine_secret.expose()));
     let at = |path| quoted(&of.issuer.at(path));
     let resource = quoted(&format!("resource={}/api", of.application));
-    writeln!(out, "\nThe same for a machine; paste it into another terminal:\n")?;
-    writeln!(out, "  # an access token by client credentials (RFC 6749 section 4.4)")?;
-    writeln!(out, "  TOKEN=$(curl -s -u {user} {} \\", at("/token"))?;
-    writeln!(out, "    -d grant_type=client_credentials -d scope=demo.read \\")?;
+    let api = quoted(&format!("{}/api/hello", of.application));
+    let curl = "curl -sS -w '\\n'";
+    writeln!(out, "\nThe same for a machine. Paste into another terminal, one by one or all at once:\n")?;
+    writeln!(out, "  # an access token by client credentials, RFC 6749 section 4.4")?;
+    writeln!(out, "  TOKEN=$(curl -sS -u {user} {} \\", at("/token"))?;
+    writeln!(out, "    -d grant_type=client_credentials -d scope={API_SCOPE} \\")?;
     writeln!(out, "    --data-urlencode {resource} \\")?;
     writeln!(out, "    | sed -n 's/.*\"access_token\" *: *\"\\([^\"]*\\)\".*/\\1/p'); echo \"$TOKEN\"\n")?;
-    writeln!(out, "  # use it at the sample API, which verifies it through the issuer's JWKS (RFC 9068)")?;
-    writeln!(
-        out,
-        "  curl -s -H \"Authorization: Bearer $TOKEN\" {}\n",
-        quoted(&format!("{}/api/hello", of.application))
-    )?;
-    writeln!(out, "  # ask the issuer about it (RFC 7662)")?;
-    writeln!(out, "  curl -s -u {user} {} -d \"token=$TOKEN\"\n", at("/introspect"))?;
-    writeln!(out, "  # revoke it (RFC 7009), then ask again: \"active\" is now false")?;
-    writeln!(out, "  curl -s -o /dev/null -w '%{{http_code}}\\n' -u {user} {} -d \"token=$TOKEN\"", at("/revoke"))?;
-    writeln!(out, "  curl -s -u {user} {} -d \"token=$TOKEN\"\n", at("/introspect"))?;
+    writeln!(out, "  # use it at the sample API, which verifies it through JWKS, RFC 9068")?;
+    writeln!(out, "  {curl} -H \"Authorization: Bearer $TOKEN\" {api}\n")?;
+    writeln!(out, "  # ask the issuer about it, RFC 7662")?;
+    writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}\n", at("/introspect"))?;
+    writeln!(out, "  # revoke it, RFC 7009, and ask again: active is false")?;
+    writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}", at("/revoke"))?;
+    writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}\n", at("/introspect"))?;
     writeln!(out, "Stop with Ctrl-C. Delete {} to begin anew.", of.data)
 }
 
@@ -123,6 +123,17 @@ mod tests {
             assert!(text.contains(needle), "{needle} in\n{text}");
         }
         assert!(banner(&opening(Start::Again)).contains("the same as last time"));
+    }
+
+    #[test]
+    fn comments_hold_nothing_that_an_interactive_shell_would_take_for_syntax() {
+        let text = banner(&opening(Start::First));
+        let comments: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with('#')).collect();
+        assert_eq!(comments.len(), 4);
+        assert!(
+            comments.iter().all(|c| !c.contains(['\'', '"', '(', ')', '`', '$', ';', '&', '|', '!'])),
+            "{comments:?}"
+        );
     }
 
     #[test]
