@@ -12,5 +12,6 @@ pub mod jose;
 pub mod keyring;
 pub mod limit;
 pub mod oauth;
+pub mod oidc;
 pub mod remote;
 pub mod telemetry;

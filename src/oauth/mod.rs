@@ -6,17 +6,21 @@
 //! for tokens), [`engine`] (the order of RFC 6749's questions), [`issue`] (what is minted).
 
 pub mod authorize;
+pub mod bearer;
 pub mod client;
 pub mod code;
 pub mod engine;
 pub mod grant;
+pub mod introspect;
 pub mod issue;
+pub mod metadata;
 pub mod params;
 pub mod pkce;
 pub mod proof;
 pub mod refusal;
 pub mod register;
 pub mod resource;
+pub mod standard_claims;
 
 #[cfg(test)]
 pub(crate) mod sample;

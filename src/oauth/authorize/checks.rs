@@ -19,6 +19,7 @@ use crate::{
         params::Params,
         pkce::CodeChallenge,
         refusal::{Refusal, refuse},
+        standard_claims::{OF_THE_SIGN_IN, scope_of},
     },
 };
 use std::collections::BTreeSet;
@@ -58,8 +59,10 @@ pub struct Asked {
     pub max_age: Option<Span>,
     /// The authentication context asked for.
     pub acr: AcrAsked,
-    /// The claims asked for.
+    /// The claims asked for, of those that the client may have.
     pub claims: ClaimsRequest,
+    /// The scope tokens that stand for claims asked for one by one: not granted, but consented to.
+    pub claims_scope: Scope,
     /// What to write into the sign-in form.
     pub login_hint: Option<String>,
     /// The languages of the pages, most wanted first.
@@ -76,6 +79,12 @@ pub struct Asked {
 struct Checked;
 
 impl Asked {
+    /// The scope that the person is asked about, and that their consent is recorded for.
+    #[must_use]
+    pub fn to_consent(&self) -> Scope {
+        self.scope.or(&self.claims_scope)
+    }
+
     /// The same request for the person whom a verified `id_token_hint` names.
     ///
     /// # Errors
@@ -105,6 +114,7 @@ pub fn check(params: &Params, client: &Client, destination: &Destination, now: M
     // 4 · Who and how: these can only make the answer stricter.
     let subject = subject_asked(&request.claims)?;
     let acr = acr_asked(&request, client);
+    let claims = claims_to_give(&request.claims, client);
     Ok(Asked {
         client: client.id.clone(),
         destination: destination.clone(),
@@ -115,7 +125,8 @@ pub fn check(params: &Params, client: &Client, destination: &Destination, now: M
         prompt: request.prompt,
         max_age: request.max_age.or(client.defaults.max_age),
         acr,
-        claims: request.claims,
+        claims_scope: standing_for(&claims),
+        claims,
         login_hint: request.login_hint,
         ui_locales: request.ui_locales,
         subject,
@@ -140,6 +151,22 @@ fn scope_to_grant(request: &AuthorizationRequest, client: &Client) -> Result<Sco
             client.scope_for(Some(&rest))
         }
     }
+}
+
+/// Claims asked for one by one, of those whose scope the client is registered for: otherwise the
+/// parameter would be a way around the registration. The others are left out without a word, as
+/// OpenID Connect Core §5.5.1 allows even for essential ones.
+fn claims_to_give(asked: &ClaimsRequest, client: &Client) -> ClaimsRequest {
+    let may =
+        |claim: &str| OF_THE_SIGN_IN.contains(&claim) || scope_of(claim).is_some_and(|scope| client.scope.has(scope));
+    let mut kept = asked.clone();
+    kept.userinfo.retain(|claim, _| may(claim));
+    kept.id_token.retain(|claim, _| may(claim));
+    kept
+}
+
+fn standing_for(claims: &ClaimsRequest) -> Scope {
+    claims.userinfo.keys().chain(claims.id_token.keys()).filter_map(|claim| scope_of(claim)).collect()
 }
 
 /// Where a `sub` is asked for by value, nobody else may be answered for (OpenID Connect Core §5.5.1).

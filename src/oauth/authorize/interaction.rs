@@ -180,12 +180,16 @@ fn sign_in_again(asked: &Asked, session: &SessionFacts, now: Moment) -> Option<N
     (too_old && !fresh).then(|| page(asked, Next::SignIn(Why::TooOld), "the sign-in is older than max_age"))
 }
 
+/// Consent that was given for this very request was given to all of its page; an older one is
+/// held against all that is asked, claims included.
 fn missing_consent(asked: &Asked, facts: &Facts) -> Option<Next> {
     let consent = facts.consent.as_ref();
-    let insisted = asked.prompt.has(Prompt::Consent) && consent.is_none_or(|c| c.given_at < asked.first_seen);
-    let new_scope = consent.map_or_else(|| asked.scope.clone(), |c| asked.scope.minus(&c.scope));
+    let fresh = consent.is_some_and(|c| c.given_at >= asked.first_seen);
+    let wanted = if fresh { asked.scope.clone() } else { asked.to_consent() };
+    let new_scope = consent.map_or_else(|| wanted.clone(), |c| wanted.minus(&c.scope));
     let new_resources: BTreeSet<Resource> =
         asked.resources.iter().filter(|r| consent.is_none_or(|c| !c.resources.contains(*r))).cloned().collect();
+    let insisted = asked.prompt.has(Prompt::Consent) && !fresh;
     let needed = match facts.trust {
         Trust::FirstParty => false,
         Trust::ThirdParty => consent.is_none() || !new_scope.is_empty() || !new_resources.is_empty(),

@@ -3,6 +3,8 @@
 //! [`checks`] decides whether this client may ask for this, [`interaction`] says which page is
 //! still needed, [`respond`] writes the answer.
 
+#[cfg(test)]
+mod answer_tests;
 pub mod checks;
 mod claims_parameter;
 pub mod destination;

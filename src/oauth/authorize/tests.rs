@@ -1,22 +1,18 @@
 //! Tables over the whole of the authorization endpoint's rules.
 
-use super::{
-    Asked, ConsentFacts, Delivery, Destination, Facts, Next, Prompt, ResponseMode, SessionFacts, Why, check,
-    client_id_of, next, respond,
-};
+use super::{Asked, ConsentFacts, Destination, Facts, Next, Prompt, SessionFacts, Why, check, client_id_of, next};
 use crate::{
     base::{
         id::{SessionId, UserId},
         moment::{Moment, Span},
         scope::Scope,
-        secret::Secret,
         uri::RedirectUri,
     },
     oauth::{
         client::{Client, GrantType, Trust},
         code::ErrorCode::{self, *},
         refusal::Refusal,
-        sample::{client, issuer, request},
+        sample::{client, request},
     },
 };
 use proptest::prelude::*;
@@ -176,6 +172,22 @@ fn defaults_of_the_client_fill_what_the_request_does_not_say() {
     assert_eq!((spoken.max_age, spoken.acr.voluntary.len()), (Some(Span::seconds(5)), 2));
     let essential = r#"{"id_token":{"acr":{"essential":true,"values":["c"]}}}"#;
     assert_eq!(asked_by(&client, &[("claims", essential)]).unwrap().acr.essential, ["c"]);
+}
+
+#[test]
+fn a_claim_asked_for_by_name_is_no_way_around_the_registration_or_the_person() {
+    let claims = r#"{"userinfo":{"email":{"essential":true},"phone_number":null,"is_admin":null},"id_token":{"auth_time":null}}"#;
+    let it = asked(&[("claims", claims)]);
+    assert_eq!(it.claims.userinfo.keys().collect::<Vec<_>>(), ["email"], "phone is not registered, is_admin is none");
+    assert_eq!(
+        (it.scope.to_string().as_str(), it.to_consent().to_string().as_str()),
+        ("openid read", "email openid read")
+    );
+    let day_ago = NOW - Span::days(1);
+    let known = facts(Some(signed_in(day_ago)), Some(consented("openid read", day_ago)));
+    assert!(matches!(next(&it, &known, NOW), Next::Consent { new_scope, .. } if new_scope.to_string() == "email"));
+    let known = facts(Some(signed_in(day_ago)), Some(consented("openid read email", day_ago)));
+    assert_eq!(next(&it, &known, NOW), Next::Approve);
 }
 
 #[test]
@@ -391,90 +403,5 @@ proptest! {
             }
         }
         prop_assert!(false, "still a page after four");
-    }
-}
-
-// The answer.
-
-fn to(changes: &[(&str, &str)]) -> Destination {
-    Destination::prove(&request(changes), &client()).unwrap()
-}
-
-#[test]
-fn b14_c19_the_answer_names_its_issuer_on_success_and_on_error() {
-    let code = Secret::new("kw_code_x".to_owned());
-    assert_eq!(
-        respond::success(&to(&[]), &issuer(), &code),
-        Delivery::Redirect("https://app.example/cb?code=kw_code_x&state=xyz&iss=https%3A%2F%2Fid.example".to_owned())
-    );
-    assert_eq!(
-        respond::error(&to(&[("state", "")]), &issuer(), &Refusal::new(AccessDenied, "no")),
-        Delivery::Redirect(
-            "https://app.example/cb?error=access_denied&error_description=no&iss=https%3A%2F%2Fid.example".to_owned()
-        )
-    );
-}
-
-#[test]
-fn a_form_post_carries_the_same_fields() {
-    let to = to(&[("response_mode", "form_post"), ("state", "a&b\"<é>")]);
-    assert_eq!(to.mode(), ResponseMode::FormPost);
-    let Delivery::FormPost { action, fields } = respond::success(&to, &issuer(), &Secret::new("c".to_owned())) else {
-        panic!("not a form")
-    };
-    assert_eq!(action, "https://app.example/cb");
-    let expected = [("code", "c"), ("state", "a&b\"<é>"), ("iss", "https://id.example")];
-    assert_eq!(fields, expected.map(|(name, value)| (name, value.to_owned())));
-}
-
-#[test]
-fn parameters_go_behind_those_that_the_uri_has() {
-    for (uri, expected) in [
-        ("https://a.example", "https://a.example?x=a+b%26"),
-        ("https://a.example/?", "https://a.example/?x=a+b%26"),
-        ("https://a.example/?y=1", "https://a.example/?y=1&x=a+b%26"),
-        ("https://a.example/?y=1&", "https://a.example/?y=1&x=a+b%26"),
-        ("com.example.app:/cb", "com.example.app:/cb?x=a+b%26"),
-    ] {
-        assert_eq!(respond::with_query(uri, [("x", "a b&")]), expected);
-    }
-}
-
-#[test]
-fn a_refusal_of_the_state_itself_does_not_echo_it() {
-    for state in ["a\r\nLocation: x", &"s".repeat(2049)] {
-        let Delivery::Redirect(location) =
-            respond::error(&to(&[("state", state)]), &issuer(), &Refusal::new(InvalidRequest, "state"))
-        else {
-            panic!("not a redirect")
-        };
-        assert!(!location.contains("state="), "{location}");
-    }
-}
-
-#[test]
-fn a_description_has_only_the_characters_that_it_may_have() {
-    let Delivery::FormPost { fields, .. } = respond::error(
-        &to(&[("response_mode", "form_post")]),
-        &issuer(),
-        &Refusal::new(InvalidToken, "\"quoted\" §4 \\ \n"),
-    ) else {
-        panic!("not a form")
-    };
-    assert_eq!(fields[0].1, "server_error", "a code of the back channel never travels through the browser");
-    assert_eq!(fields[1].1, "?quoted? ?4 ? ?");
-}
-
-proptest! {
-    #[test]
-    fn a34_whatever_is_asked_the_answer_goes_to_the_registered_place(uri in "\\PC{0,40}", state in "\\PC{0,40}") {
-        let params = request(&[("redirect_uri", &uri), ("state", &state), ("scope", "read")]);
-        if let Ok(to) = Destination::prove(&params, &client()) {
-            let Delivery::Redirect(location) = respond::success(&to, &issuer(), &Secret::new("c".to_owned())) else {
-                panic!("not a redirect")
-            };
-            prop_assert!(location.starts_with("https://app.example/cb?code=c&"));
-            prop_assert!(location.bytes().all(|b| b.is_ascii_graphic()));
-        }
     }
 }
