@@ -14,4 +14,5 @@ pub mod limit;
 pub mod oauth;
 pub mod oidc;
 pub mod remote;
+pub mod store;
 pub mod telemetry;

@@ -1,0 +1,13 @@
+DROP TABLE meta;
+DROP TABLE audit_events;
+DROP TABLE outbox;
+DROP TABLE change_feed;
+DROP TABLE replay;
+DROP TABLE signing_keys;
+DROP TABLE grants;
+DROP TABLE codes;
+DROP TABLE consents;
+DROP TABLE sessions;
+DROP TABLE users;
+DROP TABLE client_secrets;
+DROP TABLE clients;

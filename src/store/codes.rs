@@ -1,0 +1,109 @@
+//! Table `codes`: authorization codes, by their hashes (RFC 6749 §4.1.2).
+
+use super::{
+    Tx,
+    column::{At, Json},
+    failure::illegal,
+    payload::{CodeDoc, GrantedDoc, Parties},
+    schema::codes,
+    tx::sql,
+};
+use crate::{
+    base::{digest::TokenHash, fault::Fault, id::GrantId},
+    oauth::grant::Code,
+};
+use diesel::prelude::*;
+
+/// That a code was used, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedBy {
+    /// The grant that its first use made: a second use revokes it.
+    pub grant: GrantId,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = codes)]
+struct Loaded {
+    client_id: String,
+    user_id: String,
+    session_id: String,
+    payload: Json<CodeDoc>,
+    expires_at: At,
+    grant_id: Option<String>,
+}
+
+/// Queries on this table.
+#[derive(Debug)]
+pub struct Codes<'t, 'c> {
+    pub(super) tx: &'t mut Tx<'c>,
+}
+
+impl Codes<'_, '_> {
+    /// Adds a code.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn add(&mut self, hash: &TokenHash, code: &Code) -> Result<(), Fault> {
+        let document = CodeDoc {
+            granted: GrantedDoc::of(&code.granted),
+            redirect_uri: code.redirect_uri.clone(),
+            redirect_uri_was_sent: code.redirect_uri_was_sent,
+            challenge: code.challenge.clone(),
+        };
+        sql!(self.tx, "adding a row of codes of a client", code.granted.client, |c| {
+            diesel::insert_into(codes::table)
+                .values((
+                    codes::hash.eq(hash.as_bytes().as_slice()),
+                    codes::client_id.eq(code.granted.client.as_str()),
+                    codes::user_id.eq(code.granted.user.as_str()),
+                    codes::session_id.eq(code.granted.session.as_str()),
+                    codes::payload.eq(Json(&document)),
+                    codes::expires_at.eq(At(code.expires_at)),
+                ))
+                .execute(c)
+        })?;
+        Ok(())
+    }
+
+    /// A code, used or not, expired or not, for as long as it is kept.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or the row is illegal.
+    pub fn find(&mut self, hash: &TokenHash) -> Result<Option<(Code, Option<UsedBy>)>, Fault> {
+        let found: Option<Loaded> = sql!(self.tx, "finding a row of codes", "a hash", |c| {
+            codes::table.find(hash.as_bytes().as_slice()).select(Loaded::as_select()).first(c).optional()
+        })?;
+        found.map(into_code).transpose()
+    }
+
+    /// Uses a code up for the grant it becomes: of all who try, exactly one hears true.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn consume(&mut self, hash: &TokenHash, grant: &GrantId) -> Result<bool, Fault> {
+        let now = At(self.tx.now());
+        let used = sql!(self.tx, "using a row of codes for a grant", grant, |c| {
+            diesel::update(codes::table.find(hash.as_bytes().as_slice()).filter(codes::used_at.is_null()))
+                .set((codes::used_at.eq(Some(now)), codes::grant_id.eq(Some(grant.as_str()))))
+                .execute(c)
+        })?;
+        Ok(used == 1)
+    }
+}
+
+fn into_code(row: Loaded) -> Result<(Code, Option<UsedBy>), Fault> {
+    let parties =
+        Parties { table: "codes", key: "a hash", client: &row.client_id, user: &row.user_id, session: &row.session_id };
+    let document = row.payload.0;
+    let code = Code {
+        granted: document.granted.into_granted(&parties)?,
+        redirect_uri: document.redirect_uri,
+        redirect_uri_was_sent: document.redirect_uri_was_sent,
+        challenge: document.challenge,
+        expires_at: row.expires_at.0,
+    };
+    let used = row.grant_id.as_deref().map(|id| {
+        GrantId::parse(id).map(|grant| UsedBy { grant }).ok_or_else(|| illegal("codes", "a hash", "grant_id"))
+    });
+    Ok((code, used.transpose()?))
+}

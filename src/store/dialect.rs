@@ -1,0 +1,205 @@
+//! What the two databases say differently: the only file that asks which one it is talking to.
+
+use super::{
+    Tx,
+    audit::AuditRecord,
+    column::{At, JsonDoc, UtcTime},
+    grants::{GrantRecord, Rotation},
+    schema::{audit_events, grants, outbox, users},
+    tx::Conn,
+};
+use crate::base::{fault::Fault, moment::Moment};
+use diesel::{
+    dsl::exists,
+    pg::Pg,
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Binary, Integer, Nullable, Text},
+};
+
+/// The number under which Postgres keeps a lock of ours: the first eight bytes of the hash of its name.
+fn lock_number(name: &str) -> i64 {
+    let hash = crate::base::digest::sha256(format!("keywright {name}").as_bytes());
+    hash.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
+/// The cheapest question there is.
+pub(super) fn ping(tx: &mut Tx<'_>) -> Result<(), Fault> {
+    super::tx::sql!(tx, "asking whether the database is there", "none", |c| diesel::select(
+        diesel::dsl::sql::<Integer>("1")
+    )
+    .execute(c))?;
+    Ok(())
+}
+
+/// Lets one transaction at a time past this point, until it ends. On SQLite a write transaction is
+/// always alone.
+pub(super) fn exclusive(tx: &mut Tx<'_>, name: &str) -> Result<(), Fault> {
+    let Conn::Pg(c) = &mut tx.conn else { return Ok(()) };
+    let asked = diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+        .bind::<diesel::sql_types::BigInt, _>(lock_number(name))
+        .execute(*c);
+    asked.map(drop).map_err(|e| tx.fault("taking a lock", &name, e))
+}
+
+/// Runs `f` while no other node does, outside any transaction and without a time limit. Leaves the
+/// connection with other settings than it had: it is not used again.
+pub(super) fn alone<T>(tx: &mut Tx<'_>, f: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    let Conn::Pg(c) = &mut tx.conn else { return f(tx) };
+    let locked = diesel::sql_query("SELECT set_config('statement_timeout', '0', false), pg_advisory_lock($1)")
+        .bind::<diesel::sql_types::BigInt, _>(lock_number("migrations"))
+        .execute(*c);
+    locked.map_err(|e| tx.fault("waiting for the lock of migrations", &"migrations", e))?;
+    // The lock ends with the connection.
+    f(tx)
+}
+
+/// The messages that are due, locked against other nodes until the transaction ends.
+pub(super) fn due_messages(tx: &mut Tx<'_>, n: i64) -> Result<Vec<String>, Fault> {
+    let now = At(tx.now());
+    let due = outbox::table
+        .select(outbox::id)
+        .filter(outbox::done_at.is_null())
+        .filter(outbox::dead_at.is_null())
+        .filter(outbox::due_at.le(now))
+        .filter(outbox::locked_until.is_null().or(outbox::locked_until.le(now)))
+        .order((outbox::due_at, outbox::id))
+        .limit(n);
+    let found = match &mut tx.conn {
+        Conn::Pg(c) => due.for_update().skip_locked().load(*c),
+        Conn::Sqlite(c) => due.load(*c),
+    };
+    found.map_err(|e| tx.fault("looking for messages of outbox that are due", &"none", e))
+}
+
+/// Adds events that are not there yet. SQLite gains nothing from one statement for many rows, and
+/// diesel has none for it with `ON CONFLICT`.
+pub(super) fn add_events(tx: &mut Tx<'_>, rows: &[AuditRecord<'_>]) -> Result<(), Fault> {
+    let added = match &mut tx.conn {
+        Conn::Pg(c) => {
+            diesel::insert_into(audit_events::table).values(rows).on_conflict_do_nothing().execute(*c).map(drop)
+        }
+        Conn::Sqlite(c) => rows.iter().try_for_each(|row| {
+            diesel::insert_into(audit_events::table).values(row).on_conflict_do_nothing().execute(*c).map(drop)
+        }),
+    };
+    added.map_err(|e| tx.fault("adding rows of audit_events", &"several", e))
+}
+
+/// Rotates a refresh token and records it: one statement on Postgres, two on SQLite, where the
+/// writer's transaction is around them.
+pub(super) fn rotate(tx: &mut Tx<'_>, rotation: &Rotation<'_>) -> Result<Option<GrantRecord>, Fault> {
+    let now = tx.now();
+    let rotated = match &mut tx.conn {
+        Conn::Pg(c) => RotateAndRecord::new(rotation, now).get_result(*c).optional(),
+        Conn::Sqlite(c) => rotate_on_sqlite(c, rotation, now),
+    };
+    rotated.map_err(|e| tx.fault("rotating the refresh token of a row of grants", rotation.grant, e))
+}
+
+fn rotate_on_sqlite(
+    c: &mut SqliteConnection,
+    rotation: &Rotation<'_>,
+    now: Moment,
+) -> QueryResult<Option<GrantRecord>> {
+    let owner = users::table.filter(users::id.eq(grants::user_id)).filter(users::disabled_at.is_null());
+    let row = diesel::update(
+        grants::table
+            .find(rotation.grant.as_str())
+            .filter(grants::client_id.eq(rotation.client.as_str()))
+            .filter(grants::generation.eq(rotation.generation()))
+            .filter(grants::current_hash.eq(rotation.presented.as_bytes().as_slice()))
+            .filter(grants::revoked_at.is_null())
+            .filter(grants::expires_at.gt(At(now)))
+            .filter(grants::idle_expires_at.gt(At(now)))
+            .filter(exists(owner)),
+    )
+    .set((
+        grants::generation.eq(grants::generation + 1),
+        grants::previous_hash.eq(grants::current_hash),
+        grants::current_hash.eq(Some(rotation.next.as_bytes().as_slice())),
+        grants::salt.eq(Some(rotation.salt)),
+        grants::rotated_at.eq(Some(At(now))),
+        grants::idle_expires_at.eq(At(rotation.idle_expires_at)),
+    ))
+    .returning(GrantRecord::as_returning())
+    .get_result(c)
+    .optional()?;
+    if row.is_some() {
+        diesel::insert_into(audit_events::table).values(AuditRecord::of(rotation.audit)).execute(c)?;
+    }
+    Ok(row)
+}
+
+/// The rotation as Postgres is told it, written by hand because diesel has no `WITH`. Its text is
+/// always the same, so it is prepared once per connection.
+struct RotateAndRecord<'r> {
+    rotation: &'r Rotation<'r>,
+    generation: i32,
+    idle_expires_at: At,
+    now: At,
+    audit: AuditRecord<'r>,
+}
+
+impl<'r> RotateAndRecord<'r> {
+    fn new(rotation: &'r Rotation<'r>, now: Moment) -> Self {
+        Self {
+            rotation,
+            generation: rotation.generation(),
+            idle_expires_at: At(rotation.idle_expires_at),
+            now: At(now),
+            audit: AuditRecord::of(rotation.audit),
+        }
+    }
+}
+
+impl QueryId for RotateAndRecord<'_> {
+    type QueryId = RotateAndRecord<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+impl Query for RotateAndRecord<'_> {
+    type SqlType = grants::SqlType;
+}
+impl<C> RunQueryDsl<C> for RotateAndRecord<'_> {}
+
+/// Text and values by turns, in one list that reads like the statement.
+macro_rules! statement {
+    ($out:ident: $($sql:literal $(, $value:expr => $ty:ty)?;)*) => {
+        $($out.push_sql($sql); $($out.push_bind_param::<$ty, _>($value)?;)?)*
+    };
+}
+
+impl QueryFragment<Pg> for RotateAndRecord<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let (r, a) = (self.rotation, &self.audit);
+        statement! { out:
+            "WITH rotated AS (UPDATE grants SET generation = generation + 1, previous_hash = current_hash, \
+             current_hash = ", r.next.as_bytes().as_slice() => Binary;
+            ", salt = ", r.salt => Binary;
+            ", rotated_at = ", &self.now => UtcTime;
+            ", idle_expires_at = ", &self.idle_expires_at => UtcTime;
+            " WHERE id = ", r.grant.as_str() => Text;
+            " AND client_id = ", r.client.as_str() => Text;
+            " AND generation = ", &self.generation => Integer;
+            " AND current_hash = ", r.presented.as_bytes().as_slice() => Binary;
+            " AND revoked_at IS NULL AND expires_at > ", &self.now => UtcTime;
+            " AND idle_expires_at > ", &self.now => UtcTime;
+            " AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id AND users.disabled_at IS NULL) \
+             RETURNING grants.*), recorded AS (INSERT INTO audit_events \
+             (id, at, node, kind, client_id, user_id, grant_id, address, request_id, data) SELECT ", a.id => Text;
+            ", ", &a.at => UtcTime;
+            ", ", a.node => Text;
+            ", ", a.kind => Text;
+            ", ", &a.client_id => Nullable<Text>;
+            ", ", &a.user_id => Nullable<Text>;
+            ", ", &a.grant_id => Nullable<Text>;
+            ", ", &a.address => Nullable<Text>;
+            ", ", &a.request_id => Nullable<Text>;
+            ", ", &a.data => JsonDoc;
+            " FROM rotated) SELECT id, client_id, user_id, session_id, offline, payload, created_at, expires_at, \
+             idle_expires_at, generation, current_hash, previous_hash, salt, rotated_at, revoked_at, revoked_why \
+             FROM rotated";
+        }
+        Ok(())
+    }
+}

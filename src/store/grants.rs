@@ -1,0 +1,280 @@
+//! Table `grants`: one row for each grant, with the state of its line of refresh tokens.
+//!
+//! A rotation changes this row in place, under comparison of generation and hash: of all who
+//! present the same token, one changes it. The row holds hashes and a salt, never a token.
+
+use super::{
+    Tx,
+    column::{At, Json},
+    dialect,
+    failure::illegal,
+    feed::{Change, Subject},
+    payload::{GrantedDoc, Parties},
+    schema::grants,
+    tx::sql,
+};
+use crate::{
+    audit::{GrantEnd, Record},
+    base::{
+        digest::TokenHash,
+        fault::Fault,
+        id::{ClientId, GrantId, SessionId, UserId},
+        moment::Moment,
+    },
+    oauth::grant::Grant,
+};
+use diesel::prelude::*;
+
+/// The scope that lets a grant outlive its session (OpenID Connect Core §11).
+const OFFLINE: &str = "offline_access";
+
+/// The first refresh token of a grant, as stored.
+#[derive(Clone, Debug)]
+pub struct NewRefresh {
+    /// Its keyed hash.
+    pub hash: TokenHash,
+    /// When it ends unless it is used.
+    pub idle_expires_at: Moment,
+}
+
+/// The state of a line of refresh tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshState {
+    /// The place of the current token in the line, from 1.
+    pub generation: u32,
+    /// The hash of the current token.
+    pub current: TokenHash,
+    /// The hash of the token before it.
+    pub previous: Option<TokenHash>,
+    /// What the current token was derived with from the one before.
+    pub salt: Option<Vec<u8>>,
+    /// When it took the place of the one before.
+    pub rotated_at: Option<Moment>,
+    /// When it ends unless it is used.
+    pub idle_expires_at: Moment,
+}
+
+/// That a grant was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// When.
+    pub at: Moment,
+    /// Why.
+    pub why: GrantEnd,
+}
+
+/// A grant as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRow {
+    /// What was granted.
+    pub grant: Grant,
+    /// Its refresh tokens, where it has any.
+    pub refresh: Option<RefreshState>,
+    /// Whether it was revoked.
+    pub revoked: Option<Revoked>,
+}
+
+/// A rotation: what must hold of the row, and what it becomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation<'r> {
+    /// The grant that the presented token names.
+    pub grant: &'r GrantId,
+    /// The client that presents it, proven.
+    pub client: &'r ClientId,
+    /// The generation that the presented token names.
+    pub generation: u32,
+    /// The hash of the presented token.
+    pub presented: &'r TokenHash,
+    /// The hash of its successor.
+    pub next: &'r TokenHash,
+    /// What the successor was derived with.
+    pub salt: &'r [u8],
+    /// When the successor ends unless it is used.
+    pub idle_expires_at: Moment,
+    /// What is recorded where the rotation happens.
+    pub audit: &'r Record,
+}
+
+impl Rotation<'_> {
+    /// As stored; a generation beyond what the column holds matches no row.
+    pub(super) fn generation(&self) -> i32 {
+        i32::try_from(self.generation).unwrap_or(-1)
+    }
+}
+
+/// Which grants.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'b> {
+    /// All of a person.
+    User(&'b UserId),
+    /// All of a person to a client.
+    UserClient(&'b UserId, &'b ClientId),
+    /// All to a client.
+    Client(&'b ClientId),
+    /// Those of a session that end with it: all without `offline_access`.
+    Session(&'b SessionId),
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = grants)]
+pub(super) struct GrantRecord {
+    id: String,
+    client_id: String,
+    user_id: String,
+    session_id: String,
+    #[expect(dead_code, reason = "asked for by queries; the scope says the same")]
+    offline: bool,
+    payload: Json<GrantedDoc>,
+    created_at: At,
+    expires_at: At,
+    idle_expires_at: At,
+    generation: i32,
+    current_hash: Option<Vec<u8>>,
+    previous_hash: Option<Vec<u8>>,
+    salt: Option<Vec<u8>>,
+    rotated_at: Option<At>,
+    revoked_at: Option<At>,
+    revoked_why: Option<String>,
+}
+
+impl GrantRecord {
+    fn into_row(self) -> Result<GrantRow, Fault> {
+        let (refresh, revoked) = (self.refresh()?, self.revoked()?);
+        let parties = Parties {
+            table: "grants",
+            key: &self.id,
+            client: &self.client_id,
+            user: &self.user_id,
+            session: &self.session_id,
+        };
+        let grant = Grant {
+            id: GrantId::parse(&self.id).ok_or_else(|| illegal("grants", &self.id, "id"))?,
+            granted: self.payload.0.into_granted(&parties)?,
+            created_at: self.created_at.0,
+            expires_at: self.expires_at.0,
+        };
+        Ok(GrantRow { grant, refresh, revoked })
+    }
+
+    fn refresh(&self) -> Result<Option<RefreshState>, Fault> {
+        let bad = |what| illegal("grants", &self.id, what);
+        let Some(current) = &self.current_hash else { return Ok(None) };
+        let previous = self.previous_hash.as_deref().map(|h| TokenHash::from_slice(h).ok_or_else(|| bad("hash")));
+        Ok(Some(RefreshState {
+            generation: u32::try_from(self.generation).map_err(|_| bad("generation"))?,
+            current: TokenHash::from_slice(current).ok_or_else(|| bad("current_hash"))?,
+            previous: previous.transpose()?,
+            salt: self.salt.clone(),
+            rotated_at: self.rotated_at.map(|at| at.0),
+            idle_expires_at: self.idle_expires_at.0,
+        }))
+    }
+
+    fn revoked(&self) -> Result<Option<Revoked>, Fault> {
+        match (self.revoked_at, self.revoked_why.as_deref().map(GrantEnd::parse)) {
+            (None, None) => Ok(None),
+            (Some(at), Some(Some(why))) => Ok(Some(Revoked { at: at.0, why })),
+            (None, Some(_)) | (Some(_), None | Some(None)) => Err(illegal("grants", &self.id, "revoked_why")),
+        }
+    }
+}
+
+/// Queries on this table.
+#[derive(Debug)]
+pub struct Grants<'t, 'c> {
+    pub(super) tx: &'t mut Tx<'c>,
+}
+
+impl Grants<'_, '_> {
+    /// Adds a grant, with its first refresh token where it gets one.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn insert(&mut self, grant: &Grant, refresh: Option<&NewRefresh>) -> Result<(), Fault> {
+        let granted = &grant.granted;
+        sql!(self.tx, "adding a row of grants", grant.id, |c| {
+            diesel::insert_into(grants::table)
+                .values((
+                    grants::id.eq(grant.id.as_str()),
+                    grants::client_id.eq(granted.client.as_str()),
+                    grants::user_id.eq(granted.user.as_str()),
+                    grants::session_id.eq(granted.session.as_str()),
+                    grants::offline.eq(granted.scope.has(OFFLINE)),
+                    grants::payload.eq(Json(GrantedDoc::of(granted))),
+                    grants::created_at.eq(At(grant.created_at)),
+                    grants::expires_at.eq(At(grant.expires_at)),
+                    grants::idle_expires_at.eq(At(refresh.map_or(grant.expires_at, |r| r.idle_expires_at))),
+                    grants::generation.eq(i32::from(refresh.is_some())),
+                    grants::current_hash.eq(refresh.map(|r| r.hash.as_bytes().as_slice())),
+                ))
+                .execute(c)
+        })?;
+        Ok(())
+    }
+
+    /// A grant, revoked or not, expired or not, for as long as it is kept.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or the row is illegal.
+    pub fn find(&mut self, id: &GrantId) -> Result<Option<GrantRow>, Fault> {
+        let found: Option<GrantRecord> = sql!(self.tx, "finding a row of grants", id, |c| {
+            grants::table.find(id.as_str()).select(GrantRecord::as_select()).first(c).optional()
+        })?;
+        found.map(GrantRecord::into_row).transpose()
+    }
+
+    /// Rotates a refresh token and records it, as one statement: the row as it is afterwards, or
+    /// `None`, and nothing changed, unless the presented token is the current one of a live grant
+    /// to this client by a person who is not disabled (RFC 6749 §6, RFC 9700 §4.14.2).
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or the row is illegal.
+    pub fn rotate(&mut self, rotation: &Rotation<'_>) -> Result<Option<GrantRow>, Fault> {
+        dialect::rotate(self.tx, rotation)?.map(GrantRecord::into_row).transpose()
+    }
+
+    /// Revokes a grant, and tells every node, so that its access tokens die too; false where it is
+    /// unknown, or was revoked before.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn revoke(&mut self, id: &GrantId, why: GrantEnd) -> Result<bool, Fault> {
+        let now = At(self.tx.now());
+        let revoked = sql!(self.tx, "revoking a row of grants", id, |c| {
+            diesel::update(grants::table.find(id.as_str()).filter(grants::revoked_at.is_null()))
+                .set((grants::revoked_at.eq(Some(now)), grants::revoked_why.eq(Some(why.as_str()))))
+                .execute(c)
+        })?;
+        if revoked == 1 {
+            self.tx.feed().add(&Change::about(Subject::Grant, id.as_str()))?;
+        }
+        Ok(revoked == 1)
+    }
+
+    /// Revokes many grants and tells every node; says which were not revoked before.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn revoke_where(&mut self, by: By<'_>, why: GrantEnd) -> Result<Vec<GrantId>, Fault> {
+        let now = At(self.tx.now());
+        let ids: Vec<String> = sql!(self.tx, "revoking rows of grants", "several", |c| {
+            let ended = diesel::update(grants::table.filter(grants::revoked_at.is_null()))
+                .set((grants::revoked_at.eq(Some(now)), grants::revoked_why.eq(Some(why.as_str()))))
+                .into_boxed();
+            let ended = match by {
+                By::User(user) => ended.filter(grants::user_id.eq(user.as_str())),
+                By::UserClient(user, client) => {
+                    ended.filter(grants::user_id.eq(user.as_str())).filter(grants::client_id.eq(client.as_str()))
+                }
+                By::Client(client) => ended.filter(grants::client_id.eq(client.as_str())),
+                By::Session(session) => {
+                    ended.filter(grants::session_id.eq(session.as_str())).filter(grants::offline.eq(false))
+                }
+            };
+            ended.returning(grants::id).get_results(c)
+        })?;
+        let changes: Vec<_> = ids.iter().map(|id| Change::about(Subject::Grant, id)).collect();
+        self.tx.feed().add_many(&changes)?;
+        ids.iter().map(|id| GrantId::parse(id).ok_or_else(|| illegal("grants", id, "id"))).collect()
+    }
+}

@@ -1,0 +1,54 @@
+//! Table `meta`: single values of the whole installation, such as the proof that two nodes hold the same key.
+
+use super::{Tx, schema::meta, tx::sql};
+use crate::base::fault::Fault;
+use diesel::prelude::*;
+
+/// Queries on this table.
+#[derive(Debug)]
+pub struct Meta<'t, 'c> {
+    pub(super) tx: &'t mut Tx<'c>,
+}
+
+impl Meta<'_, '_> {
+    /// The value of this name, if there is one.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn get(&mut self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+        sql!(self.tx, "finding a row of meta", name, |c| {
+            meta::table.find(name).select(meta::value).first(c).optional()
+        })
+    }
+
+    /// Gives the name a value, whatever it had before.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn put(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
+        sql!(self.tx, "writing a row of meta", name, |c| {
+            diesel::insert_into(meta::table)
+                .values((meta::name.eq(name), meta::value.eq(value)))
+                .on_conflict(meta::name)
+                .do_update()
+                .set(meta::value.eq(value))
+                .execute(c)
+        })?;
+        Ok(())
+    }
+
+    /// The value of this name, made by whoever asks first: of several that ask at once, all get the same.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn get_or_put(&mut self, name: &str, value: &[u8]) -> Result<Vec<u8>, Fault> {
+        sql!(self.tx, "adding a row of meta", name, |c| {
+            diesel::insert_into(meta::table)
+                .values((meta::name.eq(name), meta::value.eq(value)))
+                .on_conflict_do_nothing()
+                .execute(c)
+        })?;
+        let found = self.get(name)?;
+        found.ok_or_else(|| Fault::bare(format!("a row of meta, key {name}, that vanished")))
+    }
+}

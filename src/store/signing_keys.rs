@@ -1,0 +1,148 @@
+//! Table `signing_keys`: the keys that sign, their private halves sealed. Whoever changes them
+//! takes the lock first, so that two nodes that sweep at once make one successor.
+
+use super::{
+    Tx,
+    column::{At, Json},
+    dialect,
+    failure::illegal,
+    schema::signing_keys,
+    tx::sql,
+};
+use crate::{
+    base::{fault::Fault, id::KeyId, moment::Moment},
+    jose::Alg,
+    keyring::{KeyRecord, State},
+};
+use diesel::prelude::*;
+use serde_json::Value;
+
+/// A signing key as stored.
+#[derive(Clone, PartialEq)]
+pub struct KeyRow {
+    /// What the rules know of it.
+    pub record: KeyRecord,
+    /// Its private half, sealed; empty once the key is gone.
+    pub sealed: Vec<u8>,
+    /// Its public half, as a JWK (RFC 7517 §4).
+    pub public: Value,
+}
+
+impl std::fmt::Debug for KeyRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRow").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = signing_keys)]
+struct Loaded {
+    kid: String,
+    alg: String,
+    epoch: i32,
+    state: String,
+    state_at: Option<At>,
+    sealed: Vec<u8>,
+    public: Json<Value>,
+    created_at: At,
+}
+
+impl Loaded {
+    fn into_row(self) -> Result<KeyRow, Fault> {
+        let bad = |what| illegal("signing_keys", &self.kid, what);
+        let record = KeyRecord {
+            kid: KeyId::parse(&self.kid).ok_or_else(|| bad("kid"))?,
+            alg: Alg::parse(&self.alg).ok_or_else(|| bad("alg"))?,
+            epoch: self.epoch,
+            created_at: self.created_at.0,
+            state: read_state(&self.state, self.state_at.map(|at| at.0)).ok_or_else(|| bad("state"))?,
+        };
+        Ok(KeyRow { record, sealed: self.sealed, public: self.public.0 })
+    }
+}
+
+const fn moment_of(state: State) -> Option<Moment> {
+    match state {
+        State::Active { since } => Some(since),
+        State::Retiring { until } => Some(until),
+        State::Pending | State::Gone => None,
+    }
+}
+
+fn read_state(word: &str, at: Option<Moment>) -> Option<State> {
+    match (word, at) {
+        ("pending", None) => Some(State::Pending),
+        ("active", Some(since)) => Some(State::Active { since }),
+        ("retiring", Some(until)) => Some(State::Retiring { until }),
+        ("gone", None) => Some(State::Gone),
+        _ => None,
+    }
+}
+
+/// Queries on this table.
+#[derive(Debug)]
+pub struct SigningKeys<'t, 'c> {
+    pub(super) tx: &'t mut Tx<'c>,
+}
+
+impl SigningKeys<'_, '_> {
+    /// Lets one transaction at a time past this point, on all nodes, until it ends.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn lock(&mut self) -> Result<(), Fault> {
+        dialect::exclusive(self.tx, "signing_keys")
+    }
+
+    /// All keys, also those that are gone, by algorithm and age.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn list(&mut self) -> Result<Vec<KeyRow>, Fault> {
+        let rows: Vec<Loaded> = sql!(self.tx, "listing rows of signing_keys", "all", |c| {
+            signing_keys::table.select(Loaded::as_select()).order((signing_keys::alg, signing_keys::epoch)).load(c)
+        })?;
+        rows.into_iter().map(Loaded::into_row).collect()
+    }
+
+    /// Adds a key; false where there is one of this name, or of this algorithm and number.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn insert(&mut self, key: &KeyRow) -> Result<bool, Fault> {
+        let record = &key.record;
+        let added = sql!(self.tx, "adding a row of signing_keys", record.kid, |c| {
+            diesel::insert_into(signing_keys::table)
+                .values((
+                    signing_keys::kid.eq(record.kid.as_str()),
+                    signing_keys::alg.eq(record.alg.name()),
+                    signing_keys::epoch.eq(record.epoch),
+                    signing_keys::state.eq(record.state.name()),
+                    signing_keys::state_at.eq(moment_of(record.state).map(At)),
+                    signing_keys::sealed.eq(&key.sealed),
+                    signing_keys::public.eq(Json(&key.public)),
+                    signing_keys::created_at.eq(At(record.created_at)),
+                ))
+                .on_conflict_do_nothing()
+                .execute(c)
+        })?;
+        Ok(added == 1)
+    }
+
+    /// Moves a key on in its life. One that is gone loses its private half here too.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or there is no such key.
+    pub fn set_state(&mut self, kid: &KeyId, state: State) -> Result<(), Fault> {
+        let changed = sql!(self.tx, "changing a row of signing_keys", kid, |c| {
+            diesel::update(signing_keys::table.find(kid.as_str()))
+                .set((
+                    signing_keys::state.eq(state.name()),
+                    signing_keys::state_at.eq(moment_of(state).map(At)),
+                    (state == State::Gone).then(|| signing_keys::sealed.eq(Vec::new())),
+                ))
+                .execute(c)
+        })?;
+        if changed == 1 { Ok(()) } else { Err(illegal("signing_keys", kid, "it does not exist")) }
+    }
+}

@@ -1,0 +1,240 @@
+//! SQLite: one thread that writes, and others that read beside it.
+//!
+//! The writer takes all that waits and commits it together, so that many acknowledged changes
+//! share one flush to the disk. Each keeps its own fate: it runs in a savepoint, and a fault
+//! undoes no more than that. Nobody is answered before the commit.
+
+use super::{
+    Context, Queue, Settings, Synchronous, failure,
+    failure::Trouble,
+    tx::{Conn, Tx},
+    work::{Mode, Verdict, Work, overdue},
+};
+use crate::base::fault::Fault;
+use diesel::{
+    Connection, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+};
+use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, thread::JoinHandle};
+
+type Transactions = AnsiTransactionManager;
+
+/// The most pieces of work that share a commit.
+const GROUP: usize = 64;
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In memory: one connection serves everybody, and it ends with it.
+    Memory,
+    /// A file.
+    File(String),
+}
+
+impl Place {
+    fn name(&self) -> &str {
+        match self {
+            Self::Memory => ":memory:",
+            Self::File(path) => path,
+        }
+    }
+
+    /// Makes the file where there is none, for its owner only.
+    fn prepare(&self) -> Result<(), Fault> {
+        let Self::File(path) = self else { return Ok(()) };
+        let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(Path::new(path));
+        made.map(drop).map_err(|e| Fault::new(format!("opening the database file {path}"), e).passing())
+    }
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Writer,
+    Reader,
+}
+
+fn connect(place: &Place, role: Role, synchronous: Synchronous) -> Result<SqliteConnection, Fault> {
+    let made = SqliteConnection::establish(place.name());
+    let mut made = made.map_err(|e| Fault::new("opening SQLite", e).passing())?;
+    let flush = match synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    let role = match role {
+        Role::Writer => "PRAGMA journal_mode = WAL;",
+        Role::Reader => "PRAGMA query_only = ON;",
+    };
+    let pragmas = format!(
+        "PRAGMA busy_timeout = 5000; {role} PRAGMA synchronous = {flush}; PRAGMA foreign_keys = ON; \
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF;"
+    );
+    made.batch_execute(&pragmas).map_err(|e| failure::fault("preparing a SQLite connection", e))?;
+    Ok(made)
+}
+
+/// Starts the writer and, for a file, the readers. They end when their queue is closed and empty.
+pub(super) fn start(
+    settings: &Settings,
+    place: &Place,
+    context: &Arc<Context>,
+    queues: (&Queue, &Queue),
+) -> Result<Vec<JoinHandle<()>>, Fault> {
+    place.prepare()?;
+    let (writes, reads) = queues;
+    let readers = if *place == Place::Memory { 0 } else { settings.connections.max(1) };
+    let lanes = std::iter::once((Role::Writer, writes)).chain((0..readers).map(|_| (Role::Reader, reads)));
+    let mut threads = Vec::new();
+    for (n, (role, jobs)) in lanes.enumerate() {
+        let mut lane = Lane {
+            place: place.clone(),
+            role,
+            synchronous: settings.sqlite_synchronous,
+            context: context.clone(),
+            connection: Some(connect(place, role, settings.sqlite_synchronous)?),
+        };
+        let jobs = jobs.clone();
+        let run = move || {
+            while let Ok(first) = jobs.recv() {
+                lane.take(first, &jobs);
+            }
+        };
+        let started = std::thread::Builder::new().name(format!("store-{n}")).spawn(run);
+        threads.push(started.map_err(|e| Fault::new("starting a database thread", e))?);
+    }
+    Ok(threads)
+}
+
+struct Lane {
+    place: Place,
+    role: Role,
+    synchronous: Synchronous,
+    context: Arc<Context>,
+    connection: Option<SqliteConnection>,
+}
+
+/// The last writes of a group could not be committed, or lost the transaction under their feet.
+struct Lost(Fault);
+
+impl Lane {
+    fn take(&mut self, first: Box<dyn Work>, jobs: &Queue) {
+        let mut group = vec![first];
+        if self.role == Role::Writer {
+            group.extend(jobs.try_iter().take(GROUP - 1));
+        }
+        let (late, mut due): (Vec<_>, Vec<_>) = group.into_iter().partition(|work| work.overdue(self.context.patience));
+        for mut work in late {
+            work.fail(overdue());
+            work.settle(self.context.observer.as_ref());
+        }
+        self.carry_out(&mut due);
+        due.into_iter().for_each(|work| work.settle(self.context.observer.as_ref()));
+    }
+
+    fn carry_out(&mut self, group: &mut [Box<dyn Work>]) {
+        let mut connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(fault) => return fail_all(group, &fault),
+        };
+        // Work that must stand alone splits the group around it.
+        for part in group.split_inclusive_mut(|work| work.mode() == Mode::Bare) {
+            let (together, alone) = match part.split_last_mut() {
+                Some((last, before)) if last.mode() == Mode::Bare => (before, Some(last)),
+                Some(_) | None => (part, None),
+            };
+            self.together(&mut connection, together);
+            if let Some(work) = alone {
+                bare(&mut connection, work.as_mut(), &self.context);
+            }
+        }
+        // One that is stuck in a transaction is closed, which rolls it back. In memory it would
+        // take everything with it, so there it is kept.
+        let idle =
+            matches!(Transactions::transaction_manager_status_mut(&mut connection).transaction_depth(), Ok(None));
+        if idle || self.place == Place::Memory {
+            self.connection = Some(connection);
+        }
+    }
+
+    fn together(&self, connection: &mut SqliteConnection, group: &mut [Box<dyn Work>]) {
+        if self.role == Role::Reader {
+            return group.iter_mut().for_each(|work| bare(connection, work.as_mut(), &self.context));
+        }
+        if group.is_empty() {
+            return;
+        }
+        if let Err(error) = Transactions::begin_transaction_sql(connection, "BEGIN IMMEDIATE") {
+            return fail_all(group, &failure::fault("beginning a transaction", error));
+        }
+        let done = match &mut *group {
+            [work] => by_itself(connection, work.as_mut(), &self.context),
+            several => in_savepoints(connection, several, &self.context),
+        };
+        if let Err(Lost(fault)) = done {
+            drop(Transactions::rollback_transaction(connection));
+            fail_all(group, &fault);
+        }
+    }
+
+    fn connection(&mut self) -> Result<SqliteConnection, Fault> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => connect(&self.place, self.role, self.synchronous),
+        }
+    }
+}
+
+fn bare(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) {
+    let now = context.clock.now();
+    work.run(&mut Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref()));
+}
+
+fn by_itself(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) -> Result<(), Lost> {
+    let now = context.clock.now();
+    match work.run(&mut Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref())) {
+        Verdict::Keep => commit(connection),
+        Verdict::Undo(_) => {
+            drop(Transactions::rollback_transaction(connection));
+            Ok(())
+        }
+    }
+}
+
+fn in_savepoints(
+    connection: &mut SqliteConnection,
+    group: &mut [Box<dyn Work>],
+    context: &Context,
+) -> Result<(), Lost> {
+    for work in group {
+        let now = context.clock.now();
+        Transactions::begin_transaction(connection).map_err(lost)?;
+        let verdict = work.run(&mut Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref()));
+        // After some errors (a full disk) SQLite has given up the whole transaction: then there is
+        // no savepoint to go back to, and the group is lost with it.
+        match verdict {
+            Verdict::Keep => Transactions::commit_transaction(connection).map_err(lost)?,
+            Verdict::Undo(Trouble::Unable | Trouble::Broken) => {
+                return Err(Lost(Fault::bare("the database could not store what others changed meanwhile").passing()));
+            }
+            Verdict::Undo(Trouble::Plain | Trouble::Conflict) => {
+                Transactions::rollback_transaction(connection).map_err(lost)?;
+            }
+        }
+    }
+    commit(connection)
+}
+
+fn commit(connection: &mut SqliteConnection) -> Result<(), Lost> {
+    Transactions::commit_transaction(connection).map_err(lost)
+}
+
+fn lost(error: diesel::result::Error) -> Lost {
+    Lost(failure::fault("committing", error).passing())
+}
+
+fn fail_all(group: &mut [Box<dyn Work>], fault: &Fault) {
+    for work in group {
+        let mine = Fault::bare(fault.to_string());
+        work.fail(if fault.kind() == crate::base::fault::FaultKind::Unavailable { mine.passing() } else { mine });
+    }
+}

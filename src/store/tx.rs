@@ -1,0 +1,114 @@
+//! [`Tx`]: the database, the time and the dice, as one piece of work sees them.
+
+use super::{
+    audit::AuditEvents, clients::Clients, codes::Codes, consents::Consents, failure::Trouble, feed::Feed,
+    grants::Grants, meta::Meta, outbox::Outbox, replay::Replay, sessions::Sessions, signing_keys::SigningKeys,
+    users::Users,
+};
+use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
+use diesel::{PgConnection, SqliteConnection};
+use std::fmt::{self, Display};
+
+/// A borrowed connection to either database.
+pub(super) enum Conn<'c> {
+    Pg(&'c mut PgConnection),
+    Sqlite(&'c mut SqliteConnection),
+}
+
+/// Expands one query body for both databases, and turns its error into a [`Fault`] that says what
+/// was being done to which table and row: `sql!(tx, "finding a row of clients", id, |c| …)`.
+macro_rules! sql {
+    ($tx:expr, $doing:literal, $key:expr, |$c:ident| $body:expr) => {{
+        let tx: &mut $crate::store::Tx<'_> = $tx;
+        let outcome = match &mut tx.conn {
+            $crate::store::tx::Conn::Pg(c) => {
+                let $c = &mut **c;
+                $body
+            }
+            $crate::store::tx::Conn::Sqlite(c) => {
+                let $c = &mut **c;
+                $body
+            }
+        };
+        outcome.map_err(|error| tx.fault($doing, &$key, error))
+    }};
+}
+pub(super) use sql;
+
+/// What a piece of work is given: the tables, the time it began, and randomness. In
+/// [`super::Store::write`] all of it is one transaction.
+pub struct Tx<'c> {
+    pub(super) conn: Conn<'c>,
+    now: Moment,
+    dice: &'c dyn Entropy,
+    trouble: Option<Trouble>,
+}
+
+impl fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tx at {}", self.now)
+    }
+}
+
+macro_rules! accessors {
+    ($($(#[$doc:meta])* $name:ident $ty:ident;)*) => {
+        $($(#[$doc])* pub fn $name(&mut self) -> $ty<'_, 'c> { $ty { tx: self } })*
+    };
+}
+
+impl<'c> Tx<'c> {
+    pub(super) const fn new(conn: Conn<'c>, now: Moment, dice: &'c dyn Entropy) -> Self {
+        Self { conn, now, dice, trouble: None }
+    }
+
+    /// When this work began. It stays the same when the work is tried again.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+    /// Randomness.
+    #[must_use]
+    pub const fn dice(&self) -> &'c dyn Entropy {
+        self.dice
+    }
+
+    accessors! {
+        /// Registered clients and their secrets.
+        clients Clients;
+        /// People.
+        users Users;
+        /// Signed-in browsers.
+        sessions Sessions;
+        /// What people agreed to.
+        consents Consents;
+        /// Authorization codes.
+        codes Codes;
+        /// Grants and the state of their refresh tokens.
+        grants Grants;
+        /// Signing keys, sealed.
+        signing_keys SigningKeys;
+        /// What may be used once only.
+        replay Replay;
+        /// What every node has to hear of.
+        feed Feed;
+        /// Messages to the outside, to be delivered after the commit.
+        outbox Outbox;
+        /// What happened.
+        audit AuditEvents;
+        /// Single values of the installation.
+        meta Meta;
+    }
+
+    /// The fault for a statement that failed. Remembers what kind of failure it was, so that the
+    /// transaction is retried or rolled back whatever its author does with the fault.
+    pub(super) fn fault(&mut self, doing: &str, key: &dyn Display, error: diesel::result::Error) -> Fault {
+        let trouble = Trouble::of(&error);
+        self.trouble = Some(self.trouble.map_or(trouble, |before| before.max(trouble)));
+        let fault = Fault::new(format!("{doing}, key {key}"), error);
+        if trouble.passes() { fault.passing() } else { fault }
+    }
+
+    pub(super) const fn trouble(&self) -> Option<Trouble> {
+        self.trouble
+    }
+}

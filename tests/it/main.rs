@@ -1,0 +1,13 @@
+//! One binary for everything that needs more than one module: each area is a module here.
+#![expect(unreachable_pub, reason = "modules here share with each other, and nobody else")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
+mod store;
+mod world;

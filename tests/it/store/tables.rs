@@ -1,0 +1,494 @@
+//! What is written comes back, the same on both databases.
+
+use super::*;
+use keywright::{
+    account::{Cost, PasswordHash},
+    audit::{Event, Origin},
+    base::{id::KeyId, moment::Moment},
+    jose::Alg,
+    keyring::{KeyRecord, State},
+    store::{
+        Taken,
+        audit::Filter,
+        clients::Source,
+        feed::{Change, Reader, Subject},
+        purge::purge,
+        signing_keys::KeyRow,
+    },
+};
+use serde_json::{Map, Value, json};
+
+fn metadata(name: &str) -> Map<String, Value> {
+    let members =
+        json!({"client_name": name, "redirect_uris": ["https://app.example/cb"], "n": 1.5, "deep": {"a": [null]}});
+    members.as_object().unwrap().clone()
+}
+
+#[test]
+fn a_client_comes_back_with_its_live_secrets() {
+    each(|db| {
+        let id = client();
+        let (found, again) = write(&db.store, move |tx| {
+            let mut clients = tx.clients();
+            assert_eq!(clients.insert(&id, &metadata("Shop é \u{1f600}"), Source::Declared)?, Ok(()));
+            assert_eq!(clients.insert(&id, &metadata("Other"), Source::Command)?, Err(Taken));
+            clients.add_secret(&id, &hash("old"), 1)?;
+            assert_eq!(clients.expire_secrets(&id, START + Span::hours(1))?, 1);
+            clients.add_secret(&id, &hash("new"), 2)?;
+            let found = clients.find(&id)?.unwrap();
+            clients.expire_secrets(&id, START)?;
+            assert!(clients.replace_metadata(&id, &metadata("Renamed"))?);
+            assert!(clients.set_disabled(&id)? && !clients.set_disabled(&id)?);
+            Ok((found, clients.find(&id)?.unwrap()))
+        });
+        assert_eq!(found.metadata, metadata("Shop é \u{1f600}"));
+        assert_eq!((found.source, found.disabled_at, found.created_at), (Source::Declared, None, START));
+        let secrets: Vec<_> = found.secrets.iter().map(|s| (s.hash, s.pepper, s.expires_at)).collect();
+        let mut expected = vec![(hash("old"), 1, Some(START + Span::hours(1))), (hash("new"), 2, None)];
+        expected.sort_by_key(|(hash, ..)| *hash.as_bytes());
+        assert_eq!(secrets, expected);
+        assert_eq!((again.disabled_at, again.secrets.len()), (Some(START), 0));
+        assert_eq!(again.metadata, metadata("Renamed"));
+    });
+}
+
+#[test]
+fn clients_are_listed_in_pages() {
+    each(|db| {
+        let pages = write(&db.store, |tx| {
+            for n in ["b", "B", "a", "é", "cli_1"].iter().filter_map(|n| ClientId::parse(n)) {
+                tx.clients().insert(&n, &Map::new(), Source::Command)?.unwrap();
+            }
+            let first = tx.clients().list(None, 2)?;
+            let second = tx.clients().list(first.last().map(|row| &row.id), 10)?;
+            Ok([first, second].map(|page| page.into_iter().map(|row| row.id.to_string()).collect::<Vec<_>>()))
+        });
+        assert_eq!(pages, [vec!["B", "a"], vec!["b", "cli_1"]]);
+    });
+}
+
+#[test]
+fn two_people_cannot_have_names_that_differ_in_case_only() {
+    each(|db| {
+        let outcomes = write(&db.store, |tx| {
+            let other = |n, name| User { username: Username::parse(name).unwrap(), ..user(n) };
+            let mut users = tx.users();
+            Ok([
+                users.insert(&user(1), None)?,
+                users.insert(&other(2, "ANN1"), None)?,
+                users.insert(&other(1, "Bob"), None)?,
+                users.insert(&other(3, "Bob"), None)?,
+            ])
+        });
+        assert_eq!(outcomes, [Ok(()), Err(Taken), Err(Taken), Ok(())]);
+        let found = read(&db.store, |tx| tx.users().find_by_username(&Username::parse("aNN1").unwrap())).unwrap();
+        assert_eq!(found.user, user(1));
+        assert_eq!(found.user.username.as_str(), "Ann1");
+        assert!(found.password.is_none());
+    });
+}
+
+#[test]
+fn of_people_who_take_a_name_at_once_one_gets_it() {
+    each(|db| {
+        let won = at_once(8, |n| {
+            let someone = User { username: Username::parse("same").unwrap(), ..user(100 + n as u128) };
+            write(&db.store, move |tx| tx.users().insert(&someone, None)).is_ok()
+        });
+        assert_eq!(won.iter().filter(|won| **won).count(), 1);
+    });
+}
+
+#[test]
+fn a_person_is_changed_disabled_and_enabled() {
+    each(|db| {
+        let ann = populate(db);
+        let clock = db.clock.clone();
+        clock.advance(Span::minutes(1));
+        let id = ann.id.clone();
+        let found = write(&db.store, move |tx| {
+            let mut users = tx.users();
+            let password = PasswordHash::dummy(Cost::new(8, 1, 1).unwrap());
+            assert!(users.set_profile(&id, &Profile::default())?);
+            assert!(users.set_password(&id, &password)?);
+            assert!(!users.set_password(&UserId::from_u128(77), &password)?);
+            assert!(users.rehash_password(&id, &password, &password)?);
+            assert!(users.set_disabled(&id)?);
+            let disabled = users.find(&id)?.unwrap();
+            assert!(users.set_enabled(&id)? && !users.set_enabled(&id)?);
+            Ok((disabled, users.credentials(&id)?.unwrap(), users.list(None, 10)?.len()))
+        });
+        let (disabled, after, count) = found;
+        assert_eq!(disabled.disabled_at, Some(START + Span::minutes(1)));
+        assert_eq!((after.user.profile, after.user.updated_at), (Profile::default(), START + Span::minutes(1)));
+        assert_eq!((after.password_changed_at, count), (Some(START + Span::minutes(1)), 1));
+        assert!(after.password.is_some());
+    });
+}
+
+#[test]
+fn a_session_comes_back_with_its_person_and_is_touched_once_a_minute() {
+    each(|db| {
+        let ann = populate(db);
+        let one = session(1, &ann);
+        let added = one.clone();
+        write(&db.store, move |tx| tx.sessions().insert(&added, &hash("cookie"), START + Span::days(14)));
+        let found = read(&db.store, |tx| tx.sessions().by_hash(&hash("cookie")));
+        assert_eq!(found, Some((one.clone(), ann.clone())));
+        assert_eq!(read(&db.store, |tx| tx.sessions().by_hash(&hash("other"))), None);
+        let touch = |db: &Database| {
+            let id = one.id.clone();
+            write(&db.store, move |tx| tx.sessions().touch(&id))
+        };
+        assert!(!touch(db));
+        db.clock.advance(Span::seconds(60));
+        assert!(touch(db) && !touch(db));
+        let id = one.id.clone();
+        assert!(write(&db.store, move |tx| Ok(tx.sessions().end(&id)? && !tx.sessions().end(&id)?)));
+        let ended = read(&db.store, |tx| tx.sessions().by_hash(&hash("cookie"))).unwrap().0;
+        assert_eq!((ended.ended_at, ended.seen_at), (Some(START + Span::minutes(1)), START + Span::minutes(1)));
+    });
+}
+
+#[test]
+fn all_sessions_but_one_are_ended() {
+    each(|db| {
+        let ann = populate(db);
+        let (ended, live) = write(&db.store, move |tx| {
+            for n in 1..=3 {
+                tx.sessions().insert(&session(n, &ann), &hash(&n.to_string()), START + Span::days(14))?;
+            }
+            let mut ended = tx.sessions().end_all(&ann.id, Some(&SessionId::from_u128(2)))?;
+            ended.sort();
+            Ok((ended, tx.sessions().list_live(&ann.id)?))
+        });
+        assert_eq!(ended, [1, 3].map(SessionId::from_u128));
+        assert_eq!(live.iter().map(|s| s.id.clone()).collect::<Vec<_>>(), [SessionId::from_u128(2)]);
+    });
+}
+
+#[test]
+fn a_consent_grows_until_it_is_withdrawn_and_then_begins_anew() {
+    each(|db| {
+        let ann = populate(db);
+        let scope = |text| Scope::parse(text).unwrap();
+        let first = [Resource::parse("https://a.example/").unwrap()].into();
+        let second = [Resource::parse("https://b.example/").unwrap()].into();
+        write(&db.store, move |tx| {
+            let (ann, shop) = (&ann.id, &client());
+            let given = tx.consents().give(ann, shop, &scope("openid read"), &first)?;
+            let widened = tx.consents().give(ann, shop, &scope("openid write"), &second)?;
+            assert_eq!(widened.id, given.id);
+            assert_eq!(widened.scope, scope("openid read write"));
+            assert_eq!(widened.resources.len(), 2);
+            assert_eq!(tx.consents().list(ann)?.len(), 1);
+            assert_eq!(tx.consents().withdraw(ann, shop)?.map(|row| row.id), Some(given.id.clone()));
+            assert_eq!(tx.consents().withdraw(ann, shop)?, None);
+            assert_eq!(tx.consents().find(ann, shop)?.unwrap().withdrawn_at, Some(START));
+            assert!(tx.consents().list(ann)?.is_empty());
+            let anew = tx.consents().give(ann, shop, &scope("openid"), &second)?;
+            assert_eq!((anew.id, anew.scope, anew.withdrawn_at), (given.id, scope("openid"), None));
+            assert_eq!(anew.resources, second);
+            Ok(())
+        });
+    });
+}
+
+#[test]
+fn what_may_be_used_once_is_used_once() {
+    each(|db| {
+        let won =
+            at_once(8, |_| write(&db.store, |tx| tx.replay().first_use("shop", &[1; 32], START + Span::minutes(1))));
+        assert_eq!(won.iter().filter(|won| **won).count(), 1);
+        assert!(write(&db.store, |tx| tx.replay().first_use("other", &[1; 32], START + Span::minutes(1))));
+    });
+}
+
+#[test]
+fn of_two_nodes_one_makes_the_successor_of_a_key() {
+    each(|db| {
+        let key = |kid: &str| KeyRow {
+            record: KeyRecord {
+                kid: KeyId::parse(kid).unwrap(),
+                alg: Alg::Es256,
+                epoch: 1,
+                created_at: START,
+                state: State::Pending,
+            },
+            sealed: vec![0, 1, 255],
+            public: json!({"kty": "EC", "kid": kid}),
+        };
+        let made = at_once(4, |n| {
+            let one = key(&format!("k{n}"));
+            write(&db.store, move |tx| {
+                tx.signing_keys().lock()?;
+                if !tx.signing_keys().list()?.is_empty() {
+                    return Ok(false);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                assert!(tx.signing_keys().insert(&one)?, "the lock lets one at a time past");
+                Ok(true)
+            })
+        });
+        assert_eq!(made.iter().filter(|made| **made).count(), 1);
+        let late = key("late");
+        assert!(!write(&db.store, move |tx| tx.signing_keys().insert(&late)), "same algorithm, same number");
+        let states = [
+            State::Active { since: START + Span::minutes(1) },
+            State::Retiring { until: START + Span::hours(1) },
+            State::Gone,
+        ];
+        for state in states {
+            let row = write(&db.store, move |tx| {
+                let kid = tx.signing_keys().list()?[0].record.kid.clone();
+                tx.signing_keys().set_state(&kid, state)?;
+                Ok(tx.signing_keys().list()?.remove(0))
+            });
+            assert_eq!(row.record.state, state);
+            assert_eq!(row.sealed.is_empty(), state == State::Gone);
+            assert_eq!(row.public["kty"], "EC");
+        }
+    });
+}
+
+#[test]
+fn a_row_of_the_feed_that_is_committed_late_is_not_missed() {
+    each(|db| {
+        if db.is_sqlite() {
+            // Rows are numbered and committed by one writer: none can be late.
+            return;
+        }
+        let poll = |reader: &mut Reader| {
+            let floor = reader.floor();
+            let rows = read(&db.store, move |tx| tx.feed().since(floor));
+            let fresh = reader.take(rows, keywright::base::moment::Clock::now(db.clock.as_ref()));
+            fresh.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        let mut reader = Reader::default();
+        let (wrote, written) = std::sync::mpsc::channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let slow = scope.spawn(|| {
+                write(&db.store, move |tx| {
+                    tx.feed().add(&Change::about(Subject::Grant, "slow"))?;
+                    wrote.send(()).unwrap();
+                    let _dropped = wait.recv();
+                    Ok(())
+                });
+            });
+            written.recv().unwrap();
+            write(&db.store, |tx| tx.feed().add(&Change::about(Subject::Grant, "quick")));
+            assert_eq!(poll(&mut reader), ["quick"]);
+            assert_eq!(poll(&mut reader), [""; 0]);
+            drop(go);
+            slow.join().unwrap();
+        });
+        assert_eq!(poll(&mut reader), ["slow"]);
+        db.clock.advance(Span::seconds(11));
+        assert_eq!(poll(&mut reader), [""; 0]);
+        assert_eq!(reader.floor(), 2);
+    });
+}
+
+#[test]
+fn a_node_that_starts_reads_what_still_matters() {
+    each(|db| {
+        write(&db.store, |tx| {
+            tx.feed().add(&Change::until(Subject::Token, "short", START + Span::minutes(5)))?;
+            tx.feed().add(&Change::about(Subject::User, "long"))
+        });
+        db.clock.advance(Span::minutes(5));
+        let live = read(&db.store, |tx| tx.feed().live());
+        assert_eq!(live.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["long"]);
+        assert_eq!((live[0].subject, live[0].at), (Subject::User, START));
+        assert_eq!(write(&db.store, purge).feed, 1);
+    });
+}
+
+#[test]
+fn no_two_claim_the_same_message() {
+    each(|db| {
+        write(&db.store, |tx| {
+            for n in 0..100 {
+                tx.outbox().add("test", &json!({"n": n}))?;
+            }
+            Ok(())
+        });
+        let claimed = at_once(8, |_| {
+            let mut mine = Vec::new();
+            loop {
+                let batch = write(&db.store, |tx| tx.outbox().claim_due(7, Span::minutes(1)));
+                if batch.is_empty() {
+                    return mine;
+                }
+                assert!(batch.iter().all(|message| message.attempts == 1));
+                mine.extend(batch.into_iter().map(|message| message.id));
+            }
+        });
+        let mut all: Vec<_> = claimed.into_iter().flatten().collect();
+        assert_eq!(all.len(), 100);
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 100);
+    });
+}
+
+#[test]
+fn a_message_is_due_again_after_its_lease_and_never_once_it_is_done_or_dead() {
+    each(|db| {
+        let claim = || write(&db.store, |tx| tx.outbox().claim_due(10, Span::minutes(1)));
+        let id = write(&db.store, |tx| tx.outbox().add("logout", &json!({"a": 1})));
+        let first = claim();
+        assert_eq!(
+            (first[0].id.clone(), first[0].kind.as_str(), &first[0].payload),
+            (id.clone(), "logout", &json!({"a": 1}))
+        );
+        assert!(claim().is_empty());
+        db.clock.advance(Span::minutes(1));
+        assert_eq!(claim()[0].attempts, 2);
+        let again = id.clone();
+        write(&db.store, move |tx| tx.outbox().retry(&again, tx_later(), "refused \0 é"));
+        assert!(claim().is_empty());
+        db.clock.advance(Span::hours(1));
+        assert_eq!(claim()[0].attempts, 3);
+        write(&db.store, move |tx| tx.outbox().done(&id));
+        let other = write(&db.store, |tx| tx.outbox().add("logout", &json!(null)));
+        write(&db.store, move |tx| tx.outbox().dead(&other, "gone"));
+        db.clock.advance(Span::days(1));
+        assert!(claim().is_empty());
+        db.clock.advance(Span::days(7));
+        assert_eq!(write(&db.store, purge).outbox, 2);
+    });
+}
+
+fn tx_later() -> Moment {
+    START + Span::hours(1)
+}
+
+#[test]
+fn events_are_found_by_kind_person_client_and_time() {
+    each(|db| {
+        let origin = Origin { node: "n1".into(), request: None, address: "192.0.2.1".parse().ok() };
+        let added = write(&db.store, move |tx| {
+            let mut all = Vec::new();
+            for n in 0..4i64 {
+                let event = match n {
+                    0 => Event::ClientDisabled { client: client(), by: keywright::audit::Actor::System },
+                    _ => Event::SignedIn {
+                        user: UserId::from_u128(n as u128),
+                        session: SessionId::from_u128(9),
+                        amr: vec!["pwd"],
+                    },
+                };
+                all.push(origin.record(event, START + Span::minutes(n), tx.dice())?);
+            }
+            tx.audit().add(&all[0])?;
+            tx.audit().add_many(&all)?;
+            tx.audit().add_many(&all)?;
+            Ok(all)
+        });
+        let find = |filter: Filter, before: Option<usize>| {
+            let before = before.map(|n| added[n].id.clone());
+            let rows = read(&db.store, move |tx| tx.audit().list(&filter, before.as_ref(), 10));
+            rows.iter().map(|row| added.iter().position(|a| a.id == row.id).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(find(Filter::default(), None), [3, 2, 1, 0]);
+        assert_eq!(find(Filter::default(), Some(2)), [1, 0]);
+        assert_eq!(find(Filter { kind_prefix: Some("client.".into()), ..Filter::default() }, None), [0]);
+        assert_eq!(find(Filter { user: Some(UserId::from_u128(2)), ..Filter::default() }, None), [2]);
+        assert_eq!(find(Filter { client: Some(client()), ..Filter::default() }, None), [0]);
+        assert_eq!(find(Filter { since: Some(START + Span::minutes(2)), ..Filter::default() }, None), [3, 2]);
+        let row = read(&db.store, |tx| tx.audit().list(&Filter::default(), None, 1)).remove(0);
+        assert_eq!((row.node.as_str(), row.kind.as_str(), row.at), ("n1", "session.started", START + Span::minutes(3)));
+        assert_eq!(row.address, "192.0.2.1".parse().ok());
+        assert_eq!(Value::Object(row.data), Value::Object(added[3].event.fields()));
+    });
+}
+
+#[test]
+fn a_value_of_the_installation_is_made_by_whoever_asks_first() {
+    each(|db| {
+        let got = at_once(6, |n| write(&db.store, move |tx| tx.meta().get_or_put("pepper", &[n as u8, 0, 255])));
+        assert!(got.windows(2).all(|pair| pair[0] == pair[1]), "{got:?}");
+    });
+}
+
+#[test]
+fn moments_come_back_to_the_microsecond_on_both_sides_of_the_epoch() {
+    each(|db| {
+        let all = [0, 1, -1, 1_767_225_600_123_456, -62_135_596_800_000_000, 253_402_300_799_999_999];
+        for (n, micros) in all.into_iter().enumerate() {
+            let at = Moment::from_micros(micros);
+            let one = User { created_at: at, ..user(n as u128) };
+            let expected = one.clone();
+            write(&db.store, move |tx| tx.users().insert(&one, None)).unwrap();
+            let id = expected.id.clone();
+            assert_eq!(read(&db.store, move |tx| tx.users().find(&id)), Some(expected), "{micros}");
+        }
+    });
+}
+
+#[test]
+fn a_broken_row_is_a_fault_that_names_it_and_nothing_worse() {
+    each(|db| {
+        let ann = populate(db);
+        let find =
+            |id: UserId| -> Plain<Option<User>> { db.store.read_blocking("find", move |tx| Ok(tx.users().find(&id)?)) };
+        let broken =
+            [("UPDATE users SET profile = '[1]'", ""), ("UPDATE users SET profile = '{}', username = ''", "username")];
+        for (sql, what) in broken {
+            db.backdoor().execute(sql);
+            let fault = fault_of(find(ann.id.clone()));
+            assert!(fault.to_string().contains("users, key usr_") && fault.to_string().contains(what), "{fault}");
+        }
+        if db.is_sqlite() {
+            let strict = [
+                "UPDATE users SET username = x'ff'",
+                "UPDATE users SET profile = x'00'",
+                "UPDATE users SET created_at = 'now'",
+            ];
+            for sql in strict {
+                let refused = std::panic::catch_unwind(|| db.backdoor().execute(sql));
+                assert!(refused.is_err(), "{sql}");
+            }
+            db.backdoor().execute("UPDATE users SET username = CAST(x'ff' AS TEXT)");
+            let fault = fault_of(find(ann.id.clone()));
+            assert!(fault.to_string().contains("utf-8"), "{fault}");
+        }
+    });
+}
+
+#[test]
+fn text_with_a_nul_is_a_fault_on_postgres_and_stays_whole_on_sqlite() {
+    each(|db| {
+        let named = User { profile: Profile { name: Some("a\0b".into()), ..Profile::default() }, ..user(5) };
+        let expected = named.clone();
+        let added: Plain<_> = db.store.write_blocking("nul", move |tx| Ok(tx.users().insert(&named, None)?));
+        if db.is_sqlite() {
+            assert_eq!(added.unwrap(), Ok(()));
+            assert_eq!(read(&db.store, |tx| tx.users().find(&UserId::from_u128(5))), Some(expected));
+        } else {
+            fault_of(added);
+        }
+    });
+}
+
+#[test]
+fn what_is_old_is_forgotten_and_nothing_else() {
+    each(|db| {
+        let ann = populate(db);
+        write(&db.store, move |tx| {
+            tx.codes().add(&hash("code"), &code(&ann))?;
+            tx.sessions().insert(&session(1, &ann), &hash("cookie"), START + Span::days(1))?;
+            tx.replay().first_use("a", &[1; 32], START + Span::minutes(1))?;
+            tx.replay().first_use("b", &[1; 32], START + Span::days(365))?;
+            tx.grants().insert(&grant(1, &ann, SessionId::from_u128(1), "openid"), None)
+        });
+        assert_eq!(write(&db.store, purge), keywright::store::purge::Purged::default());
+        db.clock.advance(Span::days(8) + Span::seconds(1));
+        let purged = write(&db.store, purge);
+        assert_eq!((purged.codes, purged.sessions, purged.replay, purged.grants), (1, 1, 1, 0));
+        db.clock.advance(Span::days(30));
+        assert_eq!(write(&db.store, purge).grants, 1);
+    });
+}
