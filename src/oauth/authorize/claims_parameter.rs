@@ -51,7 +51,9 @@ fn request(wanted: &Value) -> Result<ClaimRequest, Refusal> {
     let members = match wanted {
         Value::Null => return Ok(ClaimRequest::default()),
         Value::Object(members) => members,
-        _ => return wrong("asks for a claim by something else than null or an object"),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return wrong("asks for a claim by something else than null or an object");
+        }
     };
     let essential = match members.get("essential") {
         None => false,

@@ -9,6 +9,8 @@ pub mod checks;
 mod claims_parameter;
 pub mod destination;
 pub mod interaction;
+#[cfg(test)]
+mod interaction_tests;
 pub mod request;
 pub mod respond;
 #[cfg(test)]

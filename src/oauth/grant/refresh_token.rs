@@ -95,8 +95,9 @@ pub enum RefreshVerdict {
 ///
 /// The hash is compared before anything is concluded from a token's age: the text names its
 /// grant and its generation openly, so anyone could write down an older one. Only of tokens two
-/// or more places back is no hash kept; they are taken for what they say, since the only party
-/// whom a forged one could harm is the client that authenticated.
+/// or more places back is no hash kept; they are taken for what they say. To forge one takes the
+/// grant's name, which only access tokens tell, and the client's proof; whoever has both can end
+/// the grant by `revoke` as well.
 #[must_use]
 pub fn decide_refresh(shown: Shown<'_>, line: &Line, grace: Span, now: Moment) -> RefreshVerdict {
     let no = || RefreshVerdict::Refused(not_good());

@@ -70,10 +70,8 @@ fn redemption(changes: &[(&str, &str)]) -> authorization_code::Request {
     let kept = good.into_iter().filter(|(name, _)| !changes.iter().any(|(n, _)| n == name));
     let added = changes.iter().copied().filter(|(_, value)| !value.is_empty());
     let pairs: Vec<_> = kept.chain(added).chain([("grant_type", "authorization_code")]).collect();
-    match read(&pairs).unwrap() {
-        TokenRequest::AuthorizationCode(request) => request,
-        other => panic!("{other:?}"),
-    }
+    let TokenRequest::AuthorizationCode(request) = read(&pairs).unwrap() else { panic!("not a code") };
+    request
 }
 
 fn refused(code: &Code, changes: &[(&str, &str)]) -> ErrorCode {

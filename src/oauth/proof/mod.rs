@@ -120,7 +120,13 @@ impl From<Denied> for Refusal {
             WhyDenied::Assertion(bad) if signed(bad) => {
                 Self::new(InvalidClient, format!("client authentication failed: {bad}"))
             }
-            _ => Self::new(InvalidClient, "client authentication failed"),
+            WhyDenied::UnknownClient
+            | WhyDenied::OtherMethod
+            | WhyDenied::Malformed
+            | WhyDenied::WrongSecret
+            | WhyDenied::ExpiredSecret
+            | WhyDenied::NoKeys
+            | WhyDenied::Assertion(_) => Self::new(InvalidClient, "client authentication failed"),
         }
     }
 }
