@@ -254,6 +254,17 @@ impl Store {
         plain(self.read("check", |tx| Ok::<_, Stop<Infallible>>(dialect::ping(tx)?)).await)
     }
 
+    /// How many pieces of work wait to be begun; for a gauge.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let doors = self.0.doors.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(doors) = doors.as_ref() else { return 0 };
+        if doors.writes.same_channel(&doors.reads) {
+            return doors.writes.len();
+        }
+        doors.writes.len().saturating_add(doors.reads.len())
+    }
+
     /// Takes no more work, finishes what waits, and ends the threads. Blocks until they have ended.
     pub fn close(&self) {
         drop(self.0.doors.write().unwrap_or_else(PoisonError::into_inner).take());

@@ -13,7 +13,7 @@ use super::{
 use crate::base::fault::Fault;
 use diesel::{
     Connection, SqliteConnection,
-    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager, TransactionManagerStatus},
 };
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, thread::JoinHandle};
 
@@ -62,12 +62,12 @@ fn connect(place: &Place, role: Role, synchronous: Synchronous) -> Result<Sqlite
         Synchronous::Normal => "NORMAL",
     };
     let role = match role {
-        Role::Writer => "PRAGMA journal_mode = WAL;",
-        Role::Reader => "PRAGMA query_only = ON;",
+        Role::Writer => "PRAGMA journal_mode = WAL; PRAGMA cache_size = -8000;",
+        Role::Reader => "PRAGMA query_only = ON; PRAGMA cache_size = -2000;",
     };
     let pragmas = format!(
         "PRAGMA busy_timeout = 5000; {role} PRAGMA synchronous = {flush}; PRAGMA foreign_keys = ON; \
-         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF;"
+         PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
     );
     made.batch_execute(&pragmas).map_err(|e| failure::fault("preparing a SQLite connection", e))?;
     Ok(made)
@@ -147,13 +147,7 @@ impl Lane {
                 bare(&mut connection, work.as_mut(), &self.context);
             }
         }
-        // One that is stuck in a transaction is closed, which rolls it back. In memory it would
-        // take everything with it, so there it is kept.
-        let idle =
-            matches!(Transactions::transaction_manager_status_mut(&mut connection).transaction_depth(), Ok(None));
-        if idle || self.place == Place::Memory {
-            self.connection = Some(connection);
-        }
+        self.connection = Some(connection);
     }
 
     fn together(&self, connection: &mut SqliteConnection, group: &mut [Box<dyn Work>]) {
@@ -171,7 +165,7 @@ impl Lane {
             several => in_savepoints(connection, several, &self.context),
         };
         if let Err(Lost(fault)) = done {
-            drop(Transactions::rollback_transaction(connection));
+            abandon(connection);
             fail_all(group, &fault);
         }
     }
@@ -194,7 +188,7 @@ fn by_itself(connection: &mut SqliteConnection, work: &mut dyn Work, context: &C
     match work.run(&mut Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref())) {
         Verdict::Keep => commit(connection),
         Verdict::Undo(_) => {
-            drop(Transactions::rollback_transaction(connection));
+            abandon(connection);
             Ok(())
         }
     }
@@ -228,6 +222,14 @@ fn commit(connection: &mut SqliteConnection) -> Result<(), Lost> {
     Transactions::commit_transaction(connection).map_err(lost)
 }
 
+/// Rolls everything back, however deep it was and whether or not SQLite has done so already, as it
+/// does when the disk is full.
+fn abandon(connection: &mut SqliteConnection) {
+    // Where there is no transaction any more this fails, and nothing is wrong.
+    drop(connection.batch_execute("ROLLBACK"));
+    *Transactions::transaction_manager_status_mut(connection) = TransactionManagerStatus::default();
+}
+
 fn lost(error: diesel::result::Error) -> Lost {
     Lost(failure::fault("committing", error).passing())
 }
@@ -238,3 +240,6 @@ fn fail_all(group: &mut [Box<dyn Work>], fault: &Fault) {
         work.fail(if fault.kind() == crate::base::fault::FaultKind::Unavailable { mine.passing() } else { mine });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod law;
 mod outage;
+mod people;
 mod schema;
 mod tables;
 mod tokens;
