@@ -92,6 +92,17 @@ impl Users<'_, '_> {
         found.map(Loaded::into_user).transpose()
     }
 
+    /// Whether tokens may be issued under this person's grants: they exist and are not disabled.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn find_for_grant(&mut self, id: &UserId) -> Result<bool, Fault> {
+        sql!(self.tx, "finding a row of users", id, |c| {
+            let enabled = users::table.find(id.as_str()).filter(users::disabled_at.is_null());
+            diesel::select(diesel::dsl::exists(enabled)).get_result(c)
+        })
+    }
+
     /// A person by the name they sign in with, upper and lower case alike, and their password.
     ///
     /// # Errors

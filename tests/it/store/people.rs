@@ -54,7 +54,8 @@ fn a_person_is_changed_disabled_and_enabled() {
             assert!(users.rehash_password(&id, &password, &password)?);
             assert!(users.set_disabled(&id)?);
             let disabled = users.find(&id)?.unwrap();
-            assert!(users.set_enabled(&id)? && !users.set_enabled(&id)?);
+            assert!(!users.find_for_grant(&id)? && !users.find_for_grant(&UserId::from_u128(77))?);
+            assert!(users.set_enabled(&id)? && !users.set_enabled(&id)? && users.find_for_grant(&id)?);
             Ok((disabled, users.credentials(&id)?.unwrap(), users.list(None, 10)?.len()))
         });
         let (disabled, after, count) = found;
