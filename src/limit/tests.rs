@@ -1,3 +1,5 @@
+//! Tests of the buckets: what a limit allows over any sequence of moments.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of outgoing calls, against servers that lie, dribble and redirect.
+
 use super::*;
 use crate::base::moment::Span;
 use std::{

@@ -9,5 +9,6 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod architecture;
 mod store;
 mod world;

@@ -1,3 +1,5 @@
+//! Tests of the key sets: what is read, and what is not.
+
 use super::*;
 use crate::{
     base::digest::base64url,

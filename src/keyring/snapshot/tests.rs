@@ -1,3 +1,5 @@
+//! Tests of the published keys and of which one signs.
+
 use super::*;
 use crate::{
     base::{moment::Moment, uri::Issuer},

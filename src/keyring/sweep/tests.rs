@@ -1,3 +1,5 @@
+//! Tests of the life of a key, over any sequence of sweeps.
+
 use super::*;
 use crate::base::moment::Span;
 use proptest::prelude::*;
