@@ -1,0 +1,103 @@
+//! A client proves itself at one of our endpoints (RFC 6749 §2.3, RFC 7523 §2.2).
+
+use super::{
+    clients::{self, Listed},
+    world::{World, only_fault},
+};
+use crate::{
+    audit::{Event, Origin},
+    base::{
+        digest::sha256,
+        fault::{Fault, Stop},
+    },
+    jose::KeySet,
+    oauth::{
+        client::ClientKeys,
+        engine::Ended,
+        params::Params,
+        proof::{Denied, Known, Means, Presented, Proof, Proven, Seen, Unused, WhyDenied, prove},
+    },
+    store::Tx,
+};
+use std::{convert::Infallible, sync::Arc};
+
+/// The client that a request comes from, proven.
+///
+/// # Errors
+/// `invalid_client`, the same for every reason; `invalid_request` where two methods are shown.
+pub async fn run(
+    world: &Arc<World>,
+    authorization: Option<&str>,
+    params: &Params,
+    origin: &Origin,
+) -> Result<Proven<Listed>, Ended> {
+    let presented = Presented::parse(authorization, params)?;
+    let listed = clients::find(world, presented.client_id()).await?;
+    let outcome = judge(world, &presented, listed).await?;
+    outcome.map_err(|denied| {
+        let event = match denied.why {
+            WhyDenied::Replayed => {
+                Event::AssertionReplayed { client: presented.client_id().clone(), jti: String::new() }
+            }
+            why => Event::ClientAuthenticationFailed {
+                client: presented.client_id().clone(),
+                method: presented.method().wire(),
+                why: why.because(),
+            },
+        };
+        world.note(origin, event);
+        Stop::Refusal(denied.into())
+    })
+}
+
+async fn judge(
+    world: &Arc<World>,
+    presented: &Presented,
+    listed: Option<Listed>,
+) -> Result<Result<Proven<Listed>, Denied>, Fault> {
+    let fetched = match &listed {
+        Some(listed) => keys(world, presented, listed).await,
+        None => None,
+    };
+    let policy = world.policy.load();
+    let means = Means {
+        peppers: std::slice::from_ref(&world.secrets.pepper),
+        issuer: &policy.tokens.issuer,
+        now: world.now(),
+    };
+    let secrets = listed.clone();
+    let known = Known { secrets: secrets.as_ref().map_or(&[], Listed::secrets), keys: fetched.as_deref() };
+    match prove(presented, listed, known, means) {
+        Ok(Proof::Done(proven)) => Ok(Ok(proven)),
+        Ok(Proof::OnceOnly(unused)) => first_use(world, unused).await,
+        Err(denied) => Ok(Err(denied)),
+    }
+}
+
+/// The keys that an assertion may be signed with.
+async fn keys(world: &World, presented: &Presented, listed: &Listed) -> Option<Arc<KeySet>> {
+    let Presented::Assertion { jwt, .. } = presented else { return None };
+    match &listed.client().keys {
+        ClientKeys::None => None,
+        ClientKeys::Registered(keys) => Some(Arc::clone(keys)),
+        ClientKeys::Fetched(uri) => {
+            let kid = crate::jose::peek_kid(jwt.expose());
+            match world.outbound.fetch_jwks(uri, kid.as_deref(), world.now()).await {
+                Ok(keys) => Some(keys),
+                Err(failed) => {
+                    tracing::warn!(client = %listed.client().id, error = %failed, "a client's keys could not be fetched");
+                    None
+                }
+            }
+        }
+    }
+}
+
+/// An assertion is good once, on all nodes together: its `jti` is a unique key in the store.
+async fn first_use(world: &Arc<World>, unused: Unused<Listed>) -> Result<Result<Proven<Listed>, Denied>, Fault> {
+    let scope = format!("assertion {}", unused.client().id);
+    let (hash, until) = (sha256(unused.jti().as_bytes()), unused.until());
+    let write = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.replay().first_use(&scope, &hash, until)?);
+    let first = world.store.write("assertion_first_use", write).await.map_err(only_fault)?;
+    Ok(unused.judged(if first { Seen::FirstTime } else { Seen::Before }))
+}

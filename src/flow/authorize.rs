@@ -1,0 +1,301 @@
+//! The authorization endpoint: from a request to a code, by way of whatever pages are needed.
+//!
+//! Spec: RFC 6749 §4.1.1–4.1.2, OpenID Connect Core §3.1.2, RFC 9207.
+
+use super::{
+    clients,
+    interaction::{Browser, Interaction},
+    visit::{self, Visit},
+    world::{World, note, only_fault},
+};
+use crate::{
+    audit::{Event, Origin},
+    base::{
+        credential::{self, Kind},
+        fault::{Fault, Stop},
+        id::UserId,
+        secret::Secret,
+    },
+    jose::{self, Profile},
+    oauth::{
+        authorize::{
+            checks::{self, Asked},
+            destination::{self, Destination},
+            interaction::{self as rule, ConsentFacts, Facts, Next, SessionFacts, Why},
+            respond::{self, Delivery},
+        },
+        client::Client,
+        engine::{self, Authorizing},
+        grant::{Authentication, Code, Granted},
+        params::Params,
+        refusal::{Dead, Refusal},
+    },
+    store::Tx,
+};
+use std::{convert::Infallible, sync::Arc};
+
+/// What the browser is told.
+#[derive(Debug)]
+pub enum Answer {
+    /// An answer for the client.
+    Deliver(Delivery),
+    /// A page of ours, with the state that it carries.
+    Page(Page, Box<Interaction>),
+}
+
+/// Which page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The sign-in page.
+    SignIn(Why),
+    /// The choice of accounts.
+    SelectAccount,
+    /// The consent page.
+    Consent,
+}
+
+/// How an authorization request ends without an answer for the client.
+#[derive(Debug)]
+pub enum Halt {
+    /// Nobody may be redirected: a page says why.
+    Dead(Dead),
+    /// A fault of ours.
+    Fault(Fault),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// The questions of RFC 6749 about this request.
+struct Questions<'a> {
+    params: &'a Params,
+    client: &'a Client,
+    world: &'a World,
+    destination: Option<Destination>,
+}
+
+enum Early {
+    Dead(Dead),
+    Refused(Destination, Refusal),
+    Fault(Fault),
+}
+
+impl Questions<'_> {
+    fn proven(&self) -> Result<Destination, Early> {
+        self.destination.clone().ok_or_else(|| Early::Fault(Fault::bare("a check before the destination was proven")))
+    }
+}
+
+impl Authorizing for Questions<'_> {
+    type Asked = Asked;
+    type Ended = Early;
+
+    fn bind(&mut self) -> Result<(), Early> {
+        self.destination = Some(Destination::prove(self.params, self.client).map_err(Early::Dead)?);
+        Ok(())
+    }
+    fn extend(&mut self) -> Result<(), Early> {
+        let to = self.proven()?;
+        self.params.refuse_repeats().map_err(|refusal| Early::Refused(to, refusal))
+    }
+    fn negotiate(&mut self) -> Result<Asked, Early> {
+        let to = self.proven()?;
+        let asked = checks::check(self.params, self.client, &to, self.world.now())
+            .and_then(|asked| with_hint(self.world, self.params, self.client, asked));
+        asked.map_err(|refusal| Early::Refused(to, refusal))
+    }
+    fn fault(&self, fault: Fault) -> Early {
+        Early::Fault(fault)
+    }
+}
+
+/// The person whom `id_token_hint` names, if one was sent (OpenID Connect Core §3.1.2.1).
+fn with_hint(world: &World, params: &Params, client: &Client, asked: Asked) -> Result<Asked, Refusal> {
+    match params.once("id_token_hint")? {
+        None => Ok(asked),
+        Some(hint) => asked.for_subject(hinted(world, hint, Some(client))?),
+    }
+}
+
+/// The subject of an ID token of ours, expired or not.
+///
+/// # Errors
+/// `invalid_request` for anything else.
+pub fn hinted(world: &World, hint: &str, client: Option<&Client>) -> Result<UserId, Refusal> {
+    let policy = world.policy.load();
+    let audience = client.map_or(jose::Audience::Any, |c| jose::Audience::Exactly(c.id.as_str().to_owned()));
+    let profile = Profile::id_token_hint(&policy.tokens.issuer, audience);
+    let keyring = world.keyring.load();
+    let told = |because| Refusal::new(crate::oauth::code::ErrorCode::InvalidRequest, because);
+    let verified = jose::verify(&profile, keyring.keys(), hint, world.now())
+        .map_err(|_| told("id_token_hint is not an ID token that this server issued to this client"))?;
+    verified.str("sub").and_then(UserId::parse).ok_or_else(|| told("id_token_hint names nobody"))
+}
+
+/// A request arrives.
+///
+/// # Errors
+/// [`Halt`].
+pub async fn begin(world: &Arc<World>, params: &Params, visit: &Visit, origin: &Origin) -> Result<Answer, Halt> {
+    let id = destination::client_id_of(params).map_err(Halt::Dead)?;
+    let Some(registered) = clients::find(world, &id).await? else {
+        return Err(Halt::Dead(Dead::new("client_id names no application that is registered here")));
+    };
+    let mut questions = Questions { params, client: registered.client(), world, destination: None };
+    match engine::authorize(&id, &mut questions) {
+        Ok(asked) => resume(world, Interaction::new(asked, &visit.browser), visit, origin).await,
+        Err(Early::Dead(dead)) => Err(Halt::Dead(dead)),
+        Err(Early::Fault(fault)) => Err(Halt::Fault(fault)),
+        Err(Early::Refused(to, refusal)) => {
+            world.metrics.refusals.one(refusal.code.wire());
+            Ok(Answer::Deliver(respond::error(&to, &world.policy.load().tokens.issuer, &refusal)))
+        }
+    }
+}
+
+/// A request goes on: asks again what is needed next. The only dispatcher: no page decides what
+/// comes after it.
+///
+/// # Errors
+/// [`Halt`].
+pub async fn resume(
+    world: &Arc<World>,
+    interaction: Interaction,
+    visit: &Visit,
+    origin: &Origin,
+) -> Result<Answer, Halt> {
+    let issuer = world.policy.load().tokens.issuer.clone();
+    let Some(registered) = clients::find(world, &interaction.asked.client).await? else {
+        return Err(Halt::Dead(Dead::new("the application is no longer registered here")));
+    };
+    if interaction.asked.destination.still_registered(registered.client()).is_err() {
+        return Err(Halt::Dead(Dead::new("the application's redirect_uri is no longer registered")));
+    }
+    let facts = facts(world, &interaction, registered.client(), visit).await?;
+    let page = match rule::next(&interaction.asked, &facts, world.now()) {
+        Next::SignIn(why) => Page::SignIn(why),
+        Next::SelectAccount => Page::SelectAccount,
+        Next::Consent { .. } => Page::Consent,
+        Next::Refuse(refusal) => {
+            world.metrics.refusals.one(refusal.code.wire());
+            return Ok(Answer::Deliver(respond::error(&interaction.asked.destination, &issuer, &refusal)));
+        }
+        Next::Approve => {
+            let session = facts.session.ok_or_else(|| Fault::bare("an approval of nobody"))?;
+            let code = issue_code(world, interaction.asked.clone(), session, origin).await?;
+            return Ok(Answer::Deliver(respond::success(&interaction.asked.destination, &issuer, &code)));
+        }
+    };
+    Ok(Answer::Page(page, Box::new(interaction)))
+}
+
+/// The person said no (RFC 6749 §4.1.2.1).
+pub fn deny(world: &World, interaction: &Interaction, user: Option<&UserId>, origin: &Origin) -> Answer {
+    let asked = &interaction.asked;
+    if let Some(user) = user {
+        let event =
+            Event::ConsentDenied { user: user.clone(), client: asked.client.clone(), scope: asked.scope.clone() };
+        world.note(origin, event);
+    }
+    let refusal = Refusal::new(crate::oauth::code::ErrorCode::AccessDenied, "the person declined");
+    Answer::Deliver(respond::error(&asked.destination, &world.policy.load().tokens.issuer, &refusal))
+}
+
+/// What is known when the question is asked.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn facts(
+    world: &Arc<World>,
+    interaction: &Interaction,
+    client: &Client,
+    visit: &Visit,
+) -> Result<Facts, Fault> {
+    let Some(here) = visit::session(world, visit).await? else {
+        return Ok(Facts { session: None, consent: None, trust: client.trust, reachable_acr: Vec::new() });
+    };
+    let (user, id) = (here.user.id.clone(), client.id.clone());
+    let consent = world
+        .store
+        .read("find_consent", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.consents().find(&user, &id)?))
+        .await
+        .map_err(only_fault)?;
+    let chosen_at = interaction.chosen.as_ref().filter(|c| c.session == here.session.id).map(|c| c.at);
+    Ok(Facts {
+        session: Some(SessionFacts {
+            user: here.user.id,
+            session: here.session.id,
+            auth_time: here.session.auth_time,
+            acr: None,
+            amr: here.session.amr.iter().map(|a| a.as_str().to_owned()).collect(),
+            chosen_at,
+        }),
+        consent: consent.map(|c| ConsentFacts { scope: c.scope, resources: c.resources, given_at: c.given_at }),
+        trust: client.trust,
+        reachable_acr: Vec::new(),
+    })
+}
+
+async fn issue_code(
+    world: &Arc<World>,
+    asked: Asked,
+    session: SessionFacts,
+    origin: &Origin,
+) -> Result<Secret<String>, Fault> {
+    let code = credential::mint(Kind::Code, &*world.dice)?;
+    let hash = world.secrets.pepper.hash(code.expose());
+    if world.challenges.seen_before(&asked.client, asked.challenge.as_str()) {
+        world.note(origin, Event::ChallengeReused { client: asked.client.clone() });
+    }
+    let event = Event::CodeIssued {
+        client: asked.client.clone(),
+        user: session.user.clone(),
+        session: Some(session.session.clone()),
+        scope: asked.scope.clone(),
+        resources: asked.resources.iter().map(ToString::to_string).collect(),
+    };
+    let lifetime = world.policy.load().tokens.code_lifetime;
+    let mut stored = Code {
+        redirect_uri: asked.destination.uri().to_owned(),
+        redirect_uri_was_sent: asked.destination.was_sent(),
+        challenge: asked.challenge.as_str().to_owned(),
+        expires_at: world.now(),
+        granted: Granted {
+            client: asked.client,
+            user: session.user,
+            session: session.session,
+            scope: asked.scope,
+            resources: asked.resources,
+            claims: asked.claims,
+            authentication: Authentication { at: session.auth_time, amr: session.amr, acr: session.acr },
+            nonce: asked.nonce,
+        },
+    };
+    let origin = origin.clone();
+    let write = world.store.write("issue_code", move |tx: &mut Tx<'_>| {
+        stored.expires_at = tx.now() + lifetime;
+        tx.codes().add(&hash, &stored)?;
+        note(tx, &origin, event.clone())?;
+        Ok::<_, Stop<Infallible>>(())
+    });
+    write.await.map_err(only_fault)?;
+    Ok(code)
+}
+
+/// Who is at the browser, for the pages.
+pub use visit::Here;
+
+/// The browser of a visit, for forms.
+#[must_use]
+pub fn form_token(world: &World, visit: &Visit, here: Option<&Here>) -> String {
+    visit.browser.form_token(world, here.map(|h| &h.session.id))
+}
+
+/// Whether a form of ours was sent from the page that we showed to this browser in this session.
+#[must_use]
+pub fn form_sent(world: &World, browser: &Browser, here: Option<&Here>, token: &str) -> bool {
+    browser.sent(world, here.map(|h| &h.session.id), token)
+}

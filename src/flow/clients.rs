@@ -1,0 +1,127 @@
+//! The directory of clients: a bounded cache over the store, so that a machine's token needs no
+//! query. The change feed takes out what has changed.
+
+use super::world::{World, only_fault};
+use crate::{
+    base::{
+        fault::{Fault, Stop},
+        id::ClientId,
+    },
+    oauth::{client::Client, proof::StoredSecret, register},
+    store::{Tx, clients::ClientRow},
+};
+use moka::sync::Cache;
+use std::{
+    borrow::Borrow,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Clients kept in memory on each node.
+const CAPACITY: u64 = 10_000;
+/// How long "there is no such client" is remembered, so that guessing costs the database little.
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// A client with what proves it.
+#[derive(Debug)]
+struct Registered {
+    client: Client,
+    secrets: Vec<StoredSecret>,
+}
+
+/// A client of the directory, shared.
+#[derive(Clone, Debug)]
+pub struct Listed(Arc<Registered>);
+
+impl Listed {
+    /// As registered.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+    /// The hashes of its live secrets.
+    #[must_use]
+    pub fn secrets(&self) -> &[StoredSecret] {
+        &self.0.secrets
+    }
+}
+
+impl Borrow<Client> for Listed {
+    fn borrow(&self) -> &Client {
+        &self.0.client
+    }
+}
+
+/// The cache.
+#[derive(Debug)]
+pub struct Directory {
+    known: Cache<ClientId, Listed>,
+    unknown: Cache<ClientId, ()>,
+    /// Moves with every change, so that a row read before a change is not kept after it.
+    changes: AtomicU64,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self {
+            known: Cache::new(CAPACITY),
+            unknown: Cache::builder().max_capacity(CAPACITY).time_to_live(UNKNOWN_FOR).build(),
+            changes: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Directory {
+    /// Forgets a client: it was changed, disabled or added.
+    pub fn forget(&self, id: &ClientId) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.known.invalidate(id);
+        self.unknown.invalidate(id);
+    }
+}
+
+/// The client of this name; `None` where there is none or it is disabled.
+///
+/// # Errors
+/// A fault where it is not in memory and the store cannot be asked, or where this node has not
+/// heard of changes for too long.
+pub async fn find(world: &World, id: &ClientId) -> Result<Option<Listed>, Fault> {
+    let directory = &world.clients;
+    if world.revocations.is_fresh(world.now()) {
+        if let Some(found) = directory.known.get(id) {
+            return Ok(Some(found));
+        }
+        if directory.unknown.contains_key(id) {
+            return Ok(None);
+        }
+    }
+    let before = directory.changes.load(Ordering::Acquire);
+    let wanted = id.clone();
+    let row = world.store.read("find_client", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.clients().find(&wanted)?));
+    let found = match row.await.map_err(only_fault)?.filter(|row| row.disabled_at.is_none()) {
+        Some(row) => Some(read(&row)?),
+        None => None,
+    };
+    if directory.changes.load(Ordering::Acquire) == before {
+        match &found {
+            Some(client) => directory.known.insert(id.clone(), client.clone()),
+            None => directory.unknown.insert(id.clone(), ()),
+        }
+    }
+    Ok(found)
+}
+
+/// The client that a row stands for.
+///
+/// # Errors
+/// A fault where the row holds what registration would refuse.
+pub fn read(row: &ClientRow) -> Result<Listed, Fault> {
+    let client = register::parse_client(&row.metadata)
+        .map_err(|e| Fault::new(format!("reading the client {}", row.id), e.to_string()))?;
+    Ok(Listed(Arc::new(Registered { client, secrets: row.secrets.clone() })))
+}
+

@@ -1,0 +1,24 @@
+//! Ending what was granted: one way for a sign-out, a password change, a withdrawn consent, a
+//! disabled person or client. Refresh tokens stop at once here, and access tokens on every node
+//! as soon as it has heard (within a second).
+
+use super::world::note;
+use crate::{
+    audit::{Actor, Event, GrantEnd, Origin},
+    base::fault::Fault,
+    store::{Tx, grants::By},
+};
+
+/// Ends every live grant of these, each with its event.
+///
+/// # Errors
+/// A fault of the store, which rolls everything back.
+pub fn grants(tx: &mut Tx<'_>, of: By<'_>, why: GrantEnd, by: &Actor, origin: &Origin) -> Result<usize, Fault> {
+    let ended = tx.grants().revoke_where(of, why)?;
+    for grant in &ended {
+        let event =
+            Event::GrantRevoked { grant: grant.clone(), client: None, user: None, why, by: by.clone() };
+        note(tx, origin, event)?;
+    }
+    Ok(ended.len())
+}

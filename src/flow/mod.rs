@@ -1,0 +1,17 @@
+//! Floor 3: the use cases, a file for each: load facts, ask a rule, save its outcome.
+//!
+//! Where to start reading: [`world`] (what they act in), [`authorize`] (the browser's way),
+//! [`token`] (the client's way), [`end`] (how anything that was granted ends).
+
+pub mod authenticate;
+pub mod authorize;
+pub mod challenges;
+pub mod clients;
+pub mod consent;
+pub mod end;
+pub mod interaction;
+pub mod journal;
+pub mod revocations;
+pub mod sign_in;
+pub mod visit;
+pub mod world;

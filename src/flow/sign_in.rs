@@ -1,0 +1,256 @@
+//! A person signs in with a password.
+//!
+//! An unknown name takes the same way as a known one: the same query, a hash of the same cost,
+//! the same answer (ASVS 6.3.8). Attempts are charged before the password is looked at, so that
+//! many at once cannot slip through together.
+
+use super::{
+    visit::{self, Here, Visit},
+    world::{World, note, only_fault},
+};
+use crate::{
+    account::{
+        password::{Password, PasswordHash},
+        session::{Amr, Session},
+        throttle::{self, Attempt, Budget},
+        user::{User, Username},
+    },
+    audit::{Attempted, Event, Origin, SignInFailure, SignOutKind},
+    base::{
+        credential::{self, Kind},
+        digest::{base64url, hmac},
+        fault::{Fault, Stop},
+        id::SessionId,
+        moment::Span,
+        secret::{Secret, same},
+    },
+    cluster::{give_back_all, take_all},
+    limit::Rule,
+    store::{Tx, users::Credentials},
+};
+use std::{convert::Infallible, sync::Arc};
+
+/// What the form of the sign-in page says.
+#[derive(Debug)]
+pub struct Form {
+    /// The user name, as typed.
+    pub username: String,
+    /// The password, as typed.
+    pub password: String,
+    /// The browser's memory of people who signed in with it: see [`remember`].
+    pub known: Option<Secret<String>>,
+    /// What the browser calls itself.
+    pub agent: Option<String>,
+}
+
+/// Why nobody was signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Name or password is wrong; which one, nobody is told.
+    Credentials,
+    /// Too many attempts: not before this long.
+    Throttled(Span),
+    /// Too many people at once: not before this long.
+    Busy(Span),
+}
+
+/// Somebody was signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The value of the session's cookie.
+    pub cookie: Secret<String>,
+    /// The browser's memory, to be set.
+    pub known: Secret<String>,
+    /// Who is here now.
+    pub here: Here,
+}
+
+/// Signs a person in.
+///
+/// # Errors
+/// [`Denied`], or a fault.
+pub async fn run(
+    world: &Arc<World>,
+    form: Form,
+    visit: &Visit,
+    origin: &Origin,
+) -> Result<SignedIn, Stop<Denied>> {
+    let budgets = charge(world, &form, visit, origin)?;
+    let found = look_up(world, &form.username).await?;
+    let (user, stored) = match found {
+        Some(Credentials { user, password: Some(hash), .. }) => (Some(user), Some(hash)),
+        Some(Credentials { user, password: None, .. }) => (Some(user), None),
+        None => (None, None),
+    };
+    let attempted = Attempted::new(&form.username);
+    let refuse = |why, user: Option<&User>| {
+        let user = user.map(|u| u.id.clone());
+        world.note(origin, Event::SignInFailed { username: attempted.clone(), user, why });
+        world.metrics.sign_ins.one("refused");
+        Stop::Refusal(Denied::Credentials)
+    };
+    let outcome = match Password::parse(form.password) {
+        Some(password) => {
+            let stored = stored.clone().unwrap_or_else(|| world.hashing.dummy());
+            Some(world.hashing.verify(password, stored).await.map_err(|stop| busy(world, stop))?)
+        }
+        None => None,
+    };
+    let Some(user) = user else { return Err(refuse(SignInFailure::UnknownUser, None)) };
+    let Some(stored) = stored else { return Err(refuse(SignInFailure::NoPassword, Some(&user))) };
+    let Some(outcome) = outcome.filter(|o| o.matches) else {
+        return Err(refuse(SignInFailure::WrongPassword, Some(&user)));
+    };
+    if !user.enabled() {
+        return Err(refuse(SignInFailure::Disabled, Some(&user)));
+    }
+    give_back(world, &budgets);
+    let known = remember(world, visit, form.known.as_ref(), user.username.as_str());
+    let rehash = outcome.rehash.map(|new| (stored, new));
+    let signed = open(world, Opening { user, rehash, agent: form.agent }, visit, origin).await?;
+    let Some((cookie, here)) = signed else { return Err(Stop::Refusal(Denied::Credentials)) };
+    world.metrics.sign_ins.one("ok");
+    Ok(SignedIn { cookie, known, here })
+}
+
+fn busy(world: &World, stop: Stop<crate::hashing::Busy>) -> Stop<Denied> {
+    world.metrics.sign_ins.one("busy");
+    stop.map(|busy| Denied::Busy(busy.retry_after))
+}
+
+fn rules(budgets: &[Budget]) -> Vec<(&str, Rule)> {
+    budgets.iter().map(|b| (b.key.as_str(), Rule::every(b.allowance.every, b.allowance.burst))).collect()
+}
+
+fn charge(world: &World, form: &Form, visit: &Visit, origin: &Origin) -> Result<Vec<Budget>, Stop<Denied>> {
+    let browser = if remembers(world, visit, form.known.as_ref(), &form.username) {
+        throttle::Browser::Known(visit.browser.cookie().expose())
+    } else {
+        throttle::Browser::Unknown
+    };
+    let attempt = Attempt { username: &form.username, address: origin.address, browser };
+    let budgets = world.policy.load().throttle.budgets(&attempt);
+    match take_all(&*world.counters, &rules(&budgets), world.now()) {
+        Ok(()) => Ok(budgets),
+        Err(exhausted) => {
+            let retry_after = exhausted.retry_after.max(Span::seconds(1));
+            world.note(
+                origin,
+                Event::SignInThrottled {
+                    username: Attempted::new(&form.username),
+                    user: None,
+                    budget: budgets.get(exhausted.index).map_or("", |b| b.name),
+                    retry_after: u64::try_from(retry_after.as_seconds()).unwrap_or(0),
+                },
+            );
+            world.metrics.sign_ins.one("throttled");
+            Err(Stop::Refusal(Denied::Throttled(retry_after)))
+        }
+    }
+}
+
+fn give_back(world: &World, budgets: &[Budget]) {
+    give_back_all(&*world.counters, &rules(budgets), world.now());
+}
+
+async fn look_up(world: &Arc<World>, username: &str) -> Result<Option<Credentials>, Fault> {
+    // A text that is no user name is looked up too, as one that nobody can have.
+    let name = Username::parse(username).or_else(|_| Username::parse("?")).map_err(|e| Fault::bare(e.to_string()))?;
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().find_by_username(&name)?);
+    world.store.read("find_credentials", read).await.map_err(only_fault)
+}
+
+/// A session to open.
+struct Opening {
+    user: User,
+    rehash: Option<(PasswordHash, PasswordHash)>,
+    agent: Option<String>,
+}
+
+/// Opens the session. The one that this browser had before is ended: a session is never carried
+/// over a sign-in (ASVS 7.2.4). `None` where the person was disabled in the meantime.
+async fn open(
+    world: &Arc<World>,
+    opening: Opening,
+    visit: &Visit,
+    origin: &Origin,
+) -> Result<Option<(Secret<String>, Here)>, Fault> {
+    let cookie = credential::mint(Kind::Session, &*world.dice)?;
+    let hash = world.secrets.pepper.hash(cookie.expose());
+    let before = visit::session(world, visit).await?;
+    let policy = world.policy.load().sessions.clone();
+    let origin = origin.clone();
+    let write = move |tx: &mut Tx<'_>| -> Result<Option<Here>, Stop<Infallible>> {
+        let Some(user) = tx.users().find(&opening.user.id)?.filter(User::enabled) else { return Ok(None) };
+        if let Some((old, new)) = &opening.rehash {
+            tx.users().rehash_password(&user.id, old, new)?;
+        }
+        if let Some(before) = &before {
+            replace(tx, before, &user, &origin)?;
+        }
+        let session = Session {
+            id: SessionId::mint(tx.now(), tx.dice())?,
+            user: user.id.clone(),
+            auth_time: tx.now(),
+            seen_at: tx.now(),
+            amr: vec![Amr::Pwd],
+            agent: opening.agent.clone(),
+            address: origin.address,
+            ended_at: None,
+        };
+        tx.sessions().insert(&session, &hash, tx_end(tx, &policy))?;
+        let event =
+            Event::SignedIn { user: user.id.clone(), session: session.id.clone(), amr: vec![Amr::Pwd.as_str()] };
+        note(tx, &origin, event)?;
+        Ok(Some(Here { session, user }))
+    };
+    let here = world.store.write("sign_in", write).await.map_err(only_fault)?;
+    Ok(here.map(|here| (cookie, here)))
+}
+
+fn tx_end(tx: &Tx<'_>, policy: &crate::account::session::SessionPolicy) -> crate::base::moment::Moment {
+    tx.now() + policy.absolute
+}
+
+/// Ends the session that a browser had before. Another person's grants that hang from it end with
+/// it; the same person's go on, as they have not left.
+fn replace(tx: &mut Tx<'_>, before: &Here, now: &User, origin: &Origin) -> Result<(), Fault> {
+    if before.user.id == now.id {
+        tx.grants().move_session(&before.session.id)?;
+    }
+    if tx.sessions().end(&before.session.id)? {
+        let event = Event::SignedOut {
+            session: before.session.id.clone(),
+            user: before.user.id.clone(),
+            how: SignOutKind::Replaced,
+        };
+        note(tx, origin, event)?;
+    }
+    Ok(())
+}
+
+/// How many people a browser remembers.
+const REMEMBERED: usize = 5;
+
+fn mark(world: &World, visit: &Visit, username: &str) -> String {
+    let name = username.trim().to_lowercase();
+    let mac = hmac(&world.secrets.forms, &[b"known", visit.browser.cookie().expose().as_bytes(), name.as_bytes()]);
+    base64url(mac.get(..16).unwrap_or_default())
+}
+
+/// Whether this browser can prove that this person signed in with it before: then a stranger's
+/// failures elsewhere cannot lock them out.
+fn remembers(world: &World, visit: &Visit, known: Option<&Secret<String>>, username: &str) -> bool {
+    let mark = mark(world, visit, username);
+    known.is_some_and(|marks| marks.expose().split('.').any(|m| same(m.as_bytes(), mark.as_bytes())))
+}
+
+/// The browser's memory with one person more: a list of marks, each bound to this browser, from
+/// which no name can be read.
+fn remember(world: &World, visit: &Visit, known: Option<&Secret<String>>, username: &str) -> Secret<String> {
+    let mark = mark(world, visit, username);
+    let before = known.map(|k| k.expose().clone()).unwrap_or_default();
+    let others = before.split('.').filter(|m| !m.is_empty() && *m != mark).take(REMEMBERED - 1);
+    let marks: Vec<&str> = std::iter::once(mark.as_str()).chain(others).collect();
+    Secret::new(marks.join("."))
+}

@@ -1,0 +1,182 @@
+//! The world that the flows act in: everything with state or with an outside, built once by
+//! `app` and handed down. Nothing here is a process global, so one process can hold several.
+
+use super::{challenges::Challenges, clients::Directory, journal::Journal, revocations::Revocations};
+use crate::{
+    account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
+    audit::{Event, Origin},
+    base::{
+        digest::{self, Pepper},
+        entropy::Entropy,
+        fault::{Fault, Stop},
+        moment::{Clock, Moment},
+        secret::Secret,
+        uri::Resource,
+    },
+    cluster::Counters,
+    hashing::Hashing,
+    jose::Sealer,
+    keyring::{self, Keyring},
+    oauth::issue,
+    remote::Outbound,
+    store::{Store, Tx},
+    telemetry::Metrics,
+};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// An API that tokens are for, as the operator declared it.
+#[derive(Clone, Debug)]
+pub struct OfferedResource {
+    /// Its resource indicator.
+    pub identifier: Resource,
+    /// What people see of it.
+    pub name: String,
+    /// Its scope tokens, each with what it allows, in words for people.
+    pub scopes: Vec<(String, String)>,
+}
+
+/// Everything an operator decides that may change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Tokens and codes.
+    pub tokens: issue::Policy,
+    /// Life of signing keys, but for the algorithms that clients need.
+    pub keys: KeyPolicy,
+    /// Life of sessions.
+    pub sessions: SessionPolicy,
+    /// What a new password must be.
+    pub passwords: PasswordPolicy,
+    /// How often a password may be tried.
+    pub throttle: ThrottlePolicy,
+    /// The APIs.
+    pub resources: Vec<OfferedResource>,
+    /// What the service is called on its pages.
+    pub service_name: String,
+}
+
+/// Life of signing keys.
+#[derive(Clone, Debug)]
+pub struct KeyPolicy {
+    /// See [`keyring::Policy`].
+    pub rotation_period: crate::base::moment::Span,
+    /// See [`keyring::Policy`].
+    pub publish_before_use: crate::base::moment::Span,
+    /// See [`keyring::Policy`].
+    pub jwks_max_age: crate::base::moment::Span,
+}
+
+/// The keys that everything secret of an installation hangs from: all derived from one
+/// key-encryption key, one for each purpose, so that none can be used for another.
+#[derive(Debug)]
+pub struct Secrets {
+    /// Hashes credentials for storage.
+    pub pepper: Pepper,
+    /// Derives the successors of refresh tokens.
+    pub succession: Secret<[u8; 32]>,
+    /// Seals the state of a sign-in in progress.
+    pub interactions: Sealer,
+    /// Seals private signing keys.
+    pub private_keys: Sealer,
+    /// Authenticates forms and the memory of known browsers.
+    pub forms: Secret<[u8; 32]>,
+}
+
+impl Secrets {
+    /// From the key-encryption key.
+    #[must_use]
+    pub fn from(kek: &Secret<[u8; 32]>) -> Self {
+        let key = |purpose: &str| digest::derive(kek, purpose);
+        Self {
+            pepper: Pepper::new(1, &key("keywright pepper 1")),
+            succession: key("keywright refresh succession 1"),
+            interactions: Sealer::new(key("keywright interactions 1")),
+            private_keys: Sealer::new(key("keywright private keys 1")),
+            forms: key("keywright forms 1"),
+        }
+    }
+}
+
+/// The world.
+pub struct World {
+    /// The database.
+    pub store: Store,
+    /// Clients, cached.
+    pub clients: Directory,
+    /// What has been revoked.
+    pub revocations: Revocations,
+    /// PKCE challenges of late.
+    pub challenges: Challenges,
+    /// Signing keys.
+    pub keyring: ArcSwap<Keyring>,
+    /// Derived keys.
+    pub secrets: Secrets,
+    /// What the operator decides.
+    pub policy: ArcSwap<Policy>,
+    /// Password hashing, on its own threads.
+    pub hashing: Hashing,
+    /// Calls to the outside.
+    pub outbound: Outbound,
+    /// Limits.
+    pub counters: Box<dyn Counters>,
+    /// Events without a transaction.
+    pub journal: Journal,
+    /// Measurements.
+    pub metrics: Arc<Metrics>,
+    /// This node's name in events.
+    pub node: String,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub dice: Arc<dyn Entropy>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "World({})", self.node)
+    }
+}
+
+impl World {
+    /// The time now. A piece of work asks once.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// Notes an event that has no transaction: see [`Journal`].
+    pub fn note(&self, origin: &Origin, event: Event) {
+        match origin.record(event, self.now(), &*self.dice) {
+            Ok(record) => self.journal.add(record),
+            Err(fault) => tracing::error!(error = %fault, "an event could not be recorded"),
+        }
+    }
+}
+
+/// Notes an event in the transaction of what it records.
+///
+/// # Errors
+/// A fault of the store, which rolls back what it records too.
+pub fn note(tx: &mut Tx<'_>, origin: &Origin, event: Event) -> Result<(), Fault> {
+    let record = origin.record(event, tx.now(), tx.dice())?;
+    tx.audit().add(&record)
+}
+
+/// A stop whose refusal cannot happen is a fault.
+pub fn only_fault(stop: Stop<std::convert::Infallible>) -> Fault {
+    match stop {
+        Stop::Fault(fault) => fault,
+        Stop::Refusal(never) => match never {},
+    }
+}
+
+/// The policy of signing keys, for the algorithms that are needed.
+///
+/// # Errors
+/// A fault where the settings contradict one another; `config` has refused those before.
+pub fn key_policy(policy: &Policy, algs: impl IntoIterator<Item = crate::jose::Alg>) -> Result<keyring::Policy, Fault> {
+    let longest = policy.tokens.access_token_lifetime.max(policy.tokens.id_token_lifetime);
+    let keys = &policy.keys;
+    keyring::Policy::new(algs, keys.rotation_period, keys.publish_before_use, longest, keys.jwks_max_age)
+        .map_err(|e| Fault::new("reading the policy of signing keys", e.to_string()))
+}

@@ -1,0 +1,115 @@
+//! What happens to every request on its way in and to every answer on its way out: a name, the
+//! caller's address, a span, the fields that every answer carries, and a measurement.
+
+use super::{
+    give::problem,
+    site::Site,
+    take::peer::Unreadable,
+};
+use crate::{
+    oauth::{code::ErrorCode::InvalidRequest, refusal::Refusal},
+    telemetry::{instrument::RouteMeter, request_span},
+};
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::header,
+    middleware::Next,
+};
+use std::{sync::Arc, time::Instant};
+use tracing::Instrument;
+
+/// Which other origins' scripts may read the answers (the Fetch standard, "CORS protocol").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cors {
+    /// Any: these endpoints know no cookie, so there is nothing that another origin could abuse.
+    Any,
+    /// None: pages, and everything that a browser's cookies reach (RFC 9700 §2.6).
+    None,
+}
+
+/// A route's way through the edge.
+pub struct Lane {
+    /// Its path, as it is measured.
+    pub path: &'static str,
+    /// Who may read its answers.
+    pub cors: Cors,
+    /// Its meter.
+    pub meter: RouteMeter,
+    /// The site.
+    pub site: Arc<Site>,
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lane({})", self.path)
+    }
+}
+
+/// Takes a request through.
+///
+/// # Errors
+/// Those of the framework beneath.
+pub async fn through<B: MessageBody + 'static>(
+    lane: Arc<Lane>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let began = Instant::now();
+    let refused = match lane.site.receive(request.request()) {
+        Ok(Ok(origin)) => {
+            request.extensions_mut().insert(origin);
+            None
+        }
+        Ok(Err(Unreadable)) => Some(problem::refused(&Refusal::new(
+            InvalidRequest,
+            "X-Forwarded-For, from a trusted proxy, is not a list of addresses",
+        ))),
+        Err(fault) => {
+            tracing::error!(error = %fault, "a request could not be named");
+            Some(HttpResponse::InternalServerError().finish())
+        }
+    };
+    let mut answer = match refused {
+        Some(answer) => request.into_response(answer).map_into_right_body(),
+        None => {
+            let span = span_of(&lane, &request);
+            next.call(request).instrument(span).await?.map_into_left_body()
+        }
+    };
+    dress(answer.headers_mut(), &lane);
+    lane.meter.note(answer.status().as_u16(), began.elapsed());
+    Ok(answer)
+}
+
+fn span_of(lane: &Lane, request: &ServiceRequest) -> tracing::Span {
+    let extensions = request.extensions();
+    let id = extensions.get::<crate::audit::Origin>().and_then(|origin| origin.request.as_ref());
+    id.map_or_else(tracing::Span::none, |id| request_span(id, request.method().as_str(), lane.path))
+}
+
+/// The fields that every answer carries.
+fn dress(fields: &mut HeaderMap, lane: &Lane) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        fields.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if lane.site.issuer.is_https() {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    if lane.cors == Cors::Any {
+        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, Retry-After");
+    }
+}
+
+/// The answer to a preflight request for an endpoint that any origin may use.
+pub async fn preflight() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP"))
+        .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
+        .finish()
+}

@@ -1,0 +1,130 @@
+//! The one table of routes: path, who may read the answers, method, handler, and what it is for.
+
+use super::{
+    assets,
+    edge::{Cors, Lane, preflight, through},
+    oauth::{authorize, introspect, jwks, metadata, revoke, token},
+    oidc::{end_session, userinfo},
+    ops,
+    portal::{account, consent, home, select_account, sign_in},
+    site::{Here, Site},
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    middleware::from_fn,
+    web::{self, ServiceConfig},
+};
+use std::sync::Arc;
+
+/// A row of the table, for the documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The path, under the issuer's.
+    pub path: &'static str,
+    /// The methods.
+    pub methods: &'static [&'static str],
+    /// Who may read the answers from another origin.
+    pub cors: Cors,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+macro_rules! routes {
+    ($($path:literal $cors:ident { $($method:ident $handler:path),+ } $doc:literal;)*) => {
+        /// Every route.
+        pub const ROUTES: &[Row] = &[$(Row {
+            path: $path,
+            methods: &[$(stringify!($method)),+],
+            cors: Cors::$cors,
+            doc: $doc,
+        },)*];
+
+        /// Puts every route where the issuer's path says.
+        pub fn mount(config: &mut ServiceConfig, site: &Arc<Site>) {
+            let base = site.issuer.path().to_owned();
+            $({
+                let lane = lane($path, Cors::$cors, site);
+                let resource = web::resource(format!("{base}{}", $path))
+                    $(.route(web::$method().to($handler)))+;
+                let resource = heads(resource, &[$((stringify!($method), || web::head().to($handler))),+]);
+                config.service(
+                    finish(resource, $path, Cors::$cors)
+                        .wrap(from_fn(move |request, next| through(Arc::clone(&lane), request, next))),
+                );
+            })*
+            well_known(config, site);
+        }
+    };
+}
+
+routes! {
+    "/" None { get home::show } "A page that says what this is.";
+    "/.well-known/openid-configuration" Any { get metadata::get } "The discovery document (OpenID Connect Discovery §4).";
+    "/jwks" Any { get jwks::get } "The keys that verify our tokens (RFC 7517 §5).";
+    "/authorize" None { get authorize::get, post authorize::post } "The authorization endpoint (RFC 6749 §3.1).";
+    "/sign-in" None { get sign_in::get, post sign_in::post } "The sign-in page.";
+    "/consent" None { get consent::get, post consent::post } "The consent page.";
+    "/select-account" None { get select_account::get, post select_account::post } "The choice of accounts.";
+    "/token" Any { post token::post } "The token endpoint (RFC 6749 §3.2).";
+    "/userinfo" Any { get userinfo::get, post userinfo::post } "Claims about the person (OpenID Connect Core §5.3).";
+    "/introspect" Any { post introspect::post } "Token introspection (RFC 7662).";
+    "/revoke" Any { post revoke::post } "Token revocation (RFC 7009).";
+    "/end_session" None { get end_session::get, post end_session::post } "Sign-out (OpenID Connect RP-Initiated Logout).";
+    "/account" None { get account::overview } "One's own account.";
+    "/account/profile" None { get account::profile, post account::save_profile } "One's own profile.";
+    "/account/password" None { get account::password, post account::save_password } "One's own password.";
+    "/account/sessions" None { get account::sessions, post account::end_sessions } "Where one is signed in.";
+    "/account/consents" None { get account::consents, post account::withdraw } "What one has consented to.";
+    "/static/{file}" None { get assets::get } "Stylesheet, icon and script of the pages.";
+    "/livez" None { get ops::livez } "Whether the process runs.";
+    "/readyz" None { get ops::readyz } "Whether it can serve: the store answers and there are keys.";
+}
+
+type Made = (&'static str, fn() -> actix_web::Route);
+
+/// What answers GET answers HEAD.
+fn heads(resource: actix_web::Resource, made: &[Made]) -> actix_web::Resource {
+    made.iter().filter(|(method, _)| *method == "get").fold(resource, |resource, (_, head)| resource.route(head()))
+}
+
+fn lane(path: &'static str, cors: Cors, site: &Arc<Site>) -> Arc<Lane> {
+    Arc::new(Lane { path, cors, meter: site.world.metrics.route(path), site: Arc::clone(site) })
+}
+
+/// Preflight where other origins may ask, and 405 with `Allow` for every method that is left.
+fn finish(resource: actix_web::Resource, path: &'static str, cors: Cors) -> actix_web::Resource {
+    let resource = match cors {
+        Cors::Any => resource.route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
+        Cors::None => resource,
+    };
+    resource.default_service(web::to(move || async move { wrong_method(path) }))
+}
+
+fn wrong_method(path: &str) -> HttpResponse {
+    let allow = ROUTES.iter().find(|row| row.path == path).map(|row| row.methods.join(", ").to_uppercase());
+    HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allow.unwrap_or_default())).finish()
+}
+
+/// The documents whose place is at the root of the host: RFC 8414 §3.1 puts the issuer's path
+/// behind the well-known name; some clients do so for OpenID Connect's document too.
+fn well_known(config: &mut ServiceConfig, site: &Arc<Site>) {
+    let path = site.issuer.path();
+    let mut places = vec![format!("/.well-known/oauth-authorization-server{path}")];
+    if !path.is_empty() {
+        places.push(format!("/.well-known/openid-configuration{path}"));
+    }
+    for place in places {
+        let lane = lane("/.well-known/oauth-authorization-server", Cors::Any, site);
+        let resource = web::resource(place).route(web::get().to(metadata::get)).route(web::head().to(metadata::get));
+        config.service(
+            finish(resource, "/.well-known/openid-configuration", Cors::Any)
+                .wrap(from_fn(move |request, next| through(Arc::clone(&lane), request, next))),
+        );
+    }
+}
+
+/// The answer for every path that is none of ours.
+pub async fn not_found(here: Here, request: HttpRequest) -> HttpResponse {
+    home::not_found(&here, &request)
+}

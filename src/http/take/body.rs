@@ -1,0 +1,55 @@
+//! Form bodies, bounded in size and in time: the framework has no deadline of its own for a
+//! body that dribbles in.
+
+use crate::oauth::{
+    code::ErrorCode::InvalidRequest,
+    params::Params,
+    refusal::{Refusal, refuse},
+};
+use actix_web::{HttpRequest, http::header, web};
+use std::time::Duration;
+
+/// The most bytes of a form.
+pub const MAX_FORM: usize = 64 * 1024;
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why a body was not read.
+#[derive(Debug)]
+pub enum Unread {
+    /// It is not what the endpoint takes: 400.
+    Refused(Refusal),
+    /// Not `application/x-www-form-urlencoded`: 415.
+    MediaType,
+    /// More than [`MAX_FORM`]: 413.
+    TooLarge,
+    /// Not complete after ten seconds: 408.
+    TooSlow,
+}
+
+/// The parameters of a form post.
+///
+/// # Errors
+/// [`Unread`].
+pub async fn form(request: &HttpRequest, body: web::Payload) -> Result<Params, Unread> {
+    if !is_form(request) {
+        return Err(Unread::MediaType);
+    }
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|n| n > MAX_FORM) {
+        return Err(Unread::TooLarge);
+    }
+    match tokio::time::timeout(DEADLINE, body.to_bytes_limited(MAX_FORM)).await {
+        Err(_) => Err(Unread::TooSlow),
+        Ok(Err(_)) => Err(Unread::TooLarge),
+        Ok(Ok(Err(_))) => refuse(InvalidRequest, "the body ended early").map_err(Unread::Refused),
+        Ok(Ok(Ok(bytes))) => Params::parse(&bytes).map_err(Unread::Refused),
+    }
+}
+
+fn is_form(request: &HttpRequest) -> bool {
+    let Some(Ok(kind)) = request.headers().get(header::CONTENT_TYPE).map(header::HeaderValue::to_str) else {
+        return false;
+    };
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}

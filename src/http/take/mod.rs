@@ -1,0 +1,5 @@
+//! What arrives: parsed once, into types that the flows take.
+
+pub mod body;
+pub mod cookies;
+pub mod peer;
