@@ -1,0 +1,33 @@
+//! For whoever operates the server: is it alive, is it ready.
+
+use super::site::Here;
+use crate::jose::Alg;
+use actix_web::{HttpResponse, http::header};
+
+/// The process runs and answers.
+pub async fn livez() -> HttpResponse {
+    plain(HttpResponse::Ok(), "ok")
+}
+
+/// It can serve: the store answers, there is a key to sign with, and the change feed is heard.
+pub async fn readyz(here: Here) -> HttpResponse {
+    let world = &here.world;
+    let problem = if world.keyring.load().signer(Alg::Es256).is_none() {
+        Some("there is no signing key")
+    } else if world.draining() {
+        Some("the server is shutting down")
+    } else if let Err(fault) = world.store.check().await {
+        tracing::warn!(error = %fault, "not ready");
+        Some("the database does not answer")
+    } else {
+        None
+    };
+    match problem {
+        None => plain(HttpResponse::Ok(), "ready"),
+        Some(problem) => plain(HttpResponse::ServiceUnavailable(), problem),
+    }
+}
+
+fn plain(mut answer: actix_web::HttpResponseBuilder, text: &'static str) -> HttpResponse {
+    answer.insert_header((header::CACHE_CONTROL, "no-store")).content_type("text/plain; charset=utf-8").body(text)
+}
