@@ -101,6 +101,14 @@ pub struct AccessToken<'a> {
     grant_id: Option<&'a GrantId>,
 }
 
+/// A fresh name for a token: 128 random bits (R43).
+///
+/// # Errors
+/// As [`Entropy::fill`].
+pub fn token_name(dice: &dyn Entropy) -> Result<String, Fault> {
+    Ok(base64url(&entropy::bytes::<16>(dice)?))
+}
+
 /// What an access token is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
@@ -122,46 +130,36 @@ impl Terms<'_> {
 
 impl<'a> AccessToken<'a> {
     /// The claims for a client on its own account: `sub` is the client (RFC 9068 §2.2).
-    ///
-    /// # Errors
-    /// As [`Entropy::fill`].
-    pub fn own(terms: Terms<'a>, policy: &'a Policy, now: Moment, dice: &dyn Entropy) -> Result<Self, Fault> {
-        Ok(Self {
+    #[must_use]
+    pub fn own(terms: Terms<'a>, policy: &'a Policy, jti: String, now: Moment) -> Self {
+        Self {
             iss: policy.issuer.as_str(),
             sub: terms.client.id.as_str(),
             aud: terms.audience,
             exp: (now + terms.lifetime(policy)).unix(),
             iat: now.unix(),
-            jti: base64url(&entropy::bytes::<16>(dice)?),
+            jti,
             client_id: terms.client.id.as_str(),
             scope: terms.scope,
             auth_time: None,
             acr: None,
             amr: None,
             grant_id: None,
-        })
+        }
     }
 
     /// The claims for a client acting for a person.
-    ///
-    /// # Errors
-    /// As [`Entropy::fill`].
-    pub fn delegated(
-        terms: Terms<'a>,
-        grant: &'a Grant,
-        policy: &'a Policy,
-        now: Moment,
-        dice: &dyn Entropy,
-    ) -> Result<Self, Fault> {
+    #[must_use]
+    pub fn delegated(terms: Terms<'a>, grant: &'a Grant, policy: &'a Policy, jti: String, now: Moment) -> Self {
         let authentication = &grant.granted.authentication;
-        Ok(Self {
+        Self {
             sub: grant.granted.user.as_str(),
             auth_time: Some(authentication.at.unix()),
             acr: authentication.acr.as_deref(),
             amr: Some(&authentication.amr),
             grant_id: Some(&grant.id),
-            ..Self::own(terms, policy, now, dice)?
-        })
+            ..Self::own(terms, policy, jti, now)
+        }
     }
 }
 

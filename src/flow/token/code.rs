@@ -1,0 +1,204 @@
+//! Redeeming an authorization code: once, by the client it was issued to, with the verifier that
+//! only that client's instance has (RFC 6749 §4.1.3, RFC 7636 §4.6).
+
+use super::mint::{self, Press};
+use crate::{
+    audit::{Actor, Event, GrantEnd, Origin},
+    base::{
+        credential::RefreshToken,
+        digest::TokenHash,
+        fault::Stop,
+        id::{ClientId, GrantId},
+        uri::Resource,
+    },
+    flow::{
+        clients::Listed,
+        world::{World, note},
+    },
+    keyring::Keyring,
+    oauth::{
+        client::{Client, GrantType},
+        engine::{self, Ended, Exchange},
+        grant::{
+            Code, Grant,
+            authorization_code::{CodeVerdict, Request, Usage, judge_code, not_good},
+        },
+        issue::{Issued, Policy},
+        proof::Proven,
+    },
+    oidc::id_token::Occasion,
+    store::{Tx, codes::UsedBy, grants::NewRefresh},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// What one redemption takes along into its transaction.
+#[derive(Clone)]
+struct Means {
+    world: Arc<World>,
+    listed: Listed,
+    request: Request,
+    keyring: Arc<Keyring>,
+    policy: Policy,
+    origin: Origin,
+    hash: TokenHash,
+}
+
+struct Found {
+    code: Code,
+    used: Option<UsedBy>,
+}
+
+struct Redeeming<'m, 't, 'c> {
+    means: &'m Means,
+    tx: &'t mut Tx<'c>,
+    resources: BTreeSet<Resource>,
+}
+
+impl Exchange for Redeeming<'_, '_, '_> {
+    type Recovered = Found;
+    type Minted = Issued;
+
+    fn recover(&mut self) -> Result<Found, Ended> {
+        let found = self.tx.codes().find(&self.means.hash)?;
+        let (code, used) = found.ok_or_else(not_good)?;
+        Ok(Found { code, used })
+    }
+
+    fn holder<'r>(&self, found: &'r Found) -> &'r ClientId {
+        &found.code.granted.client
+    }
+
+    fn bind(&mut self, found: &Found) -> Result<(), Ended> {
+        let usage = if found.used.is_some() { Usage::Used } else { Usage::Unused };
+        let client = self.means.listed.client();
+        match judge_code(&found.code, usage, &client.id, &self.means.request, self.tx.now()) {
+            Ok(resources) => {
+                self.resources = resources;
+                Ok(())
+            }
+            Err(verdict) => {
+                match &verdict {
+                    CodeVerdict::Replayed => self.replayed(found)?,
+                    // A guess at the verifier costs the code: it is spent, for nobody.
+                    CodeVerdict::Refused(_) => {
+                        let nobody = GrantId::mint(self.tx.now(), self.tx.dice())?;
+                        self.tx.codes().consume(&self.means.hash, &nobody)?;
+                    }
+                }
+                Err(Stop::Refusal(verdict.into()))
+            }
+        }
+    }
+
+    fn mint(&mut self, found: Found) -> Result<Issued, Ended> {
+        let now = self.tx.now();
+        let id = GrantId::mint(now, self.tx.dice())?;
+        if !self.tx.codes().consume(&self.means.hash, &id)? {
+            // Another request was first, a moment ago: what it got must end (RFC 6749 §4.1.2).
+            let (_, used) = self.tx.codes().find(&self.means.hash)?.ok_or_else(not_good)?;
+            self.replayed(&Found { code: found.code, used })?;
+            return Err(not_good().into());
+        }
+        let enabled = self.tx.users().find_for_grant(&found.code.granted.user)?;
+        if !enabled {
+            return Err(not_good().into());
+        }
+        let expires_at = now + self.means.policy.refresh_absolute;
+        let grant = Grant { id, granted: found.code.granted, created_at: now, expires_at };
+        self.issue(&grant)
+    }
+}
+
+impl Redeeming<'_, '_, '_> {
+    /// A code came a second time: whoever was first may be a thief, so their tokens end.
+    fn replayed(&mut self, found: &Found) -> Result<(), Ended> {
+        let granted = &found.code.granted;
+        let grant = found.used.as_ref().map(|used| used.grant.clone());
+        if let Some(grant) = &grant
+            && self.tx.grants().revoke(grant, GrantEnd::CodeReplayed)?
+        {
+            let event = Event::GrantRevoked {
+                grant: grant.clone(),
+                client: Some(granted.client.clone()),
+                user: Some(granted.user.clone()),
+                why: GrantEnd::CodeReplayed,
+                by: Actor::System,
+            };
+            note(self.tx, &self.means.origin, event)?;
+        }
+        let event =
+            Event::CodeReplayed { client: granted.client.clone(), user: Some(granted.user.clone()), grant };
+        Ok(note(self.tx, &self.means.origin, event)?)
+    }
+
+    fn issue(&mut self, grant: &Grant) -> Result<Issued, Ended> {
+        let client = self.means.listed.client();
+        let scope = grant.granted.scope.and(&client.scope);
+        let refresh = self.first_refresh_token(client, grant)?;
+        self.tx.grants().insert(grant, refresh.as_ref().map(|(_, new)| new))?;
+        let press = Press {
+            keyring: &self.means.keyring,
+            policy: &self.means.policy,
+            now: self.tx.now(),
+            dice: self.tx.dice(),
+        };
+        let minted = press.access_token(client, Some(grant), (&scope, &self.resources), None)?;
+        let id_token = press.id_token(client, grant, &minted.token, Occasion::SignIn)?;
+        let event = Event::TokensIssued {
+            client: client.id.clone(),
+            user: Some(grant.granted.user.clone()),
+            grant: Some(grant.id.clone()),
+            grant_type: GrantType::AuthorizationCode.wire(),
+            scope: scope.clone(),
+            audience: minted.audience,
+            jti: minted.jti,
+            kid: minted.kid,
+        };
+        note(self.tx, &self.means.origin, event)?;
+        Ok(Issued {
+            access_token: minted.token,
+            expires_in: minted.lifetime,
+            scope,
+            refresh_token: refresh.map(|(token, _)| token.text().clone()),
+            id_token,
+        })
+    }
+
+    fn first_refresh_token(
+        &self,
+        client: &Client,
+        grant: &Grant,
+    ) -> Result<Option<(RefreshToken, NewRefresh)>, Ended> {
+        if !client.grant_types.contains(&GrantType::RefreshToken) {
+            return Ok(None);
+        }
+        let token = RefreshToken::first(&grant.id, self.tx.dice())?;
+        let hash = self.means.world.secrets.pepper.hash(token.text().expose());
+        let idle_expires_at = (self.tx.now() + self.means.policy.refresh_idle).min(grant.expires_at);
+        Ok(Some((token, NewRefresh { hash, idle_expires_at })))
+    }
+}
+
+pub(super) async fn exchange(
+    world: &Arc<World>,
+    proven: Proven<Listed>,
+    request: Request,
+    origin: &Origin,
+) -> Result<Issued, Ended> {
+    let listed = proven.into_client();
+    let policy = world.policy.load().tokens.clone();
+    let means = Means {
+        keyring: mint::keyring(world, [policy.access_token_alg, listed.client().id_token_alg]).await?,
+        hash: world.secrets.pepper.hash(request.code.expose()),
+        world: Arc::clone(world),
+        listed,
+        request,
+        policy,
+        origin: origin.clone(),
+    };
+    let write = move |tx: &mut Tx<'_>| {
+        let mut redeeming = Redeeming { means: &means, tx, resources: BTreeSet::new() };
+        engine::exchange_code(&means.listed.client().id, &mut redeeming)
+    };
+    world.store.write("exchange_code", write).await
+}

@@ -1,0 +1,102 @@
+//! Signing what was planned: access tokens and ID tokens.
+
+use crate::{
+    base::{
+        entropy::Entropy,
+        fault::Fault,
+        id::KeyId,
+        moment::{Moment, Span},
+        scope::Scope,
+        uri::Resource,
+    },
+    flow::{rotate_keys, world::World},
+    jose::{Alg, Typ},
+    keyring::Keyring,
+    oauth::{
+        client::Client,
+        grant::Grant,
+        issue::{AccessToken, Audience, Policy, Terms, token_name},
+    },
+    oidc::id_token,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// An access token, with what the audit wants to know of it.
+pub(super) struct Minted {
+    pub(super) token: String,
+    pub(super) jti: String,
+    pub(super) kid: KeyId,
+    pub(super) audience: Vec<String>,
+    pub(super) lifetime: Span,
+}
+
+/// The keys to sign with, taken before a transaction begins: the one for access tokens, and the
+/// one for this client's ID tokens, made now where its algorithm is used for the first time.
+pub(super) async fn keyring(world: &Arc<World>, algs: [Alg; 2]) -> Result<Arc<Keyring>, Fault> {
+    let keyring = world.keyring.load_full();
+    for alg in algs {
+        if keyring.signer(alg).is_none() {
+            rotate_keys::ensure(world, alg).await?;
+            return Ok(world.keyring.load_full());
+        }
+    }
+    Ok(keyring)
+}
+
+/// What signing needs, besides what is signed.
+#[derive(Clone, Copy)]
+pub(super) struct Press<'a> {
+    pub(super) keyring: &'a Keyring,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Moment,
+    pub(super) dice: &'a dyn Entropy,
+}
+
+impl Press<'_> {
+    /// An access token: of a person's grant, or of the client's own. It gets the name that was
+    /// recorded for it already, or a fresh one.
+    pub(super) fn access_token(
+        &self,
+        client: &Client,
+        grant: Option<&Grant>,
+        (scope, resources): (&Scope, &BTreeSet<Resource>),
+        name: Option<String>,
+    ) -> Result<Minted, Fault> {
+        let key = self.signer(self.policy.access_token_alg)?;
+        let audience = Audience::of(resources, scope, self.policy);
+        let terms = Terms { client, scope, audience: &audience };
+        let jti = name.map_or_else(|| token_name(self.dice), Ok)?;
+        let claims = match grant {
+            Some(grant) => AccessToken::delegated(terms, grant, self.policy, jti, self.now),
+            None => AccessToken::own(terms, self.policy, jti, self.now),
+        };
+        let token = key.sign(Typ::AccessToken, &claims)?;
+        Ok(Minted {
+            token,
+            jti: claims.jti,
+            kid: key.kid().clone(),
+            audience: audience.iter().map(str::to_owned).collect(),
+            lifetime: terms.lifetime(self.policy),
+        })
+    }
+
+    /// An ID token (OpenID Connect Core §2), where the grant is one of OpenID Connect.
+    pub(super) fn id_token(
+        &self,
+        client: &Client,
+        grant: &Grant,
+        access_token: &str,
+        first: id_token::Occasion,
+    ) -> Result<Option<String>, Fault> {
+        if !grant.granted.scope.has("openid") {
+            return Ok(None);
+        }
+        let key = self.signer(client.id_token_alg)?;
+        let claims = id_token::claims(client, grant, access_token, self.policy, first, self.now);
+        key.sign(Typ::IdToken, &claims).map(Some)
+    }
+
+    fn signer(&self, alg: Alg) -> Result<&crate::jose::SigningKey, Fault> {
+        self.keyring.signer(alg).ok_or_else(|| Fault::bare(format!("there is no signing key for {alg}")))
+    }
+}

@@ -1,0 +1,245 @@
+//! Exchanging a refresh token: one statement of one row as a rule; only where that finds nothing
+//! is the line looked at, and judged.
+//!
+//! Spec: RFC 6749 §6, RFC 9700 §4.14.
+
+use super::mint::{self, Press};
+use crate::{
+    audit::{Actor, Event, GrantEnd, Origin, Record},
+    base::{
+        credential::RefreshToken,
+        digest::TokenHash,
+        entropy,
+        fault::{Fault, Stop},
+        id::ClientId,
+        scope::Scope,
+        uri::Resource,
+    },
+    flow::{
+        clients::Listed,
+        world::{World, note, only_fault},
+    },
+    oauth::{
+        engine::{self, Ended, Exchange},
+        grant::refresh_token::{Line, RefreshVerdict, Request, Shown, decide_refresh, narrow, not_good},
+        issue::{Issued, token_name},
+        proof::Proven,
+    },
+    oidc::id_token::Occasion,
+    store::{
+        Tx,
+        grants::{GrantRow, Rotation},
+    },
+};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
+
+/// What one exchange knows before it begins.
+#[derive(Clone)]
+struct Presented {
+    listed: Listed,
+    request: Request,
+    hash: TokenHash,
+    origin: Origin,
+}
+
+/// A line, with the token that is now its last.
+struct Recovered {
+    row: GrantRow,
+    next: RefreshToken,
+    jti: String,
+}
+
+/// The answers to the questions of RFC 6749 §6, found before: the machine only orders them.
+struct Answering<'a> {
+    recovered: Option<Recovered>,
+    presented: &'a Presented,
+    press: Press<'a>,
+    width: Option<(Scope, BTreeSet<Resource>)>,
+}
+
+impl Exchange for Answering<'_> {
+    type Recovered = Recovered;
+    type Minted = Issued;
+
+    fn recover(&mut self) -> Result<Recovered, Ended> {
+        self.recovered.take().ok_or_else(|| Stop::Refusal(not_good()))
+    }
+    fn holder<'r>(&self, recovered: &'r Recovered) -> &'r ClientId {
+        &recovered.row.grant.granted.client
+    }
+    fn bind(&mut self, recovered: &Recovered) -> Result<(), Ended> {
+        let request = &self.presented.request;
+        let client = self.presented.listed.client();
+        let granted = &recovered.row.grant.granted;
+        self.width = Some(narrow(granted, client, request.scope.as_ref(), &request.resources)?);
+        Ok(())
+    }
+    fn mint(&mut self, recovered: Recovered) -> Result<Issued, Ended> {
+        let client = self.presented.listed.client();
+        let (scope, resources) = self.width.take().unwrap_or_default();
+        let grant = &recovered.row.grant;
+        let minted = self.press.access_token(client, Some(grant), (&scope, &resources), Some(recovered.jti))?;
+        let id_token = self.press.id_token(client, grant, &minted.token, Occasion::Refresh)?;
+        Ok(Issued {
+            access_token: minted.token,
+            expires_in: minted.lifetime,
+            scope,
+            refresh_token: Some(recovered.next.text().clone()),
+            id_token,
+        })
+    }
+}
+
+pub(super) async fn exchange(
+    world: &Arc<World>,
+    proven: Proven<Listed>,
+    request: Request,
+    origin: &Origin,
+) -> Result<Issued, Ended> {
+    let presented = Presented {
+        hash: world.secrets.pepper.hash(request.token.text().expose()),
+        listed: proven.into_client(),
+        request,
+        origin: origin.clone(),
+    };
+    let policy = world.policy.load();
+    let client = presented.listed.client();
+    let keyring = mint::keyring(world, [policy.tokens.access_token_alg, client.id_token_alg]).await?;
+    refuse_too_wide(world, &presented).await?;
+    let recovered = match rotate(world, &presented).await? {
+        Some(recovered) => recovered,
+        None => judge(world, &presented).await?,
+    };
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice };
+    let mut answering = Answering { recovered: Some(recovered), presented: &presented, press, width: None };
+    engine::exchange_refresh_token(&client.id, &mut answering)
+}
+
+/// A request for less than was granted is judged before the token is used, so that a mistake in
+/// it does not cost the token. Costs a query, for the few that ask.
+async fn refuse_too_wide(world: &Arc<World>, presented: &Presented) -> Result<(), Ended> {
+    let request = &presented.request;
+    if request.scope.is_none() && request.resources.is_empty() {
+        return Ok(());
+    }
+    let id = request.token.grant.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.grants().find(&id)?);
+    let found = world.store.read("find_grant", read).await.map_err(only_fault)?;
+    let client = presented.listed.client();
+    if let Some(row) = found.filter(|row| row.grant.granted.client == client.id) {
+        narrow(&row.grant.granted, client, request.scope.as_ref(), &request.resources)?;
+    }
+    Ok(())
+}
+
+/// Puts the successor in the place of the token, if it is the current one.
+async fn rotate(world: &Arc<World>, presented: &Presented) -> Result<Option<Recovered>, Ended> {
+    let now = world.now();
+    let salt: [u8; 16] = entropy::bytes(&*world.dice)?;
+    let token = &presented.request.token;
+    let next = token.successor(&world.secrets.succession, &salt)?;
+    let next_hash = world.secrets.pepper.hash(next.text().expose());
+    let jti = token_name(&*world.dice)?;
+    let record = refreshed(world, presented, next.generation, &jti)?;
+    let idle_expires_at = now + world.policy.load().tokens.refresh_idle;
+    let (mine, grant, generation) = (presented.clone(), token.grant.clone(), token.generation);
+    let single = move |tx: &mut Tx<'_>| {
+        let rotation = Rotation {
+            grant: &grant,
+            client: &mine.listed.client().id,
+            generation,
+            presented: &mine.hash,
+            next: &next_hash,
+            salt: &salt,
+            idle_expires_at,
+            audit: &record,
+        };
+        Ok::<_, Stop<Infallible>>(tx.grants().rotate(&rotation)?)
+    };
+    let row = world.store.single("refresh", single).await.map_err(only_fault)?;
+    Ok(row.map(|row| Recovered { row, next, jti }))
+}
+
+fn refreshed(world: &World, presented: &Presented, generation: u32, jti: &str) -> Result<Record, Fault> {
+    let keyring = world.keyring.load();
+    let alg = world.policy.load().tokens.access_token_alg;
+    let kid = keyring.signer(alg).ok_or_else(|| Fault::bare("there is no signing key"))?.kid().clone();
+    let event = Event::TokenRefreshed {
+        client: presented.listed.client().id.clone(),
+        user: None,
+        grant: presented.request.token.grant.clone(),
+        generation,
+        jti: jti.to_owned(),
+        kid,
+    };
+    presented.origin.record(event, world.now(), &*world.dice)
+}
+
+/// The token is not the current one: a retry within the window gets what it got before; any
+/// other reuse ends the whole line, because two parties hold it.
+async fn judge(world: &Arc<World>, presented: &Presented) -> Result<Recovered, Ended> {
+    let (mine, here) = (presented.clone(), Arc::clone(world));
+    world.store.write("judge_refresh", move |tx: &mut Tx<'_>| judged(&here, tx, &mine)).await
+}
+
+fn judged(world: &World, tx: &mut Tx<'_>, presented: &Presented) -> Result<Recovered, Ended> {
+    let token = &presented.request.token;
+    let row = tx.grants().find(&token.grant)?.ok_or_else(not_good)?;
+    let state = row.refresh.clone().ok_or_else(not_good)?;
+    let client = &presented.listed.client().id;
+    let line = Line {
+        client: row.grant.granted.client.clone(),
+        generation: state.generation,
+        current: state.current,
+        previous: state.previous,
+        rotated_at: state.rotated_at.unwrap_or(row.grant.created_at),
+        revoked_at: row.revoked.map(|r| r.at),
+        expires_at: row.grant.expires_at,
+        idle_expires_at: state.idle_expires_at,
+    };
+    let shown = Shown { client, generation: token.generation, hash: presented.hash };
+    let user = Some(row.grant.granted.user.clone());
+    match decide_refresh(shown, &line, world.policy.load().tokens.refresh_grace, tx.now()) {
+        RefreshVerdict::Replay => {
+            let salt = state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
+            let next = token.successor(&world.secrets.succession, &salt)?;
+            if !tx.users().find_for_grant(&row.grant.granted.user)? {
+                return Err(not_good().into());
+            }
+            let jti = token_name(tx.dice())?;
+            let event = Event::RefreshReplayedInGrace {
+                client: client.clone(),
+                user,
+                grant: token.grant.clone(),
+                generation: next.generation,
+                jti: jti.clone(),
+            };
+            note(tx, &presented.origin, event)?;
+            Ok(Recovered { row, next, jti })
+        }
+        RefreshVerdict::Reused => {
+            tx.grants().revoke(&token.grant, GrantEnd::RefreshReused)?;
+            let event = Event::RefreshReused {
+                client: client.clone(),
+                user: user.clone(),
+                grant: token.grant.clone(),
+                presented: token.generation,
+                current: line.generation,
+            };
+            note(tx, &presented.origin, event)?;
+            let event = Event::GrantRevoked {
+                grant: token.grant.clone(),
+                client: Some(client.clone()),
+                user,
+                why: GrantEnd::RefreshReused,
+                by: Actor::System,
+            };
+            note(tx, &presented.origin, event)?;
+            Err(not_good().into())
+        }
+        RefreshVerdict::Refused(refusal) => Err(refusal.into()),
+        // Current, and yet it could not be rotated: the person was disabled in between, or the
+        // database answered from a moment ago. Either way not now.
+        RefreshVerdict::Rotate => Err(not_good().into()),
+    }
+}
