@@ -9,7 +9,7 @@ use crate::{
         digest::{self, Pepper},
         entropy::Entropy,
         fault::{Fault, Stop},
-        moment::{Clock, Moment},
+        moment::{Clock, Moment, Span},
         secret::Secret,
         uri::Resource,
     },
@@ -59,11 +59,11 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 pub struct KeyPolicy {
     /// See [`keyring::Policy`].
-    pub rotation_period: crate::base::moment::Span,
+    pub rotation_period: Span,
     /// See [`keyring::Policy`].
-    pub publish_before_use: crate::base::moment::Span,
+    pub publish_before_use: Span,
     /// See [`keyring::Policy`].
-    pub jwks_max_age: crate::base::moment::Span,
+    pub jwks_max_age: Span,
 }
 
 /// The keys that everything secret of an installation hangs from: all derived from one
@@ -161,6 +161,9 @@ pub fn note(tx: &mut Tx<'_>, origin: &Origin, event: Event) -> Result<(), Fault>
     let record = origin.record(event, tx.now(), tx.dice())?;
     tx.audit().add(&record)
 }
+
+/// The longest life of an access token that any client may have; how long a revoked grant is remembered.
+pub const LONGEST_TOKEN: Span = Span::hours(1);
 
 /// A stop whose refusal cannot happen is a fault.
 pub fn only_fault(stop: Stop<std::convert::Infallible>) -> Fault {

@@ -1,0 +1,80 @@
+//! Introspection (RFC 7662): what a token is, told to the client that holds it and to the
+//! resource servers that it is for; to everybody else there is nothing there.
+//!
+//! An access token is verified in memory, without a query: its signature, and the set of what
+//! has been revoked. A refresh token is a row.
+
+use super::{
+    authenticate,
+    clients::Listed,
+    world::{World, only_fault},
+};
+use crate::{
+    audit::Origin,
+    base::{
+        credential::RefreshToken,
+        fault::{Fault, Stop},
+        id::GrantId,
+    },
+    jose::{Audience, Profile, verify},
+    oauth::{engine::Ended, introspect as rule, params::Params, proof::Proven},
+    store::{Tx, grants::GrantRow},
+};
+use serde_json::{Map, Value, json};
+use std::{convert::Infallible, sync::Arc};
+
+/// Tells what a token is.
+///
+/// # Errors
+/// `invalid_client`; a fault where the store cannot be asked, or where this node has not heard of
+/// revocations for too long to say that a token is good.
+pub async fn run(
+    world: &Arc<World>,
+    authorization: Option<&str>,
+    params: &Params,
+    origin: &Origin,
+) -> Result<Value, Ended> {
+    params.refuse_repeats()?;
+    let proven = authenticate::run(world, authorization, params, origin).await?;
+    rule::may_ask(proven.client())?;
+    let token = params.required("token")?;
+    let told = match RefreshToken::parse(token) {
+        Some(token) => refresh(world, &proven, token).await?,
+        None => access(world, &proven, token)?,
+    };
+    Ok(told.map_or_else(|| json!({ "active": false }), Value::Object))
+}
+
+fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<Option<Map<String, Value>>, Fault> {
+    if !world.revocations.is_fresh(world.now()) {
+        return Err(Fault::bare("no word of revocations from the database for too long").passing());
+    }
+    let policy = world.policy.load();
+    let profile = Profile::access_token(&policy.tokens.issuer, Audience::Judged);
+    let keyring = world.keyring.load();
+    let Ok(verified) = verify(&profile, keyring.keys(), token, world.now()) else { return Ok(None) };
+    let grant = verified.str("grant_id").and_then(GrantId::parse);
+    if world.revocations.includes(verified.str("jti").unwrap_or_default(), grant.as_ref()) {
+        return Ok(None);
+    }
+    Ok(rule::access_token(&verified, proven))
+}
+
+async fn refresh(
+    world: &Arc<World>,
+    proven: &Proven<Listed>,
+    token: RefreshToken,
+) -> Result<Option<Map<String, Value>>, Fault> {
+    let id = token.grant.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.grants().find(&id)?);
+    let found = world.store.read("find_grant", read).await.map_err(only_fault)?;
+    let hash = world.secrets.pepper.hash(token.text().expose());
+    let now = world.now();
+    let live = |row: &GrantRow| {
+        let current = row.refresh.as_ref().is_some_and(|line| line.current == hash && now < line.idle_expires_at);
+        current && row.revoked.is_none() && now < row.grant.expires_at
+    };
+    let Some(row) = found.filter(live) else { return Ok(None) };
+    let ends = row.refresh.as_ref().map_or(row.grant.expires_at, |l| l.idle_expires_at.min(row.grant.expires_at));
+    Ok(rule::refresh_token(&row.grant, ends, &world.policy.load().tokens.issuer, proven.client()))
+}
