@@ -1,4 +1,14 @@
 //! Floor 4: the edge. Parses requests and serialises replies, and decides nothing.
+//!
+//! Where to start reading: [`routes`], the one table.
 
 pub mod assets;
+pub mod edge;
 pub mod give;
+pub mod oauth;
+pub mod oidc;
+pub mod ops;
+pub mod portal;
+pub mod routes;
+pub mod site;
+pub mod take;

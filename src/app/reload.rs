@@ -1,0 +1,40 @@
+//! Reading the settings again while the server runs: the whole is validated first, then what can
+//! change is swapped at once; on any error everything stays as it was.
+
+use super::{open, serve::Origin};
+use crate::{
+    config::{Config, environment},
+    http::site::Site,
+};
+use std::sync::Arc;
+
+/// Applies the settings as they are now. Returns them, or nothing where they were refused.
+#[must_use]
+pub fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
+    let new = match Config::load(origin.file.as_deref(), environment().into_iter()) {
+        Ok(new) => new,
+        Err(error) => {
+            tracing::error!(%error, "the settings were refused; the old ones stay");
+            return None;
+        }
+    };
+    let differences = Config::reload_differences(old, &new);
+    let world = &site.world;
+    if let (Some(logs), true) = (&origin.logs, old.log.level != new.log.level)
+        && let Err(error) = logs.set_level(new.log.level.as_str())
+    {
+        tracing::error!(%error, "the level of the logs stays as it was");
+    }
+    let mut policy = open::policy(&new);
+    // What needs a restart stays as it was, or half of the server would believe one thing and half another.
+    policy.tokens.issuer = old.server.issuer.clone();
+    world.policy.store(Arc::new(policy));
+    world.outbound.apply(&open::outbound_policy(&new));
+    site.trusted_proxies.store(Arc::new(new.server.trusted_proxies.clone()));
+    tracing::info!(
+        applied = differences.at_once.join(" "),
+        waiting_for_a_restart = differences.needs_restart.join(" "),
+        "the settings were read again"
+    );
+    Some(new)
+}

@@ -1,0 +1,213 @@
+//! The server's life: listen, keep house, hear signals, drain, stop.
+
+use super::{open, reload};
+use crate::{
+    base::{fault::Fault, moment::Span},
+    config::Config,
+    flow::{deliver, follow, sweep, world::World},
+    http::{routes, site::Site},
+    telemetry::{Logs, metrics},
+};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::{Server, ServerHandle},
+    rt,
+    web::{self, Data},
+};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Connections that wait in the system's queue.
+const BACKLOG: u32 = 1024;
+
+/// A server that listens, and the means to end it.
+pub struct Running {
+    /// Where it listens: with port 0 in the settings, the port that the system chose.
+    pub address: SocketAddr,
+    /// The site, for changes while it runs.
+    pub site: Arc<Site>,
+    servers: Vec<ServerHandle>,
+    stop: watch::Sender<bool>,
+    drain: Span,
+    housekeeping: Vec<rt::task::JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Running at {}", self.address)
+    }
+}
+
+fn listen(at: SocketAddr, what: &str) -> Result<TcpListener, Fault> {
+    TcpListener::bind(at).map_err(|e| Fault::new(format!("listening on {at} for {what}"), e))
+}
+
+/// Starts serving a world on the current actix system.
+///
+/// # Errors
+/// A fault where an address cannot be listened on.
+pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault> {
+    let site = Data::new(Site::new(Arc::clone(&world), config.server.trusted_proxies.clone()));
+    let socket = listen(config.server.listen, "requests")?;
+    let address = socket.local_addr().map_err(|e| Fault::new("reading the address listened on", e))?;
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let drain = config.server.drain_timeout;
+    let public = public(&site, socket, config, config.worker_threads(cores))?;
+    let mut servers = vec![public.handle()];
+    rt::spawn(public);
+    if let Some(at) = config.server.metrics_listen {
+        let operators = operators(&site, listen(at, "metrics")?)?;
+        servers.push(operators.handle());
+        rt::spawn(operators);
+    }
+    follow::now(&world).await?;
+    let (stop, stopped) = watch::channel(false);
+    let housekeeping = vec![
+        rt::spawn(follow::run(Arc::clone(&world), stopped.clone())),
+        rt::spawn(sweep::run(Arc::clone(&world), stopped.clone())),
+        rt::spawn(deliver::run(Arc::clone(&world), stopped)),
+    ];
+    Ok(Running { address, site: site.into_inner(), servers, stop, drain, housekeeping })
+}
+
+fn public(site: &Data<Site>, socket: TcpListener, config: &Config, workers: usize) -> Result<Server, Fault> {
+    let site = site.clone();
+    let drain = u64::try_from(config.server.drain_timeout.as_seconds()).unwrap_or(0);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(site.clone())
+            .configure(|routes| routes::mount(routes, &site.clone().into_inner()))
+            .default_service(web::to(routes::not_found))
+    })
+    .workers(workers)
+    .backlog(BACKLOG)
+    .max_connections(config.server.max_connections)
+    .client_request_timeout(HEAD)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(drain)
+    .disable_signals()
+    .listen(socket);
+    Ok(server.map_err(|e| Fault::new("starting the server", e))?.run())
+}
+
+fn operators(site: &Data<Site>, socket: TcpListener) -> Result<Server, Fault> {
+    let site = site.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(site.clone())
+            .route("/metrics", web::get().to(scrape))
+            .route("/livez", web::get().to(crate::http::ops::livez))
+            .route("/readyz", web::get().to(crate::http::ops::readyz))
+    })
+    .workers(1)
+    .client_request_timeout(HEAD)
+    .shutdown_timeout(1)
+    .disable_signals()
+    .listen(socket);
+    Ok(server.map_err(|e| Fault::new("starting the operators' server", e))?.run())
+}
+
+async fn scrape(site: Data<Site>) -> HttpResponse {
+    let world = &site.world;
+    world.metrics.hash_queue.set(world.hashing.waiting());
+    world.metrics.revocations.set(world.revocations.len());
+    HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(world.metrics.render())
+}
+
+impl Running {
+    /// Takes no new connection, finishes what is under way, writes what waits to be written, and
+    /// closes the database.
+    pub async fn end(self) {
+        self.site.world.set_draining();
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        // Nobody listens any more only where the housekeeping has ended already.
+        let _ = self.stop.send(true);
+        for task in self.housekeeping {
+            if tokio::time::timeout(self.drain.to_std(), task).await.is_err() {
+                tracing::warn!("housekeeping did not end in time");
+            }
+        }
+        let store = self.site.world.store.clone();
+        if web::block(move || store.close()).await.is_err() {
+            tracing::warn!("the database could not be closed in order");
+        }
+    }
+}
+
+/// What an operator wants of a running server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Reload,
+    End,
+}
+
+fn wishes() -> Result<mpsc::UnboundedReceiver<Wish>, Fault> {
+    let mut signals =
+        Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|e| Fault::new("listening for signals", e))?;
+    let (tell, told) = mpsc::unbounded_channel();
+    let hear = move || {
+        for signal in signals.forever() {
+            let wish = if signal == SIGHUP { Wish::Reload } else { Wish::End };
+            if tell.send(wish).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("signals".to_owned()).spawn(hear);
+    thread.map_err(|e| Fault::new("starting a thread for signals", e))?;
+    Ok(told)
+}
+
+/// Where the settings of a running server came from, to read them again.
+#[derive(Debug)]
+pub struct Origin {
+    /// The file, where there was one.
+    pub file: Option<PathBuf>,
+    /// The logs, whose level may change.
+    pub logs: Option<Logs>,
+}
+
+/// Serves until it is told to end (SIGTERM, SIGINT); reads its settings again when told to (SIGHUP).
+///
+/// # Errors
+/// A fault where it cannot start.
+pub async fn run(config: Config, origin: Origin) -> Result<(), Fault> {
+    let mut told = wishes()?;
+    let world = open::open(&config).await?;
+    let running = start(&config, world).await?;
+    tracing::info!(issuer = %running.site.issuer, address = %running.address, "serving");
+    until_told(&mut told, config, &origin, &running).await;
+    tracing::info!("draining");
+    running.end().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn until_told(
+    told: &mut mpsc::UnboundedReceiver<Wish>,
+    mut config: Config,
+    origin: &Origin,
+    running: &Running,
+) {
+    while let Some(Wish::Reload) = told.recv().await {
+        if let Some(new) = reload::run(&config, origin, &running.site) {
+            config = new;
+        }
+    }
+}
