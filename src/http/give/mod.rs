@@ -3,3 +3,4 @@
 pub mod device;
 pub mod page;
 pub mod pages;
+pub mod problem;
