@@ -1,0 +1,145 @@
+//! The key-encryption key: from the settings, or from a file beside the data that is made at the
+//! first start; and the proof that it is the one this database was made with.
+
+use crate::{
+    base::{
+        digest::{derive, hmac},
+        entropy::{self, Entropy},
+        fault::{Fault, Stop},
+        secret::{Secret, same},
+    },
+    config::{Config, Secrets as Settings},
+    store::{Store, Tx},
+};
+use std::{
+    convert::Infallible,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// The row that tells whether a key fits.
+const PROOF: &str = "kek proof 1";
+
+/// The key-encryption key that belongs to this database.
+///
+/// # Errors
+/// A fault that says what to do where the key does not fit or is missing; nothing was changed then.
+pub(super) async fn key(config: &Config, store: &Store, dice: &dyn Entropy) -> Result<Secret<[u8; 32]>, Fault> {
+    let path = config.kek_file();
+    let known = proof(store).await?;
+    let kek = match &config.secrets.kek {
+        Some(kek) => kek.clone(),
+        None => match read(&path)? {
+            Some(kek) => kek,
+            None if known.is_some() => return Err(Fault::bare(missing(&path))),
+            None => make(&path, dice)?,
+        },
+    };
+    let own = hmac(&derive(&kek, "keywright proof of the key-encryption key 1"), &[b"fits"]);
+    let stored = match known {
+        Some(stored) => stored,
+        None => {
+            let put = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.meta().get_or_put(PROOF, &own)?);
+            store.write("prove_kek", put).await.map_err(crate::flow::world::only_fault)?
+        }
+    };
+    if same(&stored, &own) { Ok(kek) } else { Err(Fault::bare(misfit(config, &path))) }
+}
+
+async fn proof(store: &Store) -> Result<Option<Vec<u8>>, Fault> {
+    let get = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.meta().get(PROOF)?);
+    store.read("find_kek_proof", get).await.map_err(crate::flow::world::only_fault)
+}
+
+fn missing(path: &Path) -> String {
+    format!(
+        "the key-encryption key of this database is missing: {} does not exist and secrets.kek is unset. \
+         Put the file back from a backup, or give the key by KEYWRIGHT_SECRETS_KEK_FILE",
+        path.display()
+    )
+}
+
+fn misfit(config: &Config, path: &Path) -> String {
+    let given = if config.secrets.kek.is_some() {
+        "the one in secrets.kek".to_owned()
+    } else {
+        format!("the one in {}", path.display())
+    };
+    format!(
+        "this database was made with another key-encryption key than {given}. \
+         Nothing was changed: give the key that belongs to it, or another database"
+    )
+}
+
+/// Reads the file; `None` where there is none.
+fn read(path: &Path) -> Result<Option<Secret<[u8; 32]>>, Fault> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Secret::new(text),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Fault::new(format!("reading the key-encryption key {}", path.display()), e)),
+    };
+    let kek = Settings::parse_kek(text.expose());
+    kek.map(Some).map_err(|why| Fault::bare(format!("the key-encryption key in {} {why}", path.display())))
+}
+
+/// Makes a key and its file, whole or not at all. Where another process was faster, theirs counts.
+fn make(path: &Path, dice: &dyn Entropy) -> Result<Secret<[u8; 32]>, Fault> {
+    let doing = |e: io::Error| Fault::new(format!("making the key-encryption key {}", path.display()), e);
+    let kek = Secret::new(entropy::bytes::<32>(dice)?);
+    let digits = kek.expose().iter().map(|byte| format!("{byte:02x}"));
+    let text = Secret::new(digits.chain(["\n".to_owned()]).collect::<String>());
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let written = write_new(&draft, text.expose()).and_then(|()| fs::hard_link(&draft, path));
+    // The draft has done its duty or is in the way of the next attempt.
+    let _ = fs::remove_file(&draft);
+    match written {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(doing(e)),
+    }
+    if let Some(directory) = path.parent() {
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(doing)?;
+    }
+    tracing::warn!(
+        file = %path.display(),
+        "a key-encryption key was made: keep a copy apart from the database, which is worth nothing without it"
+    );
+    read(path)?.ok_or_else(|| Fault::bare(format!("the key-encryption key {} vanished", path.display())))
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_alone() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("kek");
+        assert!(read(&path).unwrap().is_none());
+        let dice = SeededEntropy::new(1);
+        let first = make(&path, &dice).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let second = make(&path, &dice).unwrap();
+        assert!(first.matches(second.expose()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_broken_file_is_told_and_never_repeated() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("kek");
+        fs::write(&path, "hunter2").unwrap();
+        let told = read(&path).unwrap_err().to_string();
+        assert!(told.contains("is not 32 bytes") && !told.contains("hunter2"), "{told}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Floor 5: builds the world from the settings, and runs the server in it.
+
+mod kek;
+pub mod observe;
+pub mod open;

@@ -1,0 +1,174 @@
+//! From settings to the world: the database brought up to date, the keys above all keys, the
+//! signing keys, and everything else that work is done with.
+
+use super::{kek, observe::Counting};
+use crate::{
+    base::{
+        entropy::{Entropy, OsEntropy},
+        fault::Fault,
+        moment::{Clock, SystemClock},
+    },
+    cluster::Memory,
+    config::{Config, Reachable, Synchronous},
+    flow::{
+        rotate_keys::{self, Keeper},
+        world::{KeyPolicy, OfferedResource, Policy, Secrets, World},
+    },
+    hashing::{Hashing, HashingPolicy},
+    remote::{Allowed, Outbound, OutboundPolicy},
+    store::{self, Store},
+    telemetry::Metrics,
+};
+use arc_swap::ArcSwap;
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    num::NonZeroUsize,
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    sync::Arc,
+    thread,
+};
+
+/// The most counters of limits that are kept in memory.
+const COUNTERS: usize = 100_000;
+
+/// A database that is open, and who counts what it does.
+#[derive(Debug)]
+pub struct Opened {
+    /// The database.
+    pub store: Store,
+    /// The measurements that everything else adds to as well.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Opens the database, and makes it where it is a file that does not exist. Nothing is migrated.
+///
+/// # Errors
+/// A fault where the directory of data cannot be made or the database cannot be opened.
+pub fn database(config: &Config) -> Result<Opened, Fault> {
+    make_directory(&config.server.data_dir)?;
+    let metrics = Arc::new(Metrics::new());
+    let database = &config.database;
+    let settings = store::Settings {
+        url: config.database_url().address(),
+        connections: database.connections,
+        pool_wait: database.pool_wait,
+        statement_timeout: database.statement_timeout,
+        sqlite_synchronous: match database.sqlite_synchronous {
+            Synchronous::Full => store::Synchronous::Full,
+            Synchronous::Normal => store::Synchronous::Normal,
+        },
+    };
+    let observer = Arc::new(Counting(Arc::clone(&metrics)));
+    let store = Store::open_observed(&settings, Arc::new(SystemClock), Arc::new(OsEntropy), observer)?;
+    Ok(Opened { store, metrics })
+}
+
+/// Opens everything: brings the database up to date, finds or makes the key-encryption key and
+/// the signing keys, and starts the threads that hash and call.
+///
+/// # Errors
+/// A fault that says what is wrong, such as a database that is away or was made with another key.
+pub async fn open(config: &Config) -> Result<Arc<World>, Fault> {
+    let opened = database(config)?;
+    let done = opened.store.migrate().await?;
+    if !done.is_empty() {
+        tracing::info!(migrations = done.join(" "), "the database was brought up to date");
+    }
+    world(config, opened).await
+}
+
+/// Builds the world around a database that is up to date.
+///
+/// # Errors
+/// As [`open`].
+pub async fn world(config: &Config, opened: Opened) -> Result<Arc<World>, Fault> {
+    let dice: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let Opened { store, metrics } = opened;
+    let secrets = Secrets::from(&kek::key(config, &store, &*dice).await?);
+    let (policy, node) = (policy(config), node(config));
+    let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: &node };
+    let keyring = rotate_keys::build(keeper).await?;
+    metrics.signing_keys.set(keyring.records().count());
+    let world = World {
+        clients: Default::default(),
+        revocations: Default::default(),
+        challenges: Default::default(),
+        follower: Default::default(),
+        journal: Default::default(),
+        keyring: ArcSwap::from_pointee(keyring),
+        policy: ArcSwap::from_pointee(policy),
+        hashing: Hashing::start(hashing_policy(config), &dice)?,
+        outbound: Outbound::start(&outbound_policy(config))?,
+        counters: Box::new(Memory::new(COUNTERS)),
+        clock: Arc::new(SystemClock),
+        store,
+        secrets,
+        metrics,
+        node,
+        dice,
+    };
+    Ok(Arc::new(world))
+}
+
+/// Everything that the settings decide and that may change while the server runs.
+#[must_use]
+pub fn policy(config: &Config) -> Policy {
+    let resource = |r: &crate::config::ProtectedResource| OfferedResource {
+        identifier: r.identifier.clone(),
+        name: r.name.clone(),
+        scopes: r.scopes.iter().map(|s| (s.name.clone(), s.description.clone())).collect(),
+    };
+    Policy {
+        tokens: config.token_policy(),
+        keys: KeyPolicy {
+            rotation_period: config.keys.rotation_period,
+            publish_before_use: config.keys.publish_before_use,
+            jwks_max_age: config.keys.jwks_max_age,
+        },
+        sessions: config.session_policy(),
+        passwords: config.password_policy(),
+        throttle: config.throttle_policy(),
+        resources: config.resources.iter().map(resource).collect(),
+        service_name: config.sign_in.display_name.clone(),
+    }
+}
+
+/// What the settings decide about outgoing calls.
+#[must_use]
+pub fn outbound_policy(config: &Config) -> OutboundPolicy {
+    let outbound = &config.outbound;
+    let allow = outbound.allow.iter().map(|one| match one {
+        Reachable::Network(net) => Allowed::Network(*net),
+        Reachable::Host(name) => Allowed::Host(name.clone()),
+    });
+    OutboundPolicy { allow: allow.collect(), timeout: outbound.timeout, max_bytes: outbound.max_bytes }
+}
+
+/// What the settings decide about hashing.
+#[must_use]
+pub fn hashing_policy(config: &Config) -> HashingPolicy {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    HashingPolicy {
+        threads: config.hash_threads(cores),
+        queue: config.sign_in.hash_queue,
+        ..HashingPolicy::default()
+    }
+}
+
+/// This node's name in events: its host and the port it listens at, so that two on one host differ.
+fn node(config: &Config) -> String {
+    let told = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| fs::read_to_string(path).ok());
+    let host = told.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    format!("{}:{}", host.as_deref().unwrap_or("localhost"), config.server.listen.port())
+}
+
+/// Makes the directory of data, for its owner alone.
+fn make_directory(path: &Path) -> Result<(), Fault> {
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(e) => Err(Fault::new(format!("making the directory {}", path.display()), e)),
+    }
+}
