@@ -56,7 +56,7 @@ async fn proof(store: &Store) -> Result<Option<Vec<u8>>, Fault> {
 fn missing(path: &Path) -> String {
     format!(
         "the key-encryption key of this database is missing: {} does not exist and secrets.kek is unset. \
-         Put the file back from a backup, or give the key by KEYWRIGHT_SECRETS_KEK_FILE",
+         Put the file back from a backup, or give the key by KEYWRIGHT_KEK_FILE",
         path.display()
     )
 }

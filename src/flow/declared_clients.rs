@@ -1,0 +1,222 @@
+//! Clients declared in a file: what it would take to make the database say what the file says,
+//! and doing it, all or nothing. Doing it again changes nothing.
+
+use super::{
+    journal::own_work,
+    manage_clients::{Unmet, changed, off, on},
+    world::{World, note},
+};
+use crate::{
+    audit::{Actor, Event},
+    base::{
+        digest::TokenHash,
+        fault::{Fault, Stop},
+        id::ClientId,
+        secret::Secret,
+    },
+    oauth::register::{self, RegistrationPolicy},
+    store::{
+        Tx,
+        clients::{ClientRow, Source},
+    },
+};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows read at once.
+const PAGE: i64 = 500;
+
+/// A client as a file declares it.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// Its identifier, which the author of the file chose.
+    pub id: ClientId,
+    /// Its metadata.
+    pub metadata: Map<String, Value>,
+    /// Its secrets, all good at once; `None` where the file does not speak of them.
+    pub secrets: Option<Vec<Secret<String>>>,
+}
+
+/// What is to be done about one client.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Change {
+    /// Register it.
+    Add,
+    /// Change it.
+    Change {
+        /// The members that differ; `client_secret` where the secrets do.
+        members: Vec<String>,
+    },
+    /// Nothing.
+    Same,
+    /// Disable it: the file declares it no longer.
+    Disable,
+}
+
+/// What is to be done, by client.
+pub type Plan = BTreeMap<ClientId, Change>;
+
+/// A declaration that was proven, with the hashes of its secrets in place of them.
+struct Proven {
+    metadata: Map<String, Value>,
+    secrets: Option<Vec<TokenHash>>,
+}
+
+/// The work, with all it needs: it may run more than once.
+struct Work {
+    wanted: BTreeMap<ClientId, Proven>,
+    pepper: i16,
+    node: String,
+    by: Actor,
+}
+
+/// What it would take. Nothing is changed.
+///
+/// # Errors
+/// [`Unmet`] for a declaration that cannot be.
+pub async fn plan(world: &World, declared: Vec<Declared>, policy: RegistrationPolicy) -> Result<Plan, Stop<Unmet>> {
+    let work = Work::new(world, declared, policy, Actor::System).map_err(Stop::Refusal)?;
+    world.store.read("plan_clients", move |tx: &mut Tx<'_>| work.plan(tx)).await
+}
+
+/// Does what it takes, and says what that was.
+///
+/// # Errors
+/// [`Unmet`] for a declaration that cannot be; nothing was changed then.
+pub async fn apply(
+    world: &World,
+    declared: Vec<Declared>,
+    policy: RegistrationPolicy,
+    by: Actor,
+) -> Result<Plan, Stop<Unmet>> {
+    let work = Work::new(world, declared, policy, by).map_err(Stop::Refusal)?;
+    let write = move |tx: &mut Tx<'_>| -> Result<Plan, Stop<Unmet>> {
+        let plan = work.plan(tx)?;
+        for (id, change) in &plan {
+            work.apply(tx, id, change)?;
+        }
+        Ok(plan)
+    };
+    world.store.write("apply_clients", write).await
+}
+
+impl Work {
+    fn new(world: &World, declared: Vec<Declared>, policy: RegistrationPolicy, by: Actor) -> Result<Self, Unmet> {
+        let mut wanted = BTreeMap::new();
+        for one in declared {
+            let client = register::parse_client(one.id.clone(), &one.metadata, policy)
+                .map_err(|error| Unmet::Bad(one.id.clone(), error))?;
+            if one.secrets.is_some() && !client.auth_method.by_secret() {
+                return Err(Unmet::NoSecret(one.id));
+            }
+            let pepper = &world.secrets.pepper;
+            let secrets = one.secrets.map(|all| all.iter().map(|secret| pepper.hash(secret.expose())).collect());
+            let proven = Proven { metadata: register::to_metadata(&client), secrets };
+            if wanted.insert(one.id.clone(), proven).is_some() {
+                return Err(Unmet::Twice(one.id));
+            }
+        }
+        Ok(Self { wanted, pepper: world.secrets.pepper.version(), node: world.node.clone(), by })
+    }
+
+    fn plan(&self, tx: &mut Tx<'_>) -> Result<Plan, Stop<Unmet>> {
+        let mut plan = Plan::new();
+        for (id, proven) in &self.wanted {
+            let change = match tx.clients().find(id)? {
+                None => Change::Add,
+                Some(row) if row.source == Source::Command => return Err(Stop::Refusal(Unmet::Registered(id.clone()))),
+                Some(row) => match differing(&row, proven) {
+                    members if members.is_empty() => Change::Same,
+                    members => Change::Change { members },
+                },
+            };
+            plan.insert(id.clone(), change);
+        }
+        for id in declared_before(tx)? {
+            plan.entry(id).or_insert(Change::Disable);
+        }
+        Ok(plan)
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, id: &ClientId, change: &Change) -> Result<(), Stop<Unmet>> {
+        let (origin, by) = (own_work(&self.node), self.by.clone());
+        let wanted = self.wanted.get(id);
+        match (change, wanted) {
+            (Change::Add, Some(proven)) => {
+                if tx.clients().insert(id, &proven.metadata, Source::Declared)?.is_err() {
+                    return Err(Stop::Refusal(Unmet::Taken(id.clone())));
+                }
+                note(tx, &origin, Event::ClientAdded { client: id.clone(), by })?;
+                self.set_secrets(tx, id, proven)?;
+                Ok(changed(tx, id)?)
+            }
+            (Change::Change { members }, Some(proven)) => {
+                tx.clients().replace_metadata(id, &proven.metadata)?;
+                self.set_secrets(tx, id, proven)?;
+                on(tx, id, &self.by, &self.node)?;
+                let members = members.clone();
+                note(tx, &origin, Event::ClientChanged { client: id.clone(), by, members })?;
+                Ok(changed(tx, id)?)
+            }
+            (Change::Disable, _) => {
+                off(tx, id, &self.by, &self.node)?;
+                Ok(())
+            }
+            (Change::Same, _) | (Change::Add | Change::Change { .. }, None) => Ok(()),
+        }
+    }
+
+    /// Lets exactly the declared secrets be good.
+    fn set_secrets(&self, tx: &mut Tx<'_>, id: &ClientId, proven: &Proven) -> Result<(), Stop<Unmet>> {
+        let Some(wanted) = &proven.secrets else { return Ok(()) };
+        let live: Vec<TokenHash> =
+            tx.clients().find(id)?.map_or_else(Vec::new, |row| row.secrets.iter().map(|secret| secret.hash).collect());
+        if live.len() == wanted.len() && live.iter().all(|hash| wanted.contains(hash)) {
+            return Ok(());
+        }
+        tx.clients().drop_secrets(id)?;
+        for hash in wanted {
+            if tx.clients().is_secret(hash)? {
+                return Err(Stop::Refusal(Unmet::SharedSecret(id.clone())));
+            }
+            tx.clients().add_secret(id, hash, self.pepper)?;
+        }
+        note(tx, &own_work(&self.node), Event::ClientSecretRotated { client: id.clone(), by: self.by.clone() })?;
+        Ok(())
+    }
+}
+
+/// The members in which a client is not as it is declared.
+fn differing(row: &ClientRow, proven: &Proven) -> Vec<String> {
+    let names: BTreeSet<&String> = row.metadata.keys().chain(proven.metadata.keys()).collect();
+    let mut members: Vec<String> = names
+        .into_iter()
+        .filter(|name| row.metadata.get(*name) != proven.metadata.get(*name))
+        .cloned()
+        .collect();
+    if let Some(wanted) = &proven.secrets {
+        let live: Vec<&TokenHash> = row.secrets.iter().map(|secret| &secret.hash).collect();
+        if live.len() != wanted.len() || !wanted.iter().all(|hash| live.contains(&hash)) {
+            members.push("client_secret".to_owned());
+        }
+    }
+    if row.disabled_at.is_some() && members.is_empty() {
+        members.push("disabled".to_owned());
+    }
+    members
+}
+
+/// The clients that a file declared before and that are not disabled.
+fn declared_before(tx: &mut Tx<'_>) -> Result<Vec<ClientId>, Fault> {
+    let (mut found, mut after) = (Vec::new(), None::<ClientId>);
+    loop {
+        let page = tx.clients().list(after.as_ref(), PAGE)?;
+        after = page.last().map(|row| row.id.clone());
+        let live = page.iter().filter(|row| row.source == Source::Declared && row.disabled_at.is_none());
+        found.extend(live.map(|row| row.id.clone()));
+        if page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Tells clients that a session has ended (OpenID Connect Back-Channel Logout 1.0): what is to be
+//! told is stored with the end itself, and delivered afterwards, again and again if need be.
+
+use super::{
+    clients,
+    journal::own_work,
+    pace::Ending,
+    rotate_keys,
+    world::{World, note, only_fault},
+};
+use crate::{
+    audit::Event,
+    base::{
+        entropy::{self, Entropy},
+        fault::{Fault, Stop},
+        id::{ClientId, SessionId, UserId},
+        moment::Span,
+        secret::Secret,
+    },
+    jose::Typ,
+    oauth::client::BackchannelLogout,
+    oidc::logout::LogoutToken,
+    store::{Tx, outbox::Message},
+};
+use std::{convert::Infallible, sync::Arc};
+use tokio::task::JoinSet;
+
+/// The kind of these messages in the outbox.
+const KIND: &str = "backchannel_logout";
+/// How often the outbox is looked at.
+const EVERY: Span = Span::seconds(1);
+/// Messages under way at once.
+const AT_ONCE: i64 = 8;
+/// For how long a message is nobody else's: longer than any call takes.
+const LEASE: Span = Span::minutes(2);
+/// When to give up.
+const MOST_ATTEMPTS: u32 = 10;
+const LONGEST: Span = Span::hours(24);
+/// The first pause between two attempts; each is twice the one before, up to the longest.
+const FIRST_PAUSE: Span = Span::seconds(5);
+const LONGEST_PAUSE: Span = Span::hours(1);
+
+/// What is to be told, as it is stored.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Payload {
+    client: ClientId,
+    sid: SessionId,
+    sub: UserId,
+}
+
+/// Puts into the outbox that a session has ended: a message for each client that the person used
+/// in it and that wants to hear. To be called in the transaction that ends the session.
+///
+/// # Errors
+/// A fault of the store.
+pub fn enqueue(tx: &mut Tx<'_>, user: &UserId, session: &SessionId) -> Result<(), Fault> {
+    for client in tx.grants().clients_of_session(session)? {
+        let Some(row) = tx.clients().find(&client)? else { continue };
+        if row.disabled_at.is_some() || clients::read(&row)?.client().backchannel_logout.is_none() {
+            continue;
+        }
+        let payload = Payload { client, sid: session.clone(), sub: user.clone() };
+        let payload = serde_json::to_value(&payload).map_err(|e| Fault::new("writing a message", e))?;
+        tx.outbox().add(KIND, &payload)?;
+    }
+    Ok(())
+}
+
+/// Delivers what is due until the server ends; what is under way then is finished.
+pub async fn run(world: Arc<World>, mut ending: Ending) {
+    let mut away = false;
+    while ending.not_within(EVERY).await {
+        match round(&world, &ending).await {
+            Ok(()) => away = false,
+            Err(fault) if away => tracing::debug!(error = %fault, "the outbox can still not be read"),
+            Err(fault) => {
+                away = true;
+                tracing::warn!(error = %fault, "the outbox cannot be read");
+            }
+        }
+    }
+}
+
+/// Delivers everything that is due now.
+async fn round(world: &Arc<World>, ending: &Ending) -> Result<(), Fault> {
+    let any = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().any_due()?);
+    while !ending.has_come() && world.store.read("look_into_outbox", any).await.map_err(only_fault)? {
+        let claim = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().claim_due(AT_ONCE, LEASE)?);
+        let mut under_way = JoinSet::new();
+        for message in world.store.write("claim_messages", claim).await.map_err(only_fault)? {
+            under_way.spawn(handle(Arc::clone(world), message));
+        }
+        while let Some(done) = under_way.join_next().await {
+            done.map_err(|e| Fault::new("delivering a message", e))??;
+        }
+    }
+    Ok(())
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug)]
+enum Attempt {
+    Delivered,
+    /// It may be tried again.
+    Failed(&'static str, String),
+    /// There is nothing to try.
+    Hopeless(&'static str),
+}
+
+async fn handle(world: Arc<World>, message: Message) -> Result<(), Fault> {
+    let read = (message.kind == KIND).then(|| serde_json::from_value::<Payload>(message.payload.clone()));
+    let Some(Ok(payload)) = read else {
+        let error = format!("a message of kind {} that this version cannot read", message.kind);
+        let dead = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().dead(&message.id, &error)?);
+        return world.store.write("bury_message", dead).await.map_err(only_fault);
+    };
+    let attempt = match attempt(&world, &payload).await {
+        Ok(attempt) => attempt,
+        Err(fault) => {
+            tracing::error!(error = %fault, message.id = %message.id, "a logout token could not be made");
+            Attempt::Failed("fault", "a fault of ours".to_owned())
+        }
+    };
+    settle(&world, message, payload, attempt).await
+}
+
+async fn attempt(world: &Arc<World>, payload: &Payload) -> Result<Attempt, Fault> {
+    let Some(listed) = clients::find(world, &payload.client).await? else {
+        return Ok(Attempt::Hopeless("the client is no longer registered"));
+    };
+    let Some(BackchannelLogout { uri, .. }) = &listed.client().backchannel_logout else {
+        return Ok(Attempt::Hopeless("the client no longer wants to hear"));
+    };
+    let alg = listed.client().id_token_alg;
+    rotate_keys::ensure(world, alg).await?;
+    let issuer = world.policy.load().tokens.issuer.clone();
+    let claims = LogoutToken::new(&issuer, &payload.client, &payload.sub, &payload.sid, world.now(), &*world.dice)?;
+    let keyring = world.keyring.load();
+    let key = keyring.signer(alg).ok_or_else(|| Fault::bare(format!("there is no signing key for {alg}")))?;
+    let token = Secret::new(key.sign(Typ::LogoutToken, &claims)?);
+    Ok(match world.outbound.post_logout_token(uri, token).await {
+        Ok(()) => Attempt::Delivered,
+        Err(failed) => Attempt::Failed(failed.word(), failed.to_string()),
+    })
+}
+
+async fn settle(world: &World, message: Message, payload: Payload, attempt: Attempt) -> Result<(), Fault> {
+    let attempts = u32::try_from(message.attempts).unwrap_or(1);
+    let pause = pause(attempts, &*world.dice)?;
+    let spent = attempts >= MOST_ATTEMPTS || world.now().since(message.created_at) >= LONGEST;
+    let result = match &attempt {
+        Attempt::Delivered => "delivered",
+        Attempt::Failed(..) if !spent => "retried",
+        Attempt::Failed(..) | Attempt::Hopeless(_) => "abandoned",
+    };
+    world.metrics.logout_deliveries.one(result);
+    let node = world.node.clone();
+    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
+        let (client, user) = (payload.client.clone(), Some(payload.sub.clone()));
+        let event = match &attempt {
+            Attempt::Delivered => {
+                tx.outbox().done(&message.id)?;
+                Event::LogoutDelivered { client, user, attempts }
+            }
+            Attempt::Failed(_, error) if !spent => {
+                let at = tx.now() + pause;
+                return Ok(tx.outbox().retry(&message.id, at, error)?);
+            }
+            Attempt::Failed(why, error) => {
+                tx.outbox().dead(&message.id, error)?;
+                Event::LogoutDeliveryFailed { client, user, attempts, why }
+            }
+            Attempt::Hopeless(why) => {
+                tx.outbox().dead(&message.id, why)?;
+                Event::LogoutDeliveryFailed { client, user, attempts, why }
+            }
+        };
+        Ok(note(tx, &own_work(&node), event)?)
+    };
+    world.store.write("settle_message", write).await.map_err(only_fault)
+}
+
+/// How long to wait after this many attempts: half of it certain, half of it chance, so that the
+/// messages of an outage do not all come back at once.
+fn pause(attempts: u32, dice: &dyn Entropy) -> Result<Span, Fault> {
+    let doubled = 1i64.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(i64::MAX);
+    let full = FIRST_PAUSE.as_micros().saturating_mul(doubled).min(LONGEST_PAUSE.as_micros());
+    let chance = i64::from(u16::from_be_bytes(entropy::bytes(dice)?));
+    Ok(Span::millis((full / 2 + full / 2 * chance / i64::from(u16::MAX)) / 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+
+    #[test]
+    fn pauses_double_up_to_an_hour_and_differ() {
+        let dice = SeededEntropy::new(1);
+        for (attempts, longest) in [(1, 5), (2, 10), (5, 80), (10, 2560), (11, 3600), (40, 3600), (u32::MAX, 3600)] {
+            let (a, b) = (pause(attempts, &dice).unwrap(), pause(attempts, &dice).unwrap());
+            for one in [a, b] {
+                let longest = Span::seconds(longest);
+                assert!(one <= longest && one.as_micros() >= longest.as_micros() / 2, "{attempts} {one:?}");
+            }
+            assert_ne!(a, b, "{attempts}");
+        }
+    }
+}

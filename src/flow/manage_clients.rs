@@ -1,0 +1,227 @@
+//! Clients, as an operator manages them one by one: registered, shown, given another secret,
+//! disabled and enabled. For clients declared in a file see [`declared_clients`](super::declared_clients).
+
+use super::{
+    end,
+    journal::own_work,
+    world::{World, note, only_fault},
+};
+use crate::{
+    audit::{Actor, Event, GrantEnd},
+    base::{
+        credential::{Kind, mint},
+        fault::{Fault, Stop},
+        id::ClientId,
+        moment::Span,
+        secret::Secret,
+    },
+    oauth::{
+        client::Client,
+        register::{self, RegistrationError, RegistrationPolicy},
+    },
+    store::{
+        Tx,
+        clients::{ClientRow, Source},
+        feed::{Change, Subject},
+        grants::By,
+    },
+};
+use serde_json::{Map, Value};
+use std::{convert::Infallible, fmt};
+
+/// Why an operator's wish about a client is not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// The metadata cannot be.
+    Bad(ClientId, RegistrationError),
+    /// The identifier is in use.
+    Taken(ClientId),
+    /// There is no such client.
+    Unknown(ClientId),
+    /// It has no secret, because it proves itself in another way.
+    NoSecret(ClientId),
+    /// It is declared in a file, which would undo this.
+    Declared(ClientId),
+    /// It is registered by command, and so not to be declared in a file.
+    Registered(ClientId),
+    /// It is declared twice.
+    Twice(ClientId),
+    /// It is declared with a secret that another client has.
+    SharedSecret(ClientId),
+    /// It is as it was wanted to be.
+    Already(&'static str),
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bad(id, error) => write!(f, "client {id}: {error}"),
+            Self::Taken(id) => write!(f, "the client identifier {id} is taken"),
+            Self::Unknown(id) => write!(f, "there is no client {id}"),
+            Self::NoSecret(id) => write!(f, "client {id} has no secret: see its token_endpoint_auth_method"),
+            Self::Declared(id) => write!(f, "client {id} is declared in a file: change it there, and apply the file"),
+            Self::Registered(id) => {
+                write!(f, "client {id} was registered by command: give the declared one another client_id")
+            }
+            Self::Twice(id) => write!(f, "client {id} is declared twice"),
+            Self::SharedSecret(id) => write!(f, "client {id} is declared with a secret that is in use already"),
+            Self::Already(how) => write!(f, "this client is {how} already"),
+        }
+    }
+}
+
+impl std::error::Error for Unmet {}
+
+/// A client that was just registered.
+#[derive(Debug)]
+pub struct Added {
+    /// The client.
+    pub client: Client,
+    /// Its secret, to be shown this once; none where it proves itself in another way.
+    pub secret: Option<Secret<String>>,
+}
+
+/// Registers a client. The identifier is made here unless one is given.
+///
+/// # Errors
+/// [`Unmet`] for metadata that cannot be, and for an identifier that is in use.
+pub async fn add(
+    world: &World,
+    id: Option<ClientId>,
+    metadata: &Map<String, Value>,
+    policy: RegistrationPolicy,
+    by: Actor,
+) -> Result<Added, Stop<Unmet>> {
+    let id = id.map_or_else(|| ClientId::mint(world.now(), &*world.dice), Ok)?;
+    let client = register::parse_client(id.clone(), metadata, policy)
+        .map_err(|error| Stop::Refusal(Unmet::Bad(id.clone(), error)))?;
+    let secret = client.auth_method.by_secret().then(|| mint(Kind::ClientSecret, &*world.dice)).transpose()?;
+    let hash = secret.as_ref().map(|secret| world.secrets.pepper.hash(secret.expose()));
+    let (stored, pepper, origin) =
+        (register::to_metadata(&client), world.secrets.pepper.version(), own_work(&world.node));
+    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Unmet>> {
+        if tx.clients().insert(&id, &stored, Source::Command)?.is_err() {
+            return Err(Stop::Refusal(Unmet::Taken(id.clone())));
+        }
+        if let Some(hash) = &hash {
+            tx.clients().add_secret(&id, hash, pepper)?;
+        }
+        note(tx, &origin, Event::ClientAdded { client: id.clone(), by: by.clone() })?;
+        Ok(changed(tx, &id)?)
+    };
+    world.store.write("add_client", write).await?;
+    Ok(Added { client, secret })
+}
+
+/// Tells every node that a client has changed.
+pub(super) fn changed(tx: &mut Tx<'_>, id: &ClientId) -> Result<(), Fault> {
+    tx.feed().add(&Change::about(Subject::Client, id.as_str()))
+}
+
+/// A client as stored.
+///
+/// # Errors
+/// [`Unmet::Unknown`].
+pub async fn find(world: &World, id: &ClientId) -> Result<ClientRow, Stop<Unmet>> {
+    let id = id.clone();
+    world.store.read("find_client", move |tx: &mut Tx<'_>| found(tx, &id)).await
+}
+
+fn found(tx: &mut Tx<'_>, id: &ClientId) -> Result<ClientRow, Stop<Unmet>> {
+    tx.clients().find(id)?.ok_or_else(|| Stop::Refusal(Unmet::Unknown(id.clone())))
+}
+
+/// At most `n` clients in the order of their identifiers, those after `after` where given.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn list(world: &World, after: Option<ClientId>, n: i64) -> Result<Vec<ClientRow>, Fault> {
+    let list = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.clients().list(after.as_ref(), n)?);
+    world.store.read("list_clients", list).await.map_err(only_fault)
+}
+
+/// Gives a client another secret. Those it had are good for as long as the overlap, so that the
+/// client can be moved to the new one without a gap.
+///
+/// # Errors
+/// [`Unmet`] where there is no such client, or it has no use for a secret.
+pub async fn rotate_secret(
+    world: &World,
+    id: &ClientId,
+    overlap: Span,
+    by: Actor,
+) -> Result<Secret<String>, Stop<Unmet>> {
+    let secret = mint(Kind::ClientSecret, &*world.dice)?;
+    let (hash, pepper) = (world.secrets.pepper.hash(secret.expose()), world.secrets.pepper.version());
+    let (id, origin) = (id.clone(), own_work(&world.node));
+    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Unmet>> {
+        let row = found(tx, &id)?;
+        let client = register::read_stored(id.clone(), &row.metadata);
+        if !client.is_ok_and(|client| client.auth_method.by_secret()) {
+            return Err(Stop::Refusal(Unmet::NoSecret(id.clone())));
+        }
+        let at = tx.now() + overlap;
+        tx.clients().expire_secrets(&id, at)?;
+        tx.clients().add_secret(&id, &hash, pepper)?;
+        note(tx, &origin, Event::ClientSecretRotated { client: id.clone(), by: by.clone() })?;
+        Ok(changed(tx, &id)?)
+    };
+    world.store.write("rotate_client_secret", write).await?;
+    Ok(secret)
+}
+
+/// Disables a client: it gets no tokens, and those it has end.
+///
+/// # Errors
+/// [`Unmet`] where there is no such client, it is disabled, or a file declares it.
+pub async fn disable(world: &World, id: &ClientId, by: Actor) -> Result<(), Stop<Unmet>> {
+    let (id, node) = (id.clone(), world.node.clone());
+    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Unmet>> {
+        commanded(tx, &id)?;
+        if off(tx, &id, &by, &node)? { Ok(()) } else { Err(Stop::Refusal(Unmet::Already("disabled"))) }
+    };
+    world.store.write("disable_client", write).await
+}
+
+/// Enables a client again. What ended stays ended.
+///
+/// # Errors
+/// [`Unmet`] where there is no such client, it is not disabled, or a file declares it.
+pub async fn enable(world: &World, id: &ClientId, by: Actor) -> Result<(), Stop<Unmet>> {
+    let (id, node) = (id.clone(), world.node.clone());
+    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Unmet>> {
+        commanded(tx, &id)?;
+        if on(tx, &id, &by, &node)? { Ok(()) } else { Err(Stop::Refusal(Unmet::Already("enabled"))) }
+    };
+    world.store.write("enable_client", write).await
+}
+
+/// Refuses a client that a file declares: the file rules.
+fn commanded(tx: &mut Tx<'_>, id: &ClientId) -> Result<(), Stop<Unmet>> {
+    match found(tx, id)?.source {
+        Source::Command => Ok(()),
+        Source::Declared => Err(Stop::Refusal(Unmet::Declared(id.clone()))),
+    }
+}
+
+/// Disables it and ends its grants; false where it is disabled.
+pub(super) fn off(tx: &mut Tx<'_>, id: &ClientId, by: &Actor, node: &str) -> Result<bool, Fault> {
+    if !tx.clients().set_disabled(id)? {
+        return Ok(false);
+    }
+    let origin = own_work(node);
+    note(tx, &origin, Event::ClientDisabled { client: id.clone(), by: by.clone() })?;
+    end::grants(tx, By::Client(id), GrantEnd::ClientDisabled, by, &origin)?;
+    changed(tx, id)?;
+    Ok(true)
+}
+
+/// Enables it; false where it is enabled.
+pub(super) fn on(tx: &mut Tx<'_>, id: &ClientId, by: &Actor, node: &str) -> Result<bool, Fault> {
+    if !tx.clients().set_enabled(id)? {
+        return Ok(false);
+    }
+    note(tx, &own_work(node), Event::ClientEnabled { client: id.clone(), by: by.clone() })?;
+    changed(tx, id)?;
+    Ok(true)
+}

@@ -1,0 +1,81 @@
+//! Which nodes are running: so that the end of one that could not write its last audit events is
+//! noticed, and stands among those events.
+//!
+//! A node that cannot write its journal any more cannot say so. It says beforehand that it is
+//! running, and since when nothing is owed; whoever finds such a word long after nobody has
+//! renewed it knows that up to a minute's worth of batched events may be missing.
+
+use super::{
+    journal::own_work,
+    world::{World, note, only_fault},
+};
+use crate::{
+    audit::Event,
+    base::{
+        fault::{Fault, Stop},
+        moment::{Moment, Span},
+    },
+    store::Tx,
+};
+use std::convert::Infallible;
+
+/// What the names of these rows begin with.
+const PREFIX: &str = "running ";
+/// A node that did not say for this long that it is running is not. It says so every minute.
+const GONE_AFTER: Span = Span::minutes(5);
+
+/// Says that this node is running, and records the bad end of those that have not said so since.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn begin(world: &World) -> Result<(), Fault> {
+    say(world, Beginning::Yes).await
+}
+
+/// Says that this node is still running, and that it has written its journal.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn go_on(world: &World) -> Result<(), Fault> {
+    say(world, Beginning::No).await
+}
+
+/// Says that this node has ended, with nothing left to write.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn end(world: &World) -> Result<(), Fault> {
+    let name = format!("{PREFIX}{}", world.node);
+    let remove = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.meta().remove(&name)?);
+    world.store.write("say_ended", remove).await.map_err(only_fault)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    Yes,
+    No,
+}
+
+async fn say(world: &World, beginning: Beginning) -> Result<(), Fault> {
+    let node = world.node.clone();
+    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
+        for (name, value) in tx.meta().starting_with(PREFIX)? {
+            let of = name.strip_prefix(PREFIX).unwrap_or_default();
+            let said = read(&value);
+            // An own word from before this beginning was never taken back.
+            let died = if of == node { beginning == Beginning::Yes } else { tx.now().since(said) > GONE_AFTER };
+            if died {
+                tx.meta().remove(&name)?;
+                note(tx, &own_work(&node), Event::AuditGap { of: of.to_owned(), since: said.to_string() })?;
+            }
+        }
+        let now = tx.now().micros().to_string();
+        Ok(tx.meta().put(&format!("{PREFIX}{node}"), now.as_bytes())?)
+    };
+    world.store.write("say_running", write).await.map_err(only_fault)
+}
+
+fn read(value: &[u8]) -> Moment {
+    let text = std::str::from_utf8(value).ok();
+    text.and_then(|text| text.parse().ok()).map_or(Moment::EPOCH, Moment::from_micros)
+}

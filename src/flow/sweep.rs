@@ -1,0 +1,132 @@
+//! Housekeeping in the background: writes the journal, deletes what can no longer matter, forgets
+//! what has expired, keeps the signing keys, and measures.
+
+use super::{
+    pace::Ending,
+    journal::{BATCH, own_work},
+    rotate_keys,
+    world::{World, only_fault},
+};
+use crate::{
+    audit::{Actor, Record},
+    base::{
+        fault::{Fault, Stop},
+        moment::{Moment, Span},
+    },
+    jose::Alg,
+    keyring::Rotation,
+    store::{Tx, purge},
+};
+use std::{convert::Infallible, sync::Arc};
+
+/// How often the journal is written.
+const EVERY: Span = Span::seconds(1);
+/// How often everything else is done.
+const SELDOM: Span = Span::minutes(1);
+
+/// Does all of it until the server ends, and writes the journal once more then.
+pub async fn run(world: Arc<World>, mut ending: Ending) {
+    let mut away = false;
+    let mut seldom = world.now();
+    told(&mut away, super::presence::begin(&world).await, "this node cannot say that it is running");
+    while ending.not_within(EVERY).await {
+        told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
+        measure(&world);
+        if world.now() >= seldom {
+            seldom = world.now() + SELDOM;
+            minutely(&world).await;
+        }
+    }
+    if let Err(fault) = flush(&world).await {
+        let pending = world.journal.pending();
+        tracing::error!(error = %fault, audit.pending = pending, "audit events could not be written before the end");
+        return;
+    }
+    if let Err(fault) = super::presence::end(&world).await {
+        tracing::warn!(error = %fault, "this node could not say that it ended well");
+    }
+}
+
+/// Tells of an outage once.
+fn told(away: &mut bool, outcome: Result<(), Fault>, what: &'static str) {
+    match outcome {
+        Ok(()) if *away => {
+            *away = false;
+            tracing::info!("the database is written again");
+        }
+        Ok(()) => {}
+        Err(fault) if *away => tracing::debug!(error = %fault, "{what}"),
+        Err(fault) => {
+            *away = true;
+            tracing::warn!(error = %fault, "{what}");
+        }
+    }
+}
+
+/// Writes what the journal holds.
+///
+/// # Errors
+/// A fault of the store; what could not be written stays in the journal.
+pub async fn flush(world: &World) -> Result<(), Fault> {
+    let mut waiting = world.journal.take();
+    while !waiting.is_empty() {
+        let rest = waiting.split_off(waiting.len().min(BATCH));
+        let batch: Arc<[Record]> = waiting.into();
+        if let Err(fault) = write(world, Arc::clone(&batch)).await {
+            world.journal.put_back(batch.iter().cloned().chain(rest).collect());
+            return Err(fault);
+        }
+        world.metrics.audit_written.add(u64::try_from(batch.len()).unwrap_or(0));
+        waiting = rest;
+    }
+    // Told only when there is somewhere to tell it.
+    if let Some(loss) = world.journal.loss() {
+        if let crate::audit::Event::AuditLost { count } = &loss {
+            world.metrics.audit_lost.add(*count);
+        }
+        world.note(&own_work(&world.node), loss);
+    }
+    Ok(())
+}
+
+/// A batch may be written twice, where the connection broke before the answer: each has its own
+/// identifier, so the second changes nothing.
+async fn write(world: &World, batch: Arc<[Record]>) -> Result<(), Fault> {
+    let add = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.audit().add_many(&batch)?);
+    world.store.write("write_journal", add).await.map_err(only_fault)
+}
+
+fn measure(world: &World) {
+    world.metrics.revocations.set(world.revocations.len());
+    world.metrics.hash_queue.set(world.hashing.waiting());
+}
+
+async fn minutely(world: &World) {
+    world.revocations.forget_expired(world.now());
+    warned("old rows could not be deleted", delete_old(world).await);
+    // The third kind of key is dear to make: this is the first moment when nobody waits for it.
+    warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
+    warned("signing keys could not be kept", rotate_keys::run(world, Rotation::OnSchedule, Actor::System).await.map(drop));
+    warned("this node cannot say that it is running", super::presence::go_on(world).await);
+}
+
+fn warned(what: &'static str, outcome: Result<(), Fault>) {
+    if let Err(fault) = outcome {
+        tracing::warn!(error = %fault, "{what}");
+    }
+}
+
+/// Deletes what is old, a batch at a time, for as long as there is more.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn delete_old(world: &World) -> Result<(), Fault> {
+    let until: Moment = world.now() + SELDOM;
+    loop {
+        let old = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(purge::purge(tx)?);
+        let purged = world.store.write("purge", old).await.map_err(only_fault)?;
+        if !purged.more() || world.now() >= until {
+            return Ok(());
+        }
+    }
+}
