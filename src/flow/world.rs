@@ -23,7 +23,10 @@ use crate::{
     telemetry::Metrics,
 };
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// An API that tokens are for, as the operator declared it.
 #[derive(Clone, Debug)]
@@ -53,6 +56,22 @@ pub struct Policy {
     pub resources: Vec<OfferedResource>,
     /// What the service is called on its pages.
     pub service_name: String,
+}
+
+impl Policy {
+    /// What people see of a resource: its name, or its indicator where the operator gave none.
+    #[must_use]
+    pub fn name_of(&self, resource: &Resource) -> String {
+        let known = self.resources.iter().find(|offered| offered.identifier == *resource);
+        known.map(|offered| offered.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| resource.to_string())
+    }
+
+    /// What a scope token of one of the APIs allows, as its operator put it.
+    #[must_use]
+    pub fn scope_in_words(&self, token: &str) -> Option<&str> {
+        let scopes = self.resources.iter().flat_map(|offered| &offered.scopes);
+        scopes.filter(|(name, words)| name == token && !words.is_empty()).map(|(_, words)| words.as_str()).next()
+    }
 }
 
 /// Life of signing keys.
@@ -129,6 +148,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub dice: Arc<dyn Entropy>,
+    /// Whether this node is about to stop: see [`World::draining`].
+    pub leaving: AtomicBool,
 }
 
 impl std::fmt::Debug for World {
@@ -142,6 +163,17 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// Whether this node finishes what it has begun and wants no new requests.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Says that this node is about to stop. There is no way back.
+    pub fn set_draining(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
     /// Notes an event that has no transaction: see [`Journal`].

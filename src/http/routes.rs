@@ -76,7 +76,7 @@ routes! {
     "/account/password" None { get account::password, post account::save_password } "One's own password.";
     "/account/sessions" None { get account::sessions, post account::end_sessions } "Where one is signed in.";
     "/account/consents" None { get account::consents, post account::withdraw } "What one has consented to.";
-    "/static/{file}" None { get assets::get } "Stylesheet, icon and script of the pages.";
+    "/static/{file}" None { get assets::serve } "Stylesheet, icon and script of the pages.";
     "/livez" None { get ops::livez } "Whether the process runs.";
     "/readyz" None { get ops::readyz } "Whether it can serve: the store answers and there are keys.";
 }

@@ -66,8 +66,17 @@ pub fn log(fault: &Fault, request: &RequestId) {
     }
 }
 
+/// The answer to what is no request of the protocol at all, with the status that HTTP has for it.
+#[must_use]
+pub fn plain(status: StatusCode, because: &str) -> HttpResponse {
+    body(status, ErrorCode::InvalidRequest, because)
+}
+
 fn json(code: ErrorCode, because: &str) -> HttpResponse {
-    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    body(StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST), code, because)
+}
+
+fn body(status: StatusCode, code: ErrorCode, because: &str) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(Body { error: code.wire(), error_description: because })

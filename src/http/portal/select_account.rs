@@ -63,7 +63,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
     let mut open = Open::read(site, &params, &arrival.visit).await?;
     let mut visit = arrival.visit;
     let mut left = false;
-    match (here, params.once("account")?) {
+    match (here, params.once("choice")?) {
         (Some(here), Some(chosen)) if chosen == here.session.id.as_str() => {
             open.interaction.chosen = Some(Chosen { session: here.session.id, at: site.world.now() });
         }

@@ -1,4 +1,5 @@
-//! Our two cookies: the signed-in session, and the browser that an interaction belongs to.
+//! Our three cookies: the signed-in session, the browser that an interaction belongs to, and its
+//! memory of who signed in with it.
 
 use crate::base::{secret::Secret, uri::Issuer};
 use actix_web::{
@@ -13,6 +14,8 @@ pub enum Jar {
     Session,
     /// A random name of the browser, without meaning of its own.
     Browser,
+    /// Marks of the people who signed in with this browser; no name can be read from them.
+    Known,
 }
 
 /// How cookies are named and marked for an issuer. On https they carry `__Host-`, so that no
@@ -34,8 +37,10 @@ impl Cookies {
         match (self.secure, jar) {
             (true, Jar::Session) => "__Host-kw_session",
             (true, Jar::Browser) => "__Host-kw_browser",
+            (true, Jar::Known) => "__Host-kw_known",
             (false, Jar::Session) => "kw_session",
             (false, Jar::Browser) => "kw_browser",
+            (false, Jar::Known) => "kw_known",
         }
     }
 
@@ -45,12 +50,13 @@ impl Cookies {
         request.cookie(self.name(jar)).map(|c| Secret::new(c.value().to_owned()))
     }
 
-    /// A cookie to set: for the browser's session where `Jar::Session`, for a year where `Jar::Browser`.
+    /// A cookie to set: `Jar::Session` for as long as the browser runs, the others for a year.
     #[must_use]
     pub fn set(self, jar: Jar, value: &Secret<String>) -> Cookie<'static> {
         let mut cookie = self.bare(jar, value.expose().clone());
-        if jar == Jar::Browser {
-            cookie.set_max_age(Duration::days(365));
+        match jar {
+            Jar::Session => {}
+            Jar::Browser | Jar::Known => cookie.set_max_age(Duration::days(365)),
         }
         cookie
     }
@@ -82,5 +88,7 @@ mod tests {
         let issuer = Issuer::parse("https://id.example").unwrap();
         let text = Cookies::of(&issuer).set(Jar::Session, &Secret::new("x".to_owned())).to_string();
         assert_eq!(text, "__Host-kw_session=x; HttpOnly; SameSite=Lax; Secure; Path=/");
+        let text = Cookies::of(&issuer).set(Jar::Known, &Secret::new("x".to_owned())).to_string();
+        assert_eq!(text, "__Host-kw_known=x; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=31536000");
     }
 }
