@@ -1,10 +1,12 @@
 //! Keywright.
 pub mod account;
+pub mod app;
 pub mod audit;
 pub mod base;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod flow;
 pub mod demo;
 pub mod hashing;
 pub mod http;

@@ -3,3 +3,5 @@
 mod kek;
 pub mod observe;
 pub mod open;
+pub mod reload;
+pub mod serve;

@@ -1,6 +1,7 @@
 //! A person answers the consent page (OpenID Connect Core §3.1.2.4), and later takes it back.
 
 use super::{
+    end,
     interaction::Interaction,
     visit::Here,
     world::{World, note, only_fault},
@@ -9,7 +10,7 @@ use crate::{
     audit::{Actor, Event, GrantEnd, Origin},
     base::{
         fault::{Fault, Stop},
-        id::ClientId,
+        id::{ClientId, GrantId},
     },
     store::{Tx, grants::By},
 };
@@ -41,14 +42,15 @@ pub async fn give(world: &Arc<World>, interaction: &Interaction, here: &Here, or
 /// A fault of the store.
 pub async fn withdraw(world: &Arc<World>, client: ClientId, here: &Here, origin: &Origin) -> Result<(), Fault> {
     let (user, origin) = (here.user.id.clone(), origin.clone());
-    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
+    let write = move |tx: &mut Tx<'_>| -> Result<Vec<GrantId>, Stop<Infallible>> {
         let by = Actor::User(user.clone());
         tx.consents().withdraw(&user, &client)?;
         let event =
             Event::ConsentWithdrawn { consent: None, user: user.clone(), client: client.clone(), by: by.clone() };
         note(tx, &origin, event)?;
-        super::end::grants(tx, By::UserClient(&user, &client), GrantEnd::ConsentWithdrawn, &by, &origin)?;
-        Ok(())
+        Ok(end::grants(tx, By::UserClient(&user, &client), GrantEnd::ConsentWithdrawn, &by, &origin)?)
     };
-    world.store.write("withdraw_consent", write).await.map_err(only_fault)
+    let ended = world.store.write("withdraw_consent", write).await.map_err(only_fault)?;
+    end::heard(world, &ended);
+    Ok(())
 }

@@ -2,23 +2,31 @@
 //! disabled person or client. Refresh tokens stop at once here, and access tokens on every node
 //! as soon as it has heard (within a second).
 
-use super::world::note;
+use super::world::{LONGEST_TOKEN, World, note};
 use crate::{
     audit::{Actor, Event, GrantEnd, Origin},
-    base::fault::Fault,
+    base::{fault::Fault, id::GrantId},
     store::{Tx, grants::By},
 };
 
-/// Ends every live grant of these, each with its event.
+/// Ends every live grant of these, each with its event; says which.
 ///
 /// # Errors
 /// A fault of the store, which rolls everything back.
-pub fn grants(tx: &mut Tx<'_>, of: By<'_>, why: GrantEnd, by: &Actor, origin: &Origin) -> Result<usize, Fault> {
+pub fn grants(tx: &mut Tx<'_>, of: By<'_>, why: GrantEnd, by: &Actor, origin: &Origin) -> Result<Vec<GrantId>, Fault> {
     let ended = tx.grants().revoke_where(of, why)?;
     for grant in &ended {
         let event =
             Event::GrantRevoked { grant: grant.clone(), client: None, user: None, why, by: by.clone() };
         note(tx, origin, event)?;
     }
-    Ok(ended.len())
+    Ok(ended)
+}
+
+/// Lets this node know at once, after the commit, what every other will hear of.
+pub fn heard(world: &World, ended: &[GrantId]) {
+    let until = world.now() + LONGEST_TOKEN;
+    for grant in ended {
+        world.revocations.grant(grant.clone(), until);
+    }
 }

@@ -5,6 +5,7 @@
 //! many at once cannot slip through together.
 
 use super::{
+    end, log_out,
     visit::{self, Here, Visit},
     world::{World, note, only_fault},
 };
@@ -18,10 +19,10 @@ use crate::{
     audit::{Attempted, Event, Origin, SignInFailure, SignOutKind},
     base::{
         credential::{self, Kind},
-        digest::{base64url, hmac},
+        digest::{TokenHash, base64url, hmac},
         fault::{Fault, Stop},
-        id::SessionId,
-        moment::Span,
+        id::{GrantId, SessionId},
+        moment::{Moment, Span},
         secret::{Secret, same},
     },
     cluster::{give_back_all, take_all},
@@ -77,10 +78,9 @@ pub async fn run(
 ) -> Result<SignedIn, Stop<Denied>> {
     let budgets = charge(world, &form, visit, origin)?;
     let found = look_up(world, &form.username).await?;
-    let (user, stored) = match found {
-        Some(Credentials { user, password: Some(hash), .. }) => (Some(user), Some(hash)),
-        Some(Credentials { user, password: None, .. }) => (Some(user), None),
-        None => (None, None),
+    let (user, stored, set_at) = match found {
+        Some(Credentials { user, password, password_changed_at }) => (Some(user), password, password_changed_at),
+        None => (None, None, None),
     };
     let attempted = Attempted::new(&form.username);
     let refuse = |why, user: Option<&User>| {
@@ -107,13 +107,14 @@ pub async fn run(
     give_back(world, &budgets);
     let known = remember(world, visit, form.known.as_ref(), user.username.as_str());
     let rehash = outcome.rehash.map(|new| (stored, new));
-    let signed = open(world, Opening { user, rehash, agent: form.agent }, visit, origin).await?;
+    let signed = open(world, Opening { user, set_at, rehash, agent: form.agent }, visit, origin).await?;
     let Some((cookie, here)) = signed else { return Err(Stop::Refusal(Denied::Credentials)) };
     world.metrics.sign_ins.one("ok");
     Ok(SignedIn { cookie, known, here })
 }
 
-fn busy(world: &World, stop: Stop<crate::hashing::Busy>) -> Stop<Denied> {
+/// What a full queue of hashes means to the person.
+pub(super) fn busy(world: &World, stop: Stop<crate::hashing::Busy>) -> Stop<Denied> {
     world.metrics.sign_ins.one("busy");
     stop.map(|busy| Denied::Busy(busy.retry_after))
 }
@@ -122,7 +123,11 @@ fn rules(budgets: &[Budget]) -> Vec<(&str, Rule)> {
     budgets.iter().map(|b| (b.key.as_str(), Rule::every(b.allowance.every, b.allowance.burst))).collect()
 }
 
-fn charge(world: &World, form: &Form, visit: &Visit, origin: &Origin) -> Result<Vec<Budget>, Stop<Denied>> {
+/// Charges an attempt to its budgets, before the password is looked at.
+///
+/// # Errors
+/// [`Denied::Throttled`].
+pub(super) fn charge(world: &World, form: &Form, visit: &Visit, origin: &Origin) -> Result<Vec<Budget>, Stop<Denied>> {
     let browser = if remembers(world, visit, form.known.as_ref(), &form.username) {
         throttle::Browser::Known(visit.browser.cookie().expose())
     } else {
@@ -149,7 +154,8 @@ fn charge(world: &World, form: &Form, visit: &Visit, origin: &Origin) -> Result<
     }
 }
 
-fn give_back(world: &World, budgets: &[Budget]) {
+/// Gives the charge of an attempt back that was right.
+pub(super) fn give_back(world: &World, budgets: &[Budget]) {
     give_back_all(&*world.counters, &rules(budgets), world.now());
 }
 
@@ -163,12 +169,16 @@ async fn look_up(world: &Arc<World>, username: &str) -> Result<Option<Credential
 /// A session to open.
 struct Opening {
     user: User,
+    /// When the password that was proven was set.
+    set_at: Option<Moment>,
     rehash: Option<(PasswordHash, PasswordHash)>,
     agent: Option<String>,
 }
 
-/// Opens the session. The one that this browser had before is ended: a session is never carried
-/// over a sign-in (ASVS 7.2.4). `None` where the person was disabled in the meantime.
+/// Opens the session, with a cookie of its own: one from before a sign-in is worth nothing after
+/// it (ASVS 7.2.4). Where the same person was signed in already, their session goes on under the
+/// new cookie, and with it what they granted in it; another person's is ended. `None` where the
+/// person was disabled or got another password in the meantime.
 async fn open(
     world: &Arc<World>,
     opening: Opening,
@@ -178,15 +188,16 @@ async fn open(
     let cookie = credential::mint(Kind::Session, &*world.dice)?;
     let hash = world.secrets.pepper.hash(cookie.expose());
     let before = visit::session(world, visit).await?;
-    let policy = world.policy.load().sessions.clone();
+    let lifetime = world.policy.load().sessions.absolute;
     let origin = origin.clone();
-    let write = move |tx: &mut Tx<'_>| -> Result<Option<Here>, Stop<Infallible>> {
-        let Some(user) = tx.users().find(&opening.user.id)?.filter(User::enabled) else { return Ok(None) };
+    let write = move |tx: &mut Tx<'_>| -> Result<Option<Opened>, Stop<Infallible>> {
+        let Some(now) = tx.users().credentials(&opening.user.id)? else { return Ok(None) };
+        let user = now.user;
+        if !user.enabled() || now.password_changed_at != opening.set_at {
+            return Ok(None);
+        }
         if let Some((old, new)) = &opening.rehash {
             tx.users().rehash_password(&user.id, old, new)?;
-        }
-        if let Some(before) = &before {
-            replace(tx, before, &user, &origin)?;
         }
         let session = Session {
             id: SessionId::mint(tx.now(), tx.dice())?,
@@ -198,35 +209,45 @@ async fn open(
             address: origin.address,
             ended_at: None,
         };
-        tx.sessions().insert(&session, &hash, tx_end(tx, &policy))?;
+        let opened = place(tx, session, before.as_ref(), (&hash, lifetime), &origin)?;
         let event =
-            Event::SignedIn { user: user.id.clone(), session: session.id.clone(), amr: vec![Amr::Pwd.as_str()] };
+            Event::SignedIn { user: user.id.clone(), session: opened.0.id.clone(), amr: vec![Amr::Pwd.as_str()] };
         note(tx, &origin, event)?;
-        Ok(Some(Here { session, user }))
+        Ok(Some((Here { session: opened.0, user }, opened.1)))
     };
-    let here = world.store.write("sign_in", write).await.map_err(only_fault)?;
-    Ok(here.map(|here| (cookie, here)))
+    let opened = world.store.write("sign_in", write).await.map_err(only_fault)?;
+    Ok(opened.map(|(here, ended)| {
+        end::heard(world, &ended);
+        (cookie, here)
+    }))
 }
 
-fn tx_end(tx: &Tx<'_>, policy: &crate::account::session::SessionPolicy) -> crate::base::moment::Moment {
-    tx.now() + policy.absolute
-}
+/// Who is here now, and the grants that have ended with another person's session.
+type Opened = (Here, Vec<GrantId>);
 
-/// Ends the session that a browser had before. Another person's grants that hang from it end with
-/// it; the same person's go on, as they have not left.
-fn replace(tx: &mut Tx<'_>, before: &Here, now: &User, origin: &Origin) -> Result<(), Fault> {
-    if before.user.id == now.id {
-        tx.grants().move_session(&before.session.id)?;
+/// Writes the session down: over the one that the same person had in this browser, or as a new one.
+fn place(
+    tx: &mut Tx<'_>,
+    session: Session,
+    before: Option<&Here>,
+    (hash, lifetime): (&TokenHash, Span),
+    origin: &Origin,
+) -> Result<(Session, Vec<GrantId>), Fault> {
+    let until = tx.now() + lifetime;
+    let mut ended = Vec::new();
+    if let Some(before) = before {
+        if before.user.id == session.user {
+            let again = Session { id: before.session.id.clone(), ..session.clone() };
+            if tx.sessions().authenticated_again(&again, hash, until)? {
+                return Ok((again, ended));
+            }
+        } else {
+            let gone = log_out::one(tx, &before.user.id, &before.session.id, SignOutKind::Replaced, origin)?;
+            ended = gone.unwrap_or_default();
+        }
     }
-    if tx.sessions().end(&before.session.id)? {
-        let event = Event::SignedOut {
-            session: before.session.id.clone(),
-            user: before.user.id.clone(),
-            how: SignOutKind::Replaced,
-        };
-        note(tx, origin, event)?;
-    }
-    Ok(())
+    tx.sessions().insert(&session, hash, until)?;
+    Ok((session, ended))
 }
 
 /// How many people a browser remembers.
