@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod config;
 pub mod flow;
 pub mod demo;
+pub mod flow;
 pub mod hashing;
 pub mod http;
 pub mod jose;

@@ -169,6 +169,8 @@ events! {
     LogoutDeliveryFailed "logout.failed" { client: ClientId, user: Option<UserId>, attempts: u32, why: &'static str }
     /// Events were lost: the queue of those written in batches was full or the store was away.
     AuditLost "audit.lost" { count: u64 }
+    /// A node ended without writing its last events: what it wrote in batches since then may be missing.
+    AuditGap "audit.gap" { of: String, since: String }
 }
 
 impl Event {

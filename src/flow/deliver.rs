@@ -4,7 +4,7 @@
 use super::{
     clients,
     journal::own_work,
-    pace::Ending,
+    pace::{Ending, goes_on, has_ended},
     rotate_keys,
     world::{World, note, only_fault},
 };
@@ -19,7 +19,7 @@ use crate::{
     },
     jose::Typ,
     oauth::client::BackchannelLogout,
-    oidc::logout::LogoutToken,
+    oidc::logout_token::LogoutToken,
     store::{Tx, outbox::Message},
 };
 use std::{convert::Infallible, sync::Arc};
@@ -69,7 +69,7 @@ pub fn enqueue(tx: &mut Tx<'_>, user: &UserId, session: &SessionId) -> Result<()
 /// Delivers what is due until the server ends; what is under way then is finished.
 pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
-    while ending.not_within(EVERY).await {
+    while goes_on(&mut ending, EVERY).await {
         match round(&world, &ending).await {
             Ok(()) => away = false,
             Err(fault) if away => tracing::debug!(error = %fault, "the outbox can still not be read"),
@@ -84,7 +84,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
 /// Delivers everything that is due now.
 async fn round(world: &Arc<World>, ending: &Ending) -> Result<(), Fault> {
     let any = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().any_due()?);
-    while !ending.has_come() && world.store.read("look_into_outbox", any).await.map_err(only_fault)? {
+    while !has_ended(ending) && world.store.read("look_into_outbox", any).await.map_err(only_fault)? {
         let claim = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().claim_due(AT_ONCE, LEASE)?);
         let mut under_way = JoinSet::new();
         for message in world.store.write("claim_messages", claim).await.map_err(only_fault)? {
@@ -134,7 +134,7 @@ async fn attempt(world: &Arc<World>, payload: &Payload) -> Result<Attempt, Fault
     let alg = listed.client().id_token_alg;
     rotate_keys::ensure(world, alg).await?;
     let issuer = world.policy.load().tokens.issuer.clone();
-    let claims = LogoutToken::new(&issuer, &payload.client, &payload.sub, &payload.sid, world.now(), &*world.dice)?;
+    let claims = LogoutToken::of(&issuer, &payload.client, (&payload.sub, &payload.sid), world.now(), &*world.dice)?;
     let keyring = world.keyring.load();
     let key = keyring.signer(alg).ok_or_else(|| Fault::bare(format!("there is no signing key for {alg}")))?;
     let token = Secret::new(key.sign(Typ::LogoutToken, &claims)?);

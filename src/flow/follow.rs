@@ -2,7 +2,7 @@
 //! second, and until then nothing is vouched for that depends on it.
 
 use super::{
-    pace::Ending,
+    pace::{Ending, goes_on},
     rotate_keys,
     world::{World, only_fault},
 };
@@ -34,23 +34,8 @@ struct Place {
     keys_changed: bool,
 }
 
-/// Learns all that still matters of the past. A server begins with it, before it answers anything.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn start(world: &World) -> Result<(), Fault> {
-    let mut place = world.follower.0.lock().await;
-    let now = world.now();
-    let live = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.feed().live()?);
-    let rows = world.store.read("read_change_feed", live).await.map_err(only_fault)?;
-    let fresh = place.reader.take(rows, now);
-    settle(world, &mut place, fresh).await?;
-    world.revocations.looked(now);
-    Ok(())
-}
-
-/// Reads the feed once, now: for whoever has just changed something and wants this node to act on
-/// it before they answer.
+/// Reads the feed once, now: at the start all that still matters of the past, and later for
+/// whoever has just changed something and wants this node to act on it before they answer.
 ///
 /// # Errors
 /// A fault of the store.
@@ -59,8 +44,10 @@ pub async fn now(world: &World) -> Result<(), Fault> {
     // Before the read: what commits while it runs may be missing from it.
     let now = world.now();
     let floor = place.reader.floor();
-    let since = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.feed().since(floor)?);
-    let rows = world.store.read("read_change_feed", since).await.map_err(only_fault)?;
+    let read = move |tx: &mut Tx<'_>| -> Result<Vec<FeedRow>, Stop<Infallible>> {
+        Ok(if floor == 0 { tx.feed().live()? } else { tx.feed().since(floor)? })
+    };
+    let rows = world.store.read("read_change_feed", read).await.map_err(only_fault)?;
     let fresh = place.reader.take(rows, now);
     settle(world, &mut place, fresh).await?;
     world.revocations.looked(now);
@@ -71,7 +58,7 @@ pub async fn now(world: &World) -> Result<(), Fault> {
 /// is over; meanwhile the age of the last look speaks for itself.
 pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
-    while ending.not_within(EVERY).await {
+    while goes_on(&mut ending, EVERY).await {
         match now(&world).await {
             Ok(()) if away => {
                 away = false;

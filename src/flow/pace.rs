@@ -3,68 +3,47 @@
 use crate::base::moment::Span;
 use tokio::{sync::watch, time::timeout};
 
-/// Tells all work in the background to end.
-#[derive(Debug)]
-pub struct End(watch::Sender<bool>);
+/// Hears of the end: it has come when the value is true, or when nobody is left who could say so.
+pub type Ending = watch::Receiver<bool>;
 
-/// Hears of the end.
-#[derive(Clone, Debug)]
-pub struct Ending(watch::Receiver<bool>);
-
-impl End {
-    /// An end that has not come, and who hears of it.
-    #[must_use]
-    pub fn new() -> (Self, Ending) {
-        let (tell, hear) = watch::channel(false);
-        (Self(tell), Ending(hear))
-    }
-
-    /// Now.
-    pub fn come(&self) {
-        self.0.send_replace(true);
-    }
+/// Waits for this long; false, at once, when the end has come.
+pub async fn goes_on(ending: &mut Ending, wait: Span) -> bool {
+    timeout(wait.to_std(), ending.wait_for(|come| *come)).await.is_err()
 }
 
-impl Ending {
-    /// Waits for this long; false, at once, when the end has come.
-    pub async fn not_within(&mut self, span: Span) -> bool {
-        let come = self.0.wait_for(|come| *come);
-        // An error says that nobody is left who could tell, which is an end too.
-        timeout(span.to_std(), come).await.is_err()
-    }
-
-    /// Whether it has come.
-    #[must_use]
-    pub fn has_come(&self) -> bool {
-        *self.0.borrow() || self.0.has_changed().is_err()
-    }
+/// Whether the end has come.
+#[must_use]
+pub fn has_ended(ending: &Ending) -> bool {
+    *ending.borrow() || ending.has_changed().is_err()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn run(future: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future);
+    }
+
     #[test]
     fn the_end_is_heard_at_once_and_by_those_who_ask_later() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let (end, mut ending) = End::new();
-            assert!(ending.not_within(Span::millis(1)).await);
-            assert!(!ending.has_come());
-            end.come();
-            assert!(!ending.not_within(Span::hours(1)).await);
-            assert!(ending.clone().has_come());
+        run(async {
+            let (end, mut ending) = watch::channel(false);
+            assert!(goes_on(&mut ending, Span::millis(1)).await);
+            assert!(!has_ended(&ending));
+            end.send_replace(true);
+            assert!(!goes_on(&mut ending, Span::hours(1)).await);
+            assert!(has_ended(&ending));
         });
     }
 
     #[test]
-    fn who_drops_the_end_ends_too() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let (end, mut ending) = End::new();
+    fn where_nobody_can_tell_of_the_end_it_has_come() {
+        run(async {
+            let (end, mut ending) = watch::channel(false);
             drop(end);
-            assert!(!ending.not_within(Span::hours(1)).await);
-            assert!(ending.has_come());
+            assert!(!goes_on(&mut ending, Span::hours(1)).await);
+            assert!(has_ended(&ending));
         });
     }
 }

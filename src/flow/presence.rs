@@ -59,7 +59,8 @@ enum Beginning {
 async fn say(world: &World, beginning: Beginning) -> Result<(), Fault> {
     let node = world.node.clone();
     let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
-        for (name, value) in tx.meta().starting_with(PREFIX)? {
+        let said: Vec<(String, Vec<u8>)> = tx.meta().starting_with(PREFIX)?;
+        for (name, value) in said {
             let of = name.strip_prefix(PREFIX).unwrap_or_default();
             let said = read(&value);
             // An own word from before this beginning was never taken back.

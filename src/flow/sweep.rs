@@ -2,8 +2,9 @@
 //! what has expired, keeps the signing keys, and measures.
 
 use super::{
-    pace::Ending,
     journal::{BATCH, own_work},
+    pace::{Ending, goes_on},
+    presence,
     rotate_keys,
     world::{World, only_fault},
 };
@@ -28,8 +29,8 @@ const SELDOM: Span = Span::minutes(1);
 pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
     let mut seldom = world.now();
-    told(&mut away, super::presence::begin(&world).await, "this node cannot say that it is running");
-    while ending.not_within(EVERY).await {
+    told(&mut away, presence::begin(&world).await, "this node cannot say that it is running");
+    while goes_on(&mut ending, EVERY).await {
         told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
         measure(&world);
         if world.now() >= seldom {
@@ -42,7 +43,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
         tracing::error!(error = %fault, audit.pending = pending, "audit events could not be written before the end");
         return;
     }
-    if let Err(fault) = super::presence::end(&world).await {
+    if let Err(fault) = presence::end(&world).await {
         tracing::warn!(error = %fault, "this node could not say that it ended well");
     }
 }
@@ -107,7 +108,7 @@ async fn minutely(world: &World) {
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
     warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
     warned("signing keys could not be kept", rotate_keys::run(world, Rotation::OnSchedule, Actor::System).await.map(drop));
-    warned("this node cannot say that it is running", super::presence::go_on(world).await);
+    warned("this node cannot say that it is running", presence::go_on(world).await);
 }
 
 fn warned(what: &'static str, outcome: Result<(), Fault>) {

@@ -1,7 +1,7 @@
 //! The world that the flows act in: everything with state or with an outside, built once by
 //! `app` and handed down. Nothing here is a process global, so one process can hold several.
 
-use super::{challenges::Challenges, clients::Directory, journal::Journal, revocations::Revocations};
+use super::{challenges::Challenges, clients::Directory, follow::Follower, journal::Journal, revocations::Revocations};
 use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
     audit::{Event, Origin},
@@ -124,6 +124,8 @@ pub struct World {
     pub clients: Directory,
     /// What has been revoked.
     pub revocations: Revocations,
+    /// Where this node stands in the change feed.
+    pub follower: Follower,
     /// PKCE challenges of late.
     pub challenges: Challenges,
     /// Signing keys.
@@ -210,7 +212,7 @@ pub fn only_fault(stop: Stop<std::convert::Infallible>) -> Fault {
 /// # Errors
 /// A fault where the settings contradict one another; `config` has refused those before.
 pub fn key_policy(policy: &Policy, algs: impl IntoIterator<Item = crate::jose::Alg>) -> Result<keyring::Policy, Fault> {
-    let longest = policy.tokens.access_token_lifetime.max(policy.tokens.id_token_lifetime);
+    let longest = LONGEST_TOKEN.max(policy.tokens.id_token_lifetime);
     let keys = &policy.keys;
     keyring::Policy::new(algs, keys.rotation_period, keys.publish_before_use, longest, keys.jwks_max_age)
         .map_err(|e| Fault::new("reading the policy of signing keys", e.to_string()))

@@ -247,6 +247,27 @@ impl Clients<'_, '_> {
         Ok(())
     }
 
+    /// Whether some client has this secret, live or ended.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn is_secret(&mut self, hash: &TokenHash) -> Result<bool, Fault> {
+        sql!(self.tx, "finding a row of client_secrets", "a hash", |c| {
+            let known = client_secrets::table.find(hash.as_bytes().as_slice());
+            diesel::select(diesel::dsl::exists(known)).get_result(c)
+        })
+    }
+
+    /// Forgets every secret of a client, live or ended.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn drop_secrets(&mut self, id: &ClientId) -> Result<usize, Fault> {
+        sql!(self.tx, "deleting rows of client_secrets", id, |c| {
+            diesel::delete(client_secrets::table.filter(client_secrets::client_id.eq(id.as_str()))).execute(c)
+        })
+    }
+
     /// Lets every secret end at `at` that would have ended later or never; says how many.
     ///
     /// # Errors

@@ -223,6 +223,22 @@ impl Grants<'_, '_> {
         found.map(GrantRecord::into_row).transpose()
     }
 
+    /// The clients that were granted anything in this session, whether that has ended or not.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn clients_of_session(&mut self, session: &SessionId) -> Result<Vec<ClientId>, Fault> {
+        let ids: Vec<String> = sql!(self.tx, "listing rows of grants of a session", session, |c| {
+            grants::table
+                .filter(grants::session_id.eq(session.as_str()))
+                .select(grants::client_id)
+                .distinct()
+                .order(grants::client_id)
+                .load(c)
+        })?;
+        ids.iter().map(|id| ClientId::parse(id).ok_or_else(|| illegal("grants", id, "client_id"))).collect()
+    }
+
     /// Rotates a refresh token and records it, as one statement: the row as it is afterwards, or
     /// `None`, and nothing changed, unless the presented token is the current one of a live grant
     /// to this client by a person who is not disabled (RFC 6749 §6, RFC 9700 §4.14.2).

@@ -51,4 +51,28 @@ impl Meta<'_, '_> {
         let found = self.get(name)?;
         found.ok_or_else(|| Fault::bare(format!("a row of meta, key {name}, that vanished")))
     }
+
+    /// The values whose names begin so, by name.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn starting_with(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+        sql!(self.tx, "listing rows of meta", prefix, |c| {
+            // Names are ASCII: all that begin so lie before the prefix with the last ASCII character.
+            meta::table
+                .filter(meta::name.ge(prefix))
+                .filter(meta::name.lt(format!("{prefix}\u{7f}")))
+                .order(meta::name)
+                .load(c)
+        })
+    }
+
+    /// Forgets the value of this name.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn remove(&mut self, name: &str) -> Result<(), Fault> {
+        sql!(self.tx, "deleting a row of meta", name, |c| diesel::delete(meta::table.find(name)).execute(c))?;
+        Ok(())
+    }
 }

@@ -71,6 +71,22 @@ impl Outbox<'_, '_> {
         Ok(id)
     }
 
+    /// Whether any message is due: cheaper than to claim none.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn any_due(&mut self) -> Result<bool, Fault> {
+        let now = At(self.tx.now());
+        sql!(self.tx, "looking into outbox", "due", |c| {
+            let due = outbox::table
+                .filter(outbox::done_at.is_null())
+                .filter(outbox::dead_at.is_null())
+                .filter(outbox::due_at.le(now))
+                .filter(outbox::locked_until.is_null().or(outbox::locked_until.le(now)));
+            diesel::select(diesel::dsl::exists(due)).get_result(c)
+        })
+    }
+
     /// Takes at most `n` messages that are due. They are not given to anybody else for the length
     /// of the lease; one that is neither done nor put off by then is due again.
     ///
