@@ -13,6 +13,7 @@ pub mod declared_clients;
 pub mod deliver;
 pub mod end;
 pub mod follow;
+pub mod end_session;
 pub mod interaction;
 pub mod introspect;
 pub mod journal;

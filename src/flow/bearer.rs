@@ -1,0 +1,79 @@
+//! The check of an access token at our own endpoints: one for all of them, so that none can
+//! forget a part of it (RFC 6750, RFC 9068 §4).
+
+use super::world::World;
+use crate::{
+    base::{
+        fault::{Fault, Stop},
+        id::GrantId,
+        scope::Scope,
+    },
+    jose::{self, Profile},
+    oauth::{
+        bearer::{Challenge, token_of},
+        code::ErrorCode::InvalidToken,
+        params::Params,
+        refusal::Refusal,
+    },
+    oidc::subject::Subject,
+};
+
+/// What a good access token says.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// For whom it acts.
+    pub subject: Subject,
+    /// The grant that it hangs from; none where a client acts for itself.
+    pub grant: Option<GrantId>,
+    /// What it allows.
+    pub scope: Scope,
+}
+
+/// Where an access token may be in a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The `Authorization` field.
+    pub authorization: Option<&'a str>,
+    /// The query, where it must not be.
+    pub query: &'a Params,
+    /// The form in the body, where there is one.
+    pub body: Option<&'a Params>,
+}
+
+/// Finds the access token of a request and proves it: ours, for this issuer itself, not expired,
+/// not revoked, and bound to nothing that was not shown.
+///
+/// # Errors
+/// The [`Challenge`] to answer with; a fault that passes where this node has not heard of
+/// revocations for too long to say that a token is good.
+pub fn check(world: &World, places: Places<'_>) -> Result<Bearer, Stop<Challenge>> {
+    let policy = world.policy.load();
+    let issuer = &policy.tokens.issuer;
+    let token = token_of(places.authorization, places.query, places.body)
+        .map_err(|none| Stop::Refusal(none.challenge(issuer)))?;
+    if !world.revocations.is_fresh(world.now()) {
+        return Err(Fault::bare("no word of revocations from the database for too long").passing().into());
+    }
+    let audience = jose::Audience::OneOf(vec![issuer.as_str().to_owned()]);
+    let verified = jose::verify(&Profile::access_token(issuer, audience), world.keyring.load().keys(), token, world.now())
+        .map_err(|bad| bad_token(world, bad.because()))?;
+    if verified.claims().contains_key("cnf") {
+        // A token that is bound to a key proves nothing by itself.
+        return Err(bad_token(world, "the access token is bound to a key that was not shown"));
+    }
+    let grant = verified.str("grant_id").and_then(GrantId::parse);
+    if world.revocations.includes(verified.str("jti").unwrap_or_default(), grant.as_ref()) {
+        return Err(bad_token(world, "the access token has been revoked"));
+    }
+    let subject = Subject::of(verified.str("sub").unwrap_or_default(), verified.str("client_id").unwrap_or_default())
+        .map_err(|refusal| Stop::Refusal(Challenge::of(issuer, refusal)))?;
+    let scope = Scope::parse(verified.str("scope").unwrap_or_default())
+        .map_err(|_| bad_token(world, "the claim `scope` of the token is malformed"))?;
+    Ok(Bearer { subject, grant, scope })
+}
+
+/// The challenge for a token that is not good.
+pub(super) fn bad_token(world: &World, because: &'static str) -> Stop<Challenge> {
+    let policy = world.policy.load();
+    Stop::Refusal(Challenge::of(&policy.tokens.issuer, Refusal::new(InvalidToken, because)))
+}
