@@ -6,7 +6,6 @@ pub mod base;
 pub mod cli;
 pub mod cluster;
 pub mod config;
-pub mod flow;
 pub mod demo;
 pub mod flow;
 pub mod hashing;

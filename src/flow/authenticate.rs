@@ -9,6 +9,7 @@ use crate::{
     base::{
         digest::sha256,
         fault::{Fault, Stop},
+        id::ClientId,
     },
     jose::KeySet,
     oauth::{
@@ -69,7 +70,7 @@ async fn judge(
     let known = Known { secrets: secrets.as_ref().map_or(&[], Listed::secrets), keys: fetched.as_deref() };
     match prove(presented, listed, known, means) {
         Ok(Proof::Done(proven)) => Ok(Ok(proven)),
-        Ok(Proof::OnceOnly(unused)) => first_use(world, unused).await,
+        Ok(Proof::OnceOnly(unused)) => first_use(world, presented.client_id(), unused).await,
         Err(denied) => Ok(Err(denied)),
     }
 }
@@ -79,7 +80,7 @@ async fn keys(world: &World, presented: &Presented, listed: &Listed) -> Option<A
     let Presented::Assertion { jwt, .. } = presented else { return None };
     match &listed.client().keys {
         ClientKeys::None => None,
-        ClientKeys::Registered(keys) => Some(Arc::clone(keys)),
+        ClientKeys::Registered(keys) => Some(Arc::clone(keys.keys())),
         ClientKeys::Fetched(uri) => {
             let kid = crate::jose::peek_kid(jwt.expose());
             match world.outbound.fetch_jwks(uri, kid.as_deref(), world.now()).await {
@@ -94,8 +95,12 @@ async fn keys(world: &World, presented: &Presented, listed: &Listed) -> Option<A
 }
 
 /// An assertion is good once, on all nodes together: its `jti` is a unique key in the store.
-async fn first_use(world: &Arc<World>, unused: Unused<Listed>) -> Result<Result<Proven<Listed>, Denied>, Fault> {
-    let scope = format!("assertion {}", unused.client().id);
+async fn first_use(
+    world: &Arc<World>,
+    client: &ClientId,
+    unused: Unused<Listed>,
+) -> Result<Result<Proven<Listed>, Denied>, Fault> {
+    let scope = format!("assertion {client}");
     let (hash, until) = (sha256(unused.jti().as_bytes()), unused.until());
     let write = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.replay().first_use(&scope, &hash, until)?);
     let first = world.store.write("assertion_first_use", write).await.map_err(only_fault)?;

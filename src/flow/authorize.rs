@@ -126,7 +126,7 @@ fn with_hint(world: &World, params: &Params, client: &Client, asked: Asked) -> R
 /// `invalid_request` for anything else.
 pub fn hinted(world: &World, hint: &str, client: Option<&Client>) -> Result<UserId, Refusal> {
     let policy = world.policy.load();
-    let audience = client.map_or(jose::Audience::Any, |c| jose::Audience::Exactly(c.id.as_str().to_owned()));
+    let audience = client.map_or(jose::Audience::Judged, |c| jose::Audience::OneOf(vec![c.id.as_str().to_owned()]));
     let profile = Profile::id_token_hint(&policy.tokens.issuer, audience);
     let keyring = world.keyring.load();
     let told = |because| Refusal::new(crate::oauth::code::ErrorCode::InvalidRequest, because);

@@ -120,8 +120,9 @@ pub async fn find(world: &World, id: &ClientId) -> Result<Option<Listed>, Fault>
 /// # Errors
 /// A fault where the row holds what registration would refuse.
 pub fn read(row: &ClientRow) -> Result<Listed, Fault> {
-    let client = register::parse_client(&row.metadata)
+    let client = register::read_stored(row.id.clone(), &row.metadata)
         .map_err(|e| Fault::new(format!("reading the client {}", row.id), e.to_string()))?;
-    Ok(Listed(Arc::new(Registered { client, secrets: row.secrets.clone() })))
+    let secrets = row.secrets.iter().map(|s| StoredSecret { hash: s.hash, pepper: s.pepper, expires_at: s.expires_at });
+    Ok(Listed(Arc::new(Registered { client, secrets: secrets.collect() })))
 }
 

@@ -23,9 +23,9 @@ use std::{convert::Infallible, sync::Arc};
 pub async fn give(world: &Arc<World>, interaction: &Interaction, here: &Here, origin: &Origin) -> Result<(), Fault> {
     let (asked, user, origin) = (interaction.asked.clone(), here.user.id.clone(), origin.clone());
     let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
-        let consent = tx.consents().give(&user, &asked.client, &asked.scope, &asked.resources)?;
+        let consent = tx.consents().give(&user, &asked.client, &asked.to_consent(), &asked.resources)?;
         let event = Event::ConsentGiven {
-            consent: Some(consent),
+            consent: Some(consent.id),
             user: user.clone(),
             client: asked.client.clone(),
             scope: asked.scope.clone(),

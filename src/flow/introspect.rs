@@ -20,7 +20,7 @@ use crate::{
     oauth::{engine::Ended, introspect as rule, params::Params, proof::Proven},
     store::{Tx, grants::GrantRow},
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::{convert::Infallible, sync::Arc};
 
 /// Tells what a token is.
@@ -42,10 +42,10 @@ pub async fn run(
         Some(token) => refresh(world, &proven, token).await?,
         None => access(world, &proven, token)?,
     };
-    Ok(told.map_or_else(|| json!({ "active": false }), Value::Object))
+    Ok(told.unwrap_or_else(rule::inactive))
 }
 
-fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<Option<Map<String, Value>>, Fault> {
+fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<Option<Value>, Fault> {
     if !world.revocations.is_fresh(world.now()) {
         return Err(Fault::bare("no word of revocations from the database for too long").passing());
     }
@@ -57,14 +57,14 @@ fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<Option<
     if world.revocations.includes(verified.str("jti").unwrap_or_default(), grant.as_ref()) {
         return Ok(None);
     }
-    Ok(rule::access_token(&verified, proven))
+    Ok(Some(rule::access_token(proven.client(), &verified)))
 }
 
 async fn refresh(
     world: &Arc<World>,
     proven: &Proven<Listed>,
     token: RefreshToken,
-) -> Result<Option<Map<String, Value>>, Fault> {
+) -> Result<Option<Value>, Fault> {
     let id = token.grant.clone();
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.grants().find(&id)?);
     let found = world.store.read("find_grant", read).await.map_err(only_fault)?;
@@ -76,5 +76,5 @@ async fn refresh(
     };
     let Some(row) = found.filter(live) else { return Ok(None) };
     let ends = row.refresh.as_ref().map_or(row.grant.expires_at, |l| l.idle_expires_at.min(row.grant.expires_at));
-    Ok(rule::refresh_token(&row.grant, ends, &world.policy.load().tokens.issuer, proven.client()))
+    Ok(Some(rule::refresh_token(proven.client(), &row.grant, ends, &world.policy.load().tokens.issuer)))
 }

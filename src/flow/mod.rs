@@ -3,17 +3,18 @@
 //! Where to start reading: [`world`] (what they act in), [`authorize`] (the browser's way),
 //! [`token`] (the client's way), [`end`] (how anything that was granted ends).
 
+pub mod account;
 pub mod authenticate;
 pub mod authorize;
-pub mod background;
+pub mod bearer;
 pub mod challenges;
 pub mod clients;
 pub mod consent;
 pub mod declared_clients;
 pub mod deliver;
 pub mod end;
-pub mod follow;
 pub mod end_session;
+pub mod follow;
 pub mod interaction;
 pub mod introspect;
 pub mod journal;
@@ -21,6 +22,7 @@ pub mod log_out;
 pub mod manage_clients;
 pub mod manage_users;
 pub mod pace;
+pub mod person;
 pub mod presence;
 pub mod revocations;
 pub mod revoke;
@@ -28,5 +30,6 @@ pub mod rotate_keys;
 pub mod sign_in;
 pub mod sweep;
 pub mod token;
+pub mod userinfo;
 pub mod visit;
 pub mod world;

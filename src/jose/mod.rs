@@ -28,5 +28,5 @@ pub use profile::{Audience, Profile};
 pub use seal::{BadSeal, Sealer};
 pub use signing::{SigningKey, Typ};
 pub use thumbprint::thumbprint;
-pub use verify::{peek_subject, verify};
+pub use verify::{peek_kid, peek_subject, verify};
 pub use verifying::{BadKey, VerifyingKey};

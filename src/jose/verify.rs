@@ -60,6 +60,14 @@ pub fn peek_subject(token: &str) -> Result<String, BadToken> {
     if issuer == subject { Ok(subject.to_owned()) } else { Err(BadToken::Unequal(&claims::SUB)) }
 }
 
+/// The `kid` in a token's header, unverified: only to know which key to look for.
+#[must_use]
+pub fn peek_kid(token: &str) -> Option<String> {
+    let parts = Parts::of(token).ok()?;
+    let header = decoded(parts.header, BadToken::Header).ok()?;
+    header.get("kid")?.as_str().map(str::to_owned)
+}
+
 /// The parts of a token in compact form (RFC 7515 §7.1).
 struct Parts<'a> {
     header: &'a str,

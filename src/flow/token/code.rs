@@ -3,6 +3,7 @@
 
 use super::mint::{self, Press};
 use crate::{
+    account::user::User,
     audit::{Actor, Event, GrantEnd, Origin},
     base::{
         credential::RefreshToken,
@@ -13,6 +14,7 @@ use crate::{
     },
     flow::{
         clients::Listed,
+        person,
         world::{World, note},
     },
     keyring::Keyring,
@@ -26,7 +28,7 @@ use crate::{
         issue::{Issued, Policy},
         proof::Proven,
     },
-    oidc::id_token::Occasion,
+    oidc::{claims::Person, id_token::Occasion},
     store::{Tx, codes::UsedBy, grants::NewRefresh},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -99,13 +101,10 @@ impl Exchange for Redeeming<'_, '_, '_> {
             self.replayed(&Found { code: found.code, used })?;
             return Err(not_good().into());
         }
-        let enabled = self.tx.users().find_for_grant(&found.code.granted.user)?;
-        if !enabled {
-            return Err(not_good().into());
-        }
+        let user = self.tx.users().find(&found.code.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
         let expires_at = now + self.means.policy.refresh_absolute;
         let grant = Grant { id, granted: found.code.granted, created_at: now, expires_at };
-        self.issue(&grant)
+        self.issue(&grant, &person::of(&user)?)
     }
 }
 
@@ -131,7 +130,7 @@ impl Redeeming<'_, '_, '_> {
         Ok(note(self.tx, &self.means.origin, event)?)
     }
 
-    fn issue(&mut self, grant: &Grant) -> Result<Issued, Ended> {
+    fn issue(&mut self, grant: &Grant, person: &Person) -> Result<Issued, Ended> {
         let client = self.means.listed.client();
         let scope = grant.granted.scope.and(&client.scope);
         let refresh = self.first_refresh_token(client, grant)?;
@@ -143,7 +142,7 @@ impl Redeeming<'_, '_, '_> {
             dice: self.tx.dice(),
         };
         let minted = press.access_token(client, Some(grant), (&scope, &self.resources), None)?;
-        let id_token = press.id_token(client, grant, &minted.token, Occasion::SignIn)?;
+        let id_token = press.id_token(client, grant, &minted.token, Occasion::Code, Some(person))?;
         let event = Event::TokensIssued {
             client: client.id.clone(),
             user: Some(grant.granted.user.clone()),

@@ -17,7 +17,10 @@ use crate::{
         grant::Grant,
         issue::{AccessToken, Audience, Policy, Terms, token_name},
     },
-    oidc::id_token,
+    oidc::{
+        claims::{self, Person},
+        id_token::{self, IdToken},
+    },
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -86,14 +89,22 @@ impl Press<'_> {
         client: &Client,
         grant: &Grant,
         access_token: &str,
-        first: id_token::Occasion,
+        occasion: id_token::Occasion,
+        person: Option<&Person>,
     ) -> Result<Option<String>, Fault> {
         if !grant.granted.scope.has("openid") {
             return Ok(None);
         }
         let key = self.signer(client.id_token_alg)?;
-        let claims = id_token::claims(client, grant, access_token, self.policy, first, self.now);
-        key.sign(Typ::IdToken, &claims).map(Some)
+        let terms = id_token::Terms {
+            issuer: &self.policy.issuer,
+            lifetime: self.policy.id_token_lifetime,
+            alg: client.id_token_alg,
+            access_token,
+            occasion,
+        };
+        let person = person.map(|p| claims::in_id_token(p, &grant.granted.claims.id_token)).unwrap_or_default();
+        key.sign(Typ::IdToken, &IdToken::of(&grant.granted, &terms, person, self.now)).map(Some)
     }
 
     fn signer(&self, alg: Alg) -> Result<&crate::jose::SigningKey, Fault> {

@@ -12,7 +12,7 @@ use crate::{
     audit::Origin,
     oauth::{
         engine::Ended,
-        grant::token_request::TokenRequest,
+        grant::TokenRequest,
         issue::Issued,
         params::Params,
     },

@@ -5,6 +5,7 @@
 
 use super::mint::{self, Press};
 use crate::{
+    account::user::User,
     audit::{Actor, Event, GrantEnd, Origin, Record},
     base::{
         credential::RefreshToken,
@@ -17,15 +18,17 @@ use crate::{
     },
     flow::{
         clients::Listed,
+        person,
         world::{World, note, only_fault},
     },
     oauth::{
         engine::{self, Ended, Exchange},
+        grant::Granted,
         grant::refresh_token::{Line, RefreshVerdict, Request, Shown, decide_refresh, narrow, not_good},
         issue::{Issued, token_name},
         proof::Proven,
     },
-    oidc::id_token::Occasion,
+    oidc::{claims::Person, id_token::Occasion},
     store::{
         Tx,
         grants::{GrantRow, Rotation},
@@ -55,6 +58,7 @@ struct Answering<'a> {
     presented: &'a Presented,
     press: Press<'a>,
     width: Option<(Scope, BTreeSet<Resource>)>,
+    person: Option<Person>,
 }
 
 impl Exchange for Answering<'_> {
@@ -79,7 +83,7 @@ impl Exchange for Answering<'_> {
         let (scope, resources) = self.width.take().unwrap_or_default();
         let grant = &recovered.row.grant;
         let minted = self.press.access_token(client, Some(grant), (&scope, &resources), Some(recovered.jti))?;
-        let id_token = self.press.id_token(client, grant, &minted.token, Occasion::Refresh)?;
+        let id_token = self.press.id_token(client, grant, &minted.token, Occasion::Refresh, self.person.as_ref())?;
         Ok(Issued {
             access_token: minted.token,
             expires_in: minted.lifetime,
@@ -111,8 +115,21 @@ pub(super) async fn exchange(
         None => judge(world, &presented).await?,
     };
     let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice };
-    let mut answering = Answering { recovered: Some(recovered), presented: &presented, press, width: None };
+    let person = person_asked_for(world, &recovered.row.grant.granted).await?;
+    let mut answering = Answering { recovered: Some(recovered), presented: &presented, press, width: None, person };
     engine::exchange_refresh_token(&client.id, &mut answering)
+}
+
+/// The person, where the client asked for claims about them in its ID tokens: the few that do
+/// cost a query.
+async fn person_asked_for(world: &Arc<World>, granted: &Granted) -> Result<Option<Person>, Fault> {
+    if granted.claims.id_token.is_empty() {
+        return Ok(None);
+    }
+    let id = granted.user.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().find(&id)?);
+    let user = world.store.read("find_user", read).await.map_err(only_fault)?;
+    user.as_ref().map(person::of).transpose()
 }
 
 /// A request for less than was granted is judged before the token is used, so that a mistake in
@@ -203,9 +220,7 @@ fn judged(world: &World, tx: &mut Tx<'_>, presented: &Presented) -> Result<Recov
         RefreshVerdict::Replay => {
             let salt = state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
             let next = token.successor(&world.secrets.succession, &salt)?;
-            if !tx.users().find_for_grant(&row.grant.granted.user)? {
-                return Err(not_good().into());
-            }
+            tx.users().find(&row.grant.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
             let jti = token_name(tx.dice())?;
             let event = Event::RefreshReplayedInGrace {
                 client: client.clone(),

@@ -81,11 +81,3 @@ fn body(status: StatusCode, code: ErrorCode, because: &str) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(Body { error: code.wire(), error_description: because })
 }
-
-/// A direct answer with another status than its code's own: 413, 415, 408.
-#[must_use]
-pub fn plain(status: StatusCode, because: &str) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(Body { error: ErrorCode::InvalidRequest.wire(), error_description: because })
-}

@@ -5,7 +5,7 @@ use crate::{
     base::digest::{base64url, sha256},
     flow::world::World,
     http::site::Here,
-    oauth::metadata,
+    oauth::metadata::{self, Abilities},
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Bytes};
 
@@ -22,7 +22,13 @@ impl Ready {
     pub fn new(world: &World) -> Self {
         let policy = world.policy.load();
         let offered = policy.resources.iter().flat_map(|r| r.scopes.iter().map(|(name, _)| name.clone()));
-        let document = metadata::metadata(&policy.tokens.issuer, &offered.collect::<Vec<_>>());
+        let abilities = Abilities {
+            scopes: offered.collect(),
+            acr_values: Vec::new(),
+            ui_locales: vec!["en".to_owned()],
+            documentation: None,
+        };
+        let document = metadata::metadata(&policy.tokens.issuer, &abilities);
         let body = document.to_string();
         let etag = format!("\"{}\"", base64url(&sha256(body.as_bytes())));
         Self { body: Bytes::from(body), etag }

@@ -126,7 +126,7 @@ pub fn parse_client(
             acr_values: members.texts("default_acr_values")?.unwrap_or_default(),
         },
         id_token_alg: id_token_alg(&members)?,
-        access_token_lifetime: members.seconds("access_token_lifetime", 10..=86_400)?,
+        access_token_lifetime: members.seconds("access_token_lifetime", 10..=3600)?,
         backchannel_logout: backchannel_logout(&members)?,
     };
     checks::consistent(&client, &members)?;
