@@ -52,7 +52,8 @@ pub(super) fn ended(site: &Site, stop: Ended, origin: &Origin) -> HttpResponse {
     }
 }
 
-fn answer_unread(unread: &Unread) -> HttpResponse {
+/// The answer to a body that was not read.
+pub(super) fn answer_unread(unread: &Unread) -> HttpResponse {
     use actix_web::http::StatusCode;
     match unread {
         Unread::Refused(refusal) => problem::refused(refusal),

@@ -82,7 +82,7 @@ fn render(
 }
 
 /// What a scope token allows, in words for people; the token itself where nobody described it.
-fn describe(policy: &crate::flow::world::Policy, token: &str) -> String {
+pub(super) fn describe(policy: &crate::flow::world::Policy, token: &str) -> String {
     let standard = match token {
         "openid" => "know who you are",
         "profile" => "see your name and the rest of your profile",

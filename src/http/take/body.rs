@@ -46,7 +46,9 @@ pub async fn form(request: &HttpRequest, body: web::Payload) -> Result<Params, U
     }
 }
 
-fn is_form(request: &HttpRequest) -> bool {
+/// Whether a request says that its body is a form.
+#[must_use]
+pub fn is_form(request: &HttpRequest) -> bool {
     let Some(Ok(kind)) = request.headers().get(header::CONTENT_TYPE).map(header::HeaderValue::to_str) else {
         return false;
     };
