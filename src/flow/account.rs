@@ -4,7 +4,7 @@
 //! somebody else's is not found, like what does not exist (ASVS 8.2.2).
 
 use super::{
-    clients, consent, end, log_out,
+    consent, end, log_out,
     visit::Here,
     world::{World, note, only_fault},
 };
@@ -17,6 +17,7 @@ use crate::{
         moment::Moment,
         scope::Scope,
     },
+    oauth::{client::Client, register},
     store::Tx,
 };
 use std::{convert::Infallible, sync::Arc};
@@ -101,7 +102,7 @@ pub struct Consented {
     /// Which.
     pub id: ConsentId,
     /// To whom.
-    pub client: clients::Listed,
+    pub client: Client,
     /// For what.
     pub scope: Scope,
     /// When.
@@ -119,7 +120,8 @@ pub async fn consents(world: &Arc<World>, here: &Here) -> Result<Vec<Consented>,
     found
         .into_iter()
         .map(|(row, metadata)| {
-            let client = clients::shown(&row.client, &metadata)?;
+            let client = register::read_stored(row.client.clone(), &metadata)
+                .map_err(|e| Fault::new(format!("reading the client {}", row.client), e))?;
             Ok(Consented { id: row.id, client, scope: row.scope, given_at: row.given_at })
         })
         .collect()

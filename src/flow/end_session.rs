@@ -30,7 +30,7 @@ const LIFE: Span = Span::hours(1);
 const MAX_TEXT: usize = 8 * 1024;
 
 /// A request to sign out, read and its hint verified; nothing else is proven yet.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Asked {
     hint: Option<(ClientId, UserId, Option<SessionId>)>,
     client: Option<ClientId>,
@@ -40,6 +40,9 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The request that says nothing.
+    const BARE: Self = Self { hint: None, client: None, to: None, state: None, at: Moment::EPOCH };
+
     /// Reads the parameters. An `id_token_hint` that does not verify counts as none, and so the
     /// person will be asked: its key may be gone by now, and they still want to leave.
     ///
@@ -75,7 +78,7 @@ impl Asked {
             serde_json::from_slice(plain.expose()).ok()
         };
         let opened = if text.len() <= MAX_TEXT { opened() } else { None };
-        opened.filter(|asked| world.now().since(asked.at) <= LIFE).unwrap_or_default()
+        opened.filter(|asked| world.now().since(asked.at) <= LIFE).unwrap_or(Self::BARE)
     }
 
     fn request(&self) -> LogoutRequest {

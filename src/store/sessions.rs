@@ -128,22 +128,35 @@ impl Sessions<'_, '_> {
         Ok(touched == 1)
     }
 
-    /// Writes down that the person proved themselves again in this session (`auth_time`), and how.
+    /// Writes down that the person proved themselves again in this session: everything but whose it
+    /// is becomes new, the hash of its cookie too. False where it is unknown, or has ended.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.
-    pub fn authenticated_again(&mut self, id: &SessionId, amr: &[Amr], expires_at: Moment) -> Result<bool, Fault> {
-        let now = At(self.tx.now());
-        let amr: Vec<&str> = amr.iter().map(|a| a.as_str()).collect();
-        let changed = sql!(self.tx, "changing a row of sessions", id, |c| {
-            diesel::update(sessions::table.find(id.as_str()).filter(sessions::ended_at.is_null()))
-                .set((
-                    sessions::auth_time.eq(now),
-                    sessions::seen_at.eq(now),
-                    sessions::amr.eq(Json(&amr)),
-                    sessions::expires_at.eq(At(expires_at)),
-                ))
-                .execute(c)
+    pub fn authenticated_again(
+        &mut self,
+        session: &Session,
+        hash: &TokenHash,
+        expires_at: Moment,
+    ) -> Result<bool, Fault> {
+        let amr: Vec<&str> = session.amr.iter().map(|a| a.as_str()).collect();
+        let changed = sql!(self.tx, "changing a row of sessions", session.id, |c| {
+            diesel::update(
+                sessions::table
+                    .find(session.id.as_str())
+                    .filter(sessions::user_id.eq(session.user.as_str()))
+                    .filter(sessions::ended_at.is_null()),
+            )
+            .set((
+                sessions::hash.eq(hash.as_bytes().as_slice()),
+                sessions::auth_time.eq(At(session.auth_time)),
+                sessions::amr.eq(Json(&amr)),
+                sessions::seen_at.eq(At(session.seen_at)),
+                sessions::expires_at.eq(At(expires_at)),
+                sessions::agent.eq(session.agent.as_deref()),
+                sessions::address.eq(session.address.map(|a| a.to_string())),
+            ))
+            .execute(c)
         })?;
         Ok(changed == 1)
     }

@@ -101,7 +101,7 @@ async fn show_consents(site: &Site, request: &HttpRequest) -> Result<HttpRespons
     let policy = site.world.policy.load();
     let line = |consented: Consented| ConsentLine {
         id: consented.id.to_string(),
-        client: shown(consented.client.client()),
+        client: shown(&consented.client),
         scopes: consented.scope.tokens().map(|token| describe(&policy, token)).collect(),
         given: consented.given_at.into(),
         ends: None,
