@@ -108,6 +108,7 @@ pub async fn world(config: &Config, opened: Opened) -> Result<Arc<World>, Fault>
         metrics,
         node,
         dice,
+        leaving: Default::default(),
     };
     Ok(Arc::new(world))
 }

@@ -6,11 +6,11 @@
 use super::{
     consent, end, log_out,
     visit::Here,
-    world::{World, note, only_fault},
+    world::{World, only_fault},
 };
 use crate::{
     account::{session::Session, user::Profile},
-    audit::{Actor, Event, Origin, SignOutKind},
+    audit::{Origin, SignOutKind},
     base::{
         fault::{Fault, Stop},
         id::{ConsentId, SessionId},
@@ -18,7 +18,7 @@ use crate::{
         scope::Scope,
     },
     oauth::{client::Client, register},
-    store::Tx,
+    store::{Tx, consents::ListedConsent},
 };
 use std::{convert::Infallible, sync::Arc};
 
@@ -119,8 +119,8 @@ pub async fn consents(world: &Arc<World>, here: &Here) -> Result<Vec<Consented>,
     let found = world.store.read("list_consents", read).await.map_err(only_fault)?;
     found
         .into_iter()
-        .map(|(row, metadata)| {
-            let client = register::read_stored(row.client.clone(), &metadata)
+        .map(|ListedConsent { consent: row, client_metadata }| {
+            let client = register::read_stored(row.client.clone(), &client_metadata)
                 .map_err(|e| Fault::new(format!("reading the client {}", row.client), e))?;
             Ok(Consented { id: row.id, client, scope: row.scope, given_at: row.given_at })
         })
@@ -140,7 +140,7 @@ pub async fn withdraw(
     let user = here.user.id.clone();
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.consents().list(&user)?);
     let found = world.store.read("list_consents", read).await.map_err(only_fault)?;
-    let client = found.into_iter().map(|(row, _)| row).find(|row| row.id == wanted).map(|row| row.client);
+    let client = found.into_iter().find(|found| found.consent.id == wanted).map(|found| found.consent.client);
     let client = client.ok_or(Stop::Refusal(NotFound))?;
     Ok(consent::withdraw(world, client, here, origin).await?)
 }

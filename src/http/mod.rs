@@ -6,7 +6,7 @@ pub mod assets;
 pub mod edge;
 pub mod give;
 pub mod oauth;
-
+pub mod oidc;
 pub mod ops;
 pub mod portal;
 pub mod routes;

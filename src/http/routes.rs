@@ -4,8 +4,9 @@ use super::{
     assets,
     edge::{Cors, Lane, preflight, through},
     oauth::{authorize, introspect, jwks, metadata, revoke, token},
+    oidc::{end_session, userinfo},
     ops,
-    portal::{consent, home, select_account, sign_in},
+    portal::{account, consent, home, select_account, sign_in},
     site::{Here, Site},
 };
 use actix_web::{
@@ -66,8 +67,15 @@ routes! {
     "/consent" None { get consent::get, post consent::post } "The consent page.";
     "/select-account" None { get select_account::get, post select_account::post } "The choice of accounts.";
     "/token" Any { post token::post } "The token endpoint (RFC 6749 §3.2).";
+    "/userinfo" Any { get userinfo::get, post userinfo::post } "Claims about the person (OpenID Connect Core §5.3).";
     "/introspect" Any { post introspect::post } "Token introspection (RFC 7662).";
     "/revoke" Any { post revoke::post } "Token revocation (RFC 7009).";
+    "/end_session" None { get end_session::get, post end_session::post } "Sign-out (OpenID Connect RP-Initiated Logout).";
+    "/account" None { get account::overview } "One's own account.";
+    "/account/profile" None { get account::profile, post account::save_profile } "One's own profile.";
+    "/account/password" None { get account::password, post account::save_password } "One's own password.";
+    "/account/sessions" None { get account::sessions, post account::end_sessions } "Where one is signed in.";
+    "/account/consents" None { get account::consents, post account::withdraw } "What one has consented to.";
     "/static/{file}" None { get assets::serve } "Stylesheet, icon and script of the pages.";
     "/livez" None { get ops::livez } "Whether the process runs.";
     "/readyz" None { get ops::readyz } "Whether it can serve: the store answers and there are keys.";

@@ -2,7 +2,7 @@
 //! limits; then every other session and everything that was granted ends (ASVS 6.2.2 to 6.2.5,
 //! 7.4.3).
 
-use super::{Here, World, end, log_out, note};
+use super::{Here, World, end, log_out};
 use crate::{
     account::{
         password::{Password, PasswordHash},
@@ -21,7 +21,7 @@ use crate::{
     flow::{
         sign_in::{Denied, Form, busy, charge, give_back},
         visit::Visit,
-        world::only_fault,
+        world::{note, only_fault},
     },
     store::{Tx, users::Credentials},
 };
@@ -173,7 +173,8 @@ async fn save(
         };
         let ended = log_out::all(tx, &ending, &origin)?;
         let again = Session { auth_time: tx.now(), seen_at: tx.now(), amr: vec![Amr::Pwd], ..here.session.clone() };
-        let stays = tx.sessions().authenticated_again(&again, &cookie_hash, tx.now() + lifetime)?;
+        let until = tx.now() + lifetime;
+        let stays = tx.sessions().authenticated_again(&again, &cookie_hash, until)?;
         Ok((ended, stays))
     };
     let (ended, stays) = world.store.write("change_password", write).await?;

@@ -1,10 +1,11 @@
 //! Members of a person's own profile are changed (OpenID Connect Core §5.1).
 
-use super::{Here, World, note, only_fault};
+use super::{Here, World, only_fault};
 use crate::{
     account::user::{BadUser, Profile},
     audit::{Actor, Event, Origin},
     base::fault::{Fault, Stop},
+    flow::world::note,
     store::Tx,
 };
 use std::{collections::BTreeMap, sync::Arc};
