@@ -26,7 +26,7 @@ use std::{
     num::NonZeroUsize,
     os::unix::fs::DirBuilderExt,
     path::Path,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     thread,
 };
 
@@ -108,7 +108,7 @@ pub async fn world(config: &Config, opened: Opened) -> Result<Arc<World>, Fault>
         metrics,
         node,
         dice,
-        leaving: Default::default(),
+        leaving: AtomicBool::new(false),
     };
     Ok(Arc::new(world))
 }
@@ -151,11 +151,7 @@ pub fn outbound_policy(config: &Config) -> OutboundPolicy {
 #[must_use]
 pub fn hashing_policy(config: &Config) -> HashingPolicy {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    HashingPolicy {
-        threads: config.hash_threads(cores),
-        queue: config.sign_in.hash_queue,
-        ..HashingPolicy::default()
-    }
+    HashingPolicy { threads: config.hash_threads(cores), queue: config.sign_in.hash_queue, ..HashingPolicy::default() }
 }
 
 /// This node's name in events: its host and the port it listens at, so that two on one host differ.

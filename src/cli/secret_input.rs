@@ -23,6 +23,9 @@ pub struct PasswordSource {
     /// Read the password from the environment variable of this name.
     #[arg(long, value_name = "NAME")]
     password_env: Option<String>,
+    /// Read the password from standard input, also where a person sits there.
+    #[arg(long, conflicts_with_all = ["password_file", "password_env"])]
+    password_stdin: bool,
 }
 
 impl PasswordSource {
@@ -44,7 +47,7 @@ impl PasswordSource {
                     value.into_string().map_err(|_| Failure::Usage(format!("the variable {name} is no text")))?;
                 not_empty(text)
             }
-            (None, None) if io::stdin().is_terminal() => typed_twice(),
+            (None, None) if !self.password_stdin && io::stdin().is_terminal() => typed_twice(),
             (None, None) => whole(io::stdin().lock()),
         }
     }
@@ -146,9 +149,9 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("password");
         fs::write(&path, "hunter2hunter2\n").unwrap();
-        let from = PasswordSource { password_file: Some(path), password_env: None };
+        let from = PasswordSource { password_file: Some(path), password_env: None, password_stdin: false };
         assert_eq!(from.read().unwrap().expose(), "hunter2hunter2");
-        let from = PasswordSource { password_file: None, password_env: Some("NO_SUCH_VARIABLE_HERE".into()) };
+        let from = PasswordSource { password_file: None, password_env: Some("NO_SUCH_VARIABLE_HERE".into()), password_stdin: false };
         assert!(matches!(from.read(), Err(Failure::Usage(_))));
     }
 }

@@ -7,6 +7,7 @@
 mod check;
 mod clients;
 mod database;
+mod declared;
 mod environment;
 mod file;
 mod keys;
@@ -30,6 +31,7 @@ mod tokens;
 pub use self::{
     clients::Clients,
     database::{Database, DatabaseUrl, Synchronous},
+    declared::{DeclaredClient, declared_clients},
     environment::{CONFIG_VARIABLE, environment},
     keys::Keys,
     log::{Format, Level, Log},
@@ -41,6 +43,7 @@ pub use self::{
     resources::{OfferedScope, ProtectedResource},
     secrets::Secrets,
     server::Server,
+    setting::span,
     sign_in::{Rate, SignIn},
     tokens::Tokens,
 };

@@ -5,7 +5,11 @@ use crate::{
     account::{Allowance, PasswordPolicy, SessionPolicy, ThrottlePolicy},
     base::moment::Span,
     jose::Alg,
-    keyring, oauth,
+    keyring,
+    oauth::{
+        self,
+        register::{Localhost, RegistrationPolicy},
+    },
 };
 
 /// The longest life that an access token may be given, by the settings or by its client.
@@ -63,6 +67,14 @@ impl Config {
     #[must_use]
     pub const fn password_policy(&self) -> PasswordPolicy {
         PasswordPolicy { min_length: self.sign_in.password_min_length }
+    }
+
+    /// What is decided about the registration of clients.
+    #[must_use]
+    pub const fn registration_policy(&self) -> RegistrationPolicy {
+        let localhost =
+            if self.sign_in.allow_localhost_redirects { Localhost::Allowed } else { Localhost::Refused };
+        RegistrationPolicy { localhost }
     }
 
     /// What is decided about attempts to sign in.

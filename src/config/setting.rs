@@ -183,6 +183,14 @@ impl Setting for Resource {
 const UNITS: [(&str, i64); 5] =
     [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1000)];
 
+/// Reads a length of time as settings are written, such as `30s` or `12h`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn span(text: &str) -> Result<Span, String> {
+    Span::from_text(text)
+}
+
 impl Setting for Span {
     const WHAT: &'static str = "a length of time, such as \"250ms\", \"30s\", \"5m\", \"12h\" or \"90d\"";
     fn from_text(text: &str) -> Result<Self, String> {

@@ -190,11 +190,8 @@ impl Work {
 /// The members in which a client is not as it is declared.
 fn differing(row: &ClientRow, proven: &Proven) -> Vec<String> {
     let names: BTreeSet<&String> = row.metadata.keys().chain(proven.metadata.keys()).collect();
-    let mut members: Vec<String> = names
-        .into_iter()
-        .filter(|name| row.metadata.get(*name) != proven.metadata.get(*name))
-        .cloned()
-        .collect();
+    let mut members: Vec<String> =
+        names.into_iter().filter(|name| row.metadata.get(*name) != proven.metadata.get(*name)).cloned().collect();
     if let Some(wanted) = &proven.secrets {
         let live: Vec<&TokenHash> = row.secrets.iter().map(|secret| &secret.hash).collect();
         if live.len() != wanted.len() || !wanted.iter().all(|hash| live.contains(&hash)) {

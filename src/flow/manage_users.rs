@@ -97,11 +97,7 @@ pub async fn add(world: &World, new: NewUser, by: Actor) -> Result<User, Stop<Un
 }
 
 /// Judges a new password of this person and hashes it.
-async fn hash(
-    world: &World,
-    user: &User,
-    typed: &Secret<String>,
-) -> Result<crate::account::PasswordHash, Stop<Unmet>> {
+async fn hash(world: &World, user: &User, typed: &Secret<String>) -> Result<crate::account::PasswordHash, Stop<Unmet>> {
     let policy = world.policy.load();
     let profile = &user.profile;
     let known = [&profile.email, &profile.name, &profile.given_name, &profile.family_name, &profile.nickname];
@@ -206,13 +202,7 @@ pub async fn set_password(
 ///
 /// # Errors
 /// A fault of the store, which rolls everything back.
-pub fn end_everything(
-    tx: &mut Tx<'_>,
-    user: &UserId,
-    why: GrantEnd,
-    by: &Actor,
-    origin: &Origin,
-) -> Result<(), Fault> {
+pub fn end_everything(tx: &mut Tx<'_>, user: &UserId, why: GrantEnd, by: &Actor, origin: &Origin) -> Result<(), Fault> {
     let sessions = tx.sessions().end_all(user, None)?;
     for session in &sessions {
         deliver::enqueue(tx, user, session)?;

@@ -4,8 +4,7 @@
 use super::{
     journal::{BATCH, own_work},
     pace::{Ending, goes_on},
-    presence,
-    rotate_keys,
+    presence, rotate_keys,
     world::{World, only_fault},
 };
 use crate::{
@@ -107,7 +106,10 @@ async fn minutely(world: &World) {
     warned("old rows could not be deleted", delete_old(world).await);
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
     warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
-    warned("signing keys could not be kept", rotate_keys::run(world, Rotation::OnSchedule, Actor::System).await.map(drop));
+    warned(
+        "signing keys could not be kept",
+        rotate_keys::run(world, Rotation::OnSchedule, Actor::System).await.map(drop),
+    );
     warned("this node cannot say that it is running", presence::go_on(world).await);
 }
 
