@@ -1,5 +1,6 @@
 //! Floor 5: builds the world from the settings, and runs the server in it.
 
+pub mod declared;
 mod kek;
 pub mod observe;
 pub mod open;

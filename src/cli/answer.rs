@@ -25,12 +25,28 @@ pub struct Answer {
     pub text: String,
     /// The same for programs.
     pub json: Value,
+    form: Form,
+}
+
+/// How the JSON is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// One value, indented.
+    One,
+    /// The items of an array, a line for each.
+    Lines,
 }
 
 impl Answer {
     /// An answer in both forms.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json }
+        Self { text: text.into(), json, form: Form::One }
+    }
+
+    /// Things of which each is a line, in both forms.
+    #[must_use]
+    pub fn lines(text: &[String], json: Vec<Value>) -> Self {
+        Self { text: text.join("\n"), json: Value::Array(json), form: Form::Lines }
     }
 
     /// Rows of cells under their headings, in columns; the JSON is given apart.
@@ -55,7 +71,10 @@ impl Answer {
         let written = match output {
             Output::Text if self.text.is_empty() => Ok(()),
             Output::Text => writeln!(to, "{}", self.text),
-            Output::Json => writeln!(to, "{:#}", self.json),
+            Output::Json => match (self.form, &self.json) {
+                (Form::Lines, Value::Array(lines)) => lines.iter().try_for_each(|line| writeln!(to, "{line}")),
+                _ => writeln!(to, "{:#}", self.json),
+            },
         };
         match written {
             Ok(()) => ExitCode::SUCCESS,

@@ -4,10 +4,17 @@
 //! Secrets are never arguments, for other users of the machine can read those: see [`secret_input`].
 
 mod answer;
+mod at_work;
+mod audit;
+mod clients;
 mod config;
+mod declared;
 pub mod docs;
+mod keys;
+mod migrate;
 mod reference;
 pub mod secret_input;
+mod users;
 
 pub use answer::{Answer, Failure, Output};
 
@@ -34,6 +41,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Bring the database up to what this program knows.
+    Migrate,
+    /// Add, show and manage people.
+    #[command(subcommand)]
+    User(users::Command),
+    /// Register, show and manage clients: applications and services.
+    #[command(subcommand)]
+    Client(clients::Command),
+    /// Show and rotate signing keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Show who did what.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Check, explain and show the settings.
     #[command(subcommand)]
     Config(config::Command),
@@ -87,6 +108,11 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
 
 fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
     match command {
+        Command::Migrate => migrate::run(session),
+        Command::User(command) => users::run(command, session),
+        Command::Client(command) => clients::run(command, session),
+        Command::Keys(command) => keys::run(&command, session),
+        Command::Audit(command) => audit::run(command, session),
         Command::Config(command) => config::run(&command, session),
         Command::Docs(args) => docs::run(&args),
     }
