@@ -6,7 +6,7 @@ use crate::{
     base::{
         entropy::{Entropy, OsEntropy},
         fault::Fault,
-        moment::{Clock, SystemClock},
+        moment::SystemClock,
     },
     cluster::Memory,
     config::{Config, Reachable, Synchronous},

@@ -220,10 +220,7 @@ fn told(Added { client, secret }: &Added) -> Answer {
 }
 
 fn put_secret(text: &mut String, json: &mut Map<String, Value>, secret: &Secret<String>) {
-    text.push_str(&format!(
-        "\nclient_secret: {}\nIt is not shown again: only its hash is kept.",
-        secret.expose()
-    ));
+    text.push_str(&format!("\nclient_secret: {}\nIt is not shown again: only its hash is kept.", secret.expose()));
     json.insert("client_secret".to_owned(), json!(secret.expose()));
     json.insert("client_secret_expires_at".to_owned(), json!(0));
 }
@@ -302,9 +299,8 @@ fn list(args: List, session: &Session) -> Result<Answer, Failure> {
 
 fn rotate_secret(args: &RotateSecret, session: &Session) -> Result<Answer, Failure> {
     let id = &args.named.id;
-    let secret = in_world(session, async |_, world| {
-        Ok(manage::rotate_secret(world, id, args.overlap, operator()).await?)
-    })?;
+    let secret =
+        in_world(session, async |_, world| Ok(manage::rotate_secret(world, id, args.overlap, operator()).await?))?;
     let mut text = format!("client_id: {id}");
     let mut json = Map::from_iter([("client_id".to_owned(), json!(id))]);
     put_secret(&mut text, &mut json, &secret);
@@ -343,6 +339,9 @@ mod tests {
         let alone = Alone::parse_from(["add", "--access-token-lifetime", "10m", "--first-party", "--native"]);
         let members = metadata(&alone.add).unwrap();
         assert_eq!(members["access_token_lifetime"], 600);
-        assert_eq!((members["first_party"].clone(), members["application_type"].clone()), (json!(true), json!("native")));
+        assert_eq!(
+            (members["first_party"].clone(), members["application_type"].clone()),
+            (json!(true), json!("native"))
+        );
     }
 }

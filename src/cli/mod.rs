@@ -138,7 +138,7 @@ mod tests {
             for argument in command.get_arguments().filter(|a| a.get_action().takes_values()) {
                 let name = argument.get_id().as_str();
                 let secret = ["password", "secret", "token", "kek"].iter().any(|word| name.contains(word));
-                let elsewhere = name.ends_with("_file") || name.ends_with("_env");
+                let elsewhere = ["_file", "_env", "_alg", "_lifetime"].iter().any(|end| name.ends_with(end));
                 assert!(!secret || elsewhere, "{} --{name}", command.get_name());
             }
         });

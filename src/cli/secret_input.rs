@@ -151,7 +151,11 @@ mod tests {
         fs::write(&path, "hunter2hunter2\n").unwrap();
         let from = PasswordSource { password_file: Some(path), password_env: None, password_stdin: false };
         assert_eq!(from.read().unwrap().expose(), "hunter2hunter2");
-        let from = PasswordSource { password_file: None, password_env: Some("NO_SUCH_VARIABLE_HERE".into()), password_stdin: false };
+        let from = PasswordSource {
+            password_file: None,
+            password_env: Some("NO_SUCH_VARIABLE_HERE".into()),
+            password_stdin: false,
+        };
         assert!(matches!(from.read(), Err(Failure::Usage(_))));
     }
 }

@@ -135,9 +135,10 @@ fn read_profile(text: &str) -> Result<Profile, Failure> {
 }
 
 fn list(args: &List, session: &Session) -> Result<Answer, Failure> {
-    let after = args.after.as_deref().map(|text| {
-        UserId::parse(text).ok_or_else(|| Failure::Usage(format!("--after {text:?} is no identifier")))
-    });
+    let after = args
+        .after
+        .as_deref()
+        .map(|text| UserId::parse(text).ok_or_else(|| Failure::Usage(format!("--after {text:?} is no identifier"))));
     let after = after.transpose()?;
     let users = in_world(session, async |_, world| Ok(manage::list(world, after, args.limit.into()).await?))?;
     let full = users.len() >= usize::from(args.limit);

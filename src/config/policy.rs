@@ -72,8 +72,7 @@ impl Config {
     /// What is decided about the registration of clients.
     #[must_use]
     pub const fn registration_policy(&self) -> RegistrationPolicy {
-        let localhost =
-            if self.sign_in.allow_localhost_redirects { Localhost::Allowed } else { Localhost::Refused };
+        let localhost = if self.sign_in.allow_localhost_redirects { Localhost::Allowed } else { Localhost::Refused };
         RegistrationPolicy { localhost }
     }
 

@@ -106,7 +106,7 @@ impl Work {
         let mut wanted = BTreeMap::new();
         for one in declared {
             let client = register::parse_client(one.id.clone(), &one.metadata, policy)
-                .map_err(|error| Unmet::Bad(one.id.clone(), error))?;
+                .map_err(|error| Unmet::Bad(Some(one.id.clone()), error))?;
             if one.secrets.is_some() && !client.auth_method.by_secret() {
                 return Err(Unmet::NoSecret(one.id));
             }
@@ -182,7 +182,9 @@ impl Work {
             }
             tx.clients().add_secret(id, hash, self.pepper)?;
         }
-        note(tx, &own_work(&self.node), Event::ClientSecretRotated { client: id.clone(), by: self.by.clone() })?;
+        if !live.is_empty() {
+            note(tx, &own_work(&self.node), Event::ClientSecretRotated { client: id.clone(), by: self.by.clone() })?;
+        }
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ use std::{convert::Infallible, fmt};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmet {
     /// The metadata cannot be.
-    Bad(ClientId, RegistrationError),
+    Bad(Option<ClientId>, RegistrationError),
     /// The identifier is in use.
     Taken(ClientId),
     /// There is no such client.
@@ -55,7 +55,8 @@ pub enum Unmet {
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bad(id, error) => write!(f, "client {id}: {error}"),
+            Self::Bad(Some(id), error) => write!(f, "client {id}: {error}"),
+            Self::Bad(None, error) => error.fmt(f),
             Self::Taken(id) => write!(f, "the client identifier {id} is taken"),
             Self::Unknown(id) => write!(f, "there is no client {id}"),
             Self::NoSecret(id) => write!(f, "client {id} has no secret: see its token_endpoint_auth_method"),
@@ -92,9 +93,10 @@ pub async fn add(
     policy: RegistrationPolicy,
     by: Actor,
 ) -> Result<Added, Stop<Unmet>> {
+    let named = id.clone();
     let id = id.map_or_else(|| ClientId::mint(world.now(), &*world.dice), Ok)?;
     let client = register::parse_client(id.clone(), metadata, policy)
-        .map_err(|error| Stop::Refusal(Unmet::Bad(id.clone(), error)))?;
+        .map_err(|error| Stop::Refusal(Unmet::Bad(named, error)))?;
     let secret = client.auth_method.by_secret().then(|| mint(Kind::ClientSecret, &*world.dice)).transpose()?;
     let hash = secret.as_ref().map(|secret| world.secrets.pepper.hash(secret.expose()));
     let (stored, pepper, origin) =
