@@ -219,3 +219,6 @@ fn declared_before(tx: &mut Tx<'_>) -> Result<Vec<ClientId>, Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

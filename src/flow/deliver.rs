@@ -190,20 +190,4 @@ fn pause(attempts: u32, dice: &dyn Entropy) -> Result<Span, Fault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::entropy::SeededEntropy;
-
-    #[test]
-    fn pauses_double_up_to_an_hour_and_differ() {
-        let dice = SeededEntropy::new(1);
-        for (attempts, longest) in [(1, 5), (2, 10), (5, 80), (10, 2560), (11, 3600), (40, 3600), (u32::MAX, 3600)] {
-            let (a, b) = (pause(attempts, &dice).unwrap(), pause(attempts, &dice).unwrap());
-            for one in [a, b] {
-                let longest = Span::seconds(longest);
-                assert!(one <= longest && one.as_micros() >= longest.as_micros() / 2, "{attempts} {one:?}");
-            }
-            assert_ne!(a, b, "{attempts}");
-        }
-    }
-}
+mod tests;

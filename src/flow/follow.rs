@@ -93,3 +93,56 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audit::Actor, flow::sample::in_sample, jose::Alg, keyring::Rotation, store::feed::Change};
+
+    #[test]
+    fn what_was_revoked_is_known_after_a_look_and_only_then_is_anything_vouched_for() {
+        in_sample(async |sample| {
+            let world = &sample.world;
+            assert!(!world.revocations.is_fresh(world.now()));
+            let grant = GrantId::from_u128(1);
+            let change = [
+                Change::about(Subject::Grant, grant.as_str()),
+                Change::until(Subject::Token, "jti", world.now() + Span::minutes(5)),
+            ];
+            sample.write(move |tx| tx.feed().add_many(&change)).await;
+            assert!(!world.revocations.includes("jti", None));
+            now(world).await.unwrap();
+            assert!(world.revocations.includes("jti", None));
+            assert!(world.revocations.includes("x", Some(&grant)));
+            assert!(world.revocations.is_fresh(world.now()));
+            sample.clock.advance(Span::seconds(11));
+            assert!(!world.revocations.is_fresh(world.now()));
+        });
+    }
+
+    #[test]
+    fn new_keys_of_another_node_are_in_hand_after_a_look() {
+        in_sample(async |sample| {
+            let world = &sample.world;
+            let before = world.keyring.load_full();
+            sample.clock.advance(Span::seconds(1));
+            rotate_keys::run(world, Rotation::Requested, Actor::System).await.unwrap();
+            world.keyring.store(before);
+            now(world).await.unwrap();
+            assert_eq!(world.keyring.load().records().filter(|key| key.alg == Alg::Es256).count(), 2);
+        });
+    }
+
+    #[test]
+    fn it_goes_on_through_an_outage_and_ends_when_told() {
+        in_sample(async |sample| {
+            let (end, ending) = tokio::sync::watch::channel(false);
+            let running = tokio::spawn(run(Arc::clone(&sample.world), ending));
+            sample.world.store.close();
+            tokio::time::sleep(std::time::Duration::from_millis(900)).await;
+            assert!(!running.is_finished());
+            end.send_replace(true);
+            running.await.unwrap();
+        });
+    }
+}

@@ -213,3 +213,6 @@ pub fn end_everything(tx: &mut Tx<'_>, user: &UserId, why: GrantEnd, by: &Actor,
     end::grants(tx, By::User(user), why, by, origin)?;
     tx.feed().add(&Change::about(Subject::User, user.as_str()))
 }
+
+#[cfg(test)]
+mod tests;

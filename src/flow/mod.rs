@@ -27,6 +27,8 @@ pub mod presence;
 pub mod revocations;
 pub mod revoke;
 pub mod rotate_keys;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod sign_in;
 pub mod sweep;
 pub mod token;

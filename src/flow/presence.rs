@@ -80,3 +80,36 @@ fn read(value: &[u8]) -> Moment {
     let text = std::str::from_utf8(value).ok();
     text.and_then(|text| text.parse().ok()).map_or(Moment::EPOCH, Moment::from_micros)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::sample::in_sample;
+
+    #[test]
+    fn an_end_without_a_word_is_noticed_at_the_next_beginning() {
+        in_sample(async |sample| {
+            begin(&sample.world).await.unwrap();
+            go_on(&sample.world).await.unwrap();
+            end(&sample.world).await.unwrap();
+            begin(&sample.world).await.unwrap();
+            assert!(sample.events().await.is_empty());
+            begin(&sample.world).await.unwrap();
+            assert_eq!(sample.events().await, ["audit.gap"]);
+        });
+    }
+
+    #[test]
+    fn another_node_notices_when_nothing_was_said_for_long() {
+        in_sample(async |sample| {
+            let at = sample.world.now().micros().to_string();
+            sample.write(move |tx| tx.meta().put("running b", at.as_bytes())).await;
+            go_on(&sample.world).await.unwrap();
+            assert!(sample.events().await.is_empty());
+            sample.clock.advance(Span::minutes(6));
+            go_on(&sample.world).await.unwrap();
+            go_on(&sample.world).await.unwrap();
+            assert_eq!(sample.events().await, ["audit.gap"]);
+        });
+    }
+}

@@ -247,3 +247,6 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,53 @@ pub async fn delete_old(world: &World) -> Result<(), Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audit::Event, base::id::ClientId, flow::sample::in_sample};
+
+    fn note(world: &World, times: usize) {
+        for _ in 0..times {
+            let event = Event::ChallengeReused { client: ClientId::from_u128(1) };
+            world.note(&own_work("a"), event);
+        }
+    }
+
+    #[test]
+    fn the_journal_is_written_in_batches_and_once() {
+        in_sample(async |sample| {
+            note(&sample.world, BATCH + 3);
+            flush(&sample.world).await.unwrap();
+            flush(&sample.world).await.unwrap();
+            assert_eq!(sample.world.journal.pending(), 0);
+            assert_eq!(sample.events().await.len(), BATCH + 3);
+            assert_eq!(sample.world.metrics.audit_written.get(), 503);
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_written_waits() {
+        in_sample(async |sample| {
+            note(&sample.world, BATCH + 3);
+            sample.world.store.close();
+            flush(&sample.world).await.unwrap_err();
+            assert_eq!(sample.world.journal.pending(), BATCH + 3);
+        });
+    }
+
+    #[test]
+    fn a_node_that_ends_well_has_written_everything_and_leaves_no_gap() {
+        in_sample(async |sample| {
+            for _ in 0..2 {
+                let (end, ending) = tokio::sync::watch::channel(false);
+                let running = tokio::spawn(run(Arc::clone(&sample.world), ending));
+                tokio::task::yield_now().await;
+                note(&sample.world, 1);
+                end.send_replace(true);
+                running.await.unwrap();
+            }
+            assert_eq!(sample.events().await, ["code.challenge_reused"; 2]);
+        });
+    }
+}

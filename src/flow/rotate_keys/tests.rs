@@ -1,0 +1,75 @@
+//! The life of signing keys over a database.
+
+use super::*;
+use crate::{base::moment::Span, flow::sample::in_sample};
+
+fn states(world: &World) -> Vec<(Alg, &'static str)> {
+    world.keyring.load().records().map(|key| (key.alg, key.state.name())).collect()
+}
+
+#[test]
+fn a_world_begins_with_what_is_cheap_and_makes_the_rest_when_it_is_needed() {
+    in_sample(async |sample| {
+        let world = &sample.world;
+        assert_eq!(states(world), [(Alg::Es256, "active"), (Alg::EdDsa, "active")]);
+        ensure(world, Alg::Rs256).await.unwrap();
+        ensure(world, Alg::Rs256).await.unwrap();
+        assert_eq!(states(world)[2..], [(Alg::Rs256, "active")]);
+        // Once made it is needed for good: a sweep does not abandon it.
+        assert!(run(world, Rotation::OnSchedule, Actor::System).await.unwrap().is_empty());
+        assert_eq!(sample.events().await, ["key.created"]);
+    });
+}
+
+#[test]
+fn a_rotation_publishes_first_signs_later_and_forgets_last() {
+    in_sample(async |sample| {
+        let world = &sample.world;
+        let first = world.keyring.load().signer(Alg::Es256).unwrap().kid().clone();
+        sample.clock.advance(Span::seconds(1));
+        let asked = run(world, Rotation::Requested, Actor::System).await.unwrap();
+        assert_eq!(asked.len(), 2);
+        assert_eq!(world.keyring.load().signer(Alg::Es256).unwrap().kid(), &first);
+        sample.clock.advance(Span::hours(1));
+        run(world, Rotation::OnSchedule, Actor::System).await.unwrap();
+        let second = world.keyring.load().signer(Alg::Es256).unwrap().kid().clone();
+        assert_ne!(first, second);
+        assert!(world.keyring.load().jwks().contains(first.as_str()));
+        // The longest token that may be out lives for an hour.
+        sample.clock.advance(Span::hours(1));
+        run(world, Rotation::OnSchedule, Actor::System).await.unwrap();
+        assert!(world.keyring.load().jwks().contains(first.as_str()));
+        sample.clock.advance(Span::minutes(5));
+        run(world, Rotation::OnSchedule, Actor::System).await.unwrap();
+        assert!(!world.keyring.load().jwks().contains(first.as_str()));
+        let rows = sample.write(|tx| tx.signing_keys().list()).await;
+        let gone: Vec<_> = rows.iter().filter(|row| row.record.state == State::Gone).collect();
+        assert_eq!(gone.len(), 2);
+        assert!(gone.iter().all(|row| row.sealed.is_empty()));
+        assert_eq!(sample.events().await.iter().filter(|kind| *kind == "key.deleted").count(), 2);
+    });
+}
+
+#[test]
+fn of_two_that_rotate_at_once_one_finds_nothing_to_do() {
+    in_sample(async |sample| {
+        sample.clock.advance(Span::seconds(1));
+        let ask = |world: Arc<World>| {
+            tokio::spawn(async move { run(&world, Rotation::Requested, Actor::System).await.unwrap().len() })
+        };
+        let (a, b) = (ask(Arc::clone(&sample.world)), ask(Arc::clone(&sample.world)));
+        assert_eq!(a.await.unwrap() + b.await.unwrap(), 2);
+        assert_eq!(sample.events().await, ["key.created", "key.created"]);
+    });
+}
+
+#[test]
+fn a_private_half_opens_only_in_its_own_row() {
+    in_sample(async |sample| {
+        let mut rows = sample.write(|tx| tx.signing_keys().list()).await;
+        let sealed = rows[1].sealed.clone();
+        rows[0].sealed = sealed;
+        assert!(open(&sample.world.secrets.private_keys, &rows[0]).is_err());
+        assert!(open(&sample.world.secrets.private_keys, &rows[1]).is_ok());
+    });
+}
