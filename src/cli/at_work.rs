@@ -39,7 +39,7 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
 
 /// Whoever runs the command, by the name that the system gives them.
 pub(super) fn operator() -> Actor {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok());
+    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| env::var_os(name)?.into_string().ok());
     let named = named.filter(|name| !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control));
     Actor::Operator(named.unwrap_or_else(|| "cli".to_owned()))
 }

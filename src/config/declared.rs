@@ -70,8 +70,8 @@ fn client(one: Value, from: &Path) -> Result<DeclaredClient, String> {
                 secrets.push(secret(text.map_err(|e| format!("names {} which cannot be read: {e}", path.display()))?)?);
             }
             for name in variables.unwrap_or_default() {
-                let text = std::env::var(&name);
-                secrets.push(secret(text.map_err(|_| format!("names the variable {name}, which is unset"))?)?);
+                let text = std::env::var_os(&name).and_then(|text| text.into_string().ok());
+                secrets.push(secret(text.ok_or_else(|| format!("names the variable {name}, which is unset"))?)?);
             }
             Some(secrets)
         }

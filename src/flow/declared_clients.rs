@@ -120,9 +120,19 @@ impl Work {
         Ok(Self { wanted, pepper: world.secrets.pepper.version(), node: world.node.clone(), by })
     }
 
+    /// Refuses whatever there is to refuse: once something is written it is too late, because a
+    /// refusal commits.
     fn plan(&self, tx: &mut Tx<'_>) -> Result<Plan, Stop<Unmet>> {
         let mut plan = Plan::new();
+        let mut secrets: Vec<&TokenHash> = Vec::new();
         for (id, proven) in &self.wanted {
+            for hash in proven.secrets.iter().flatten() {
+                let shared = secrets.contains(&hash);
+                if shared || tx.clients().owner_of_secret(hash)?.is_some_and(|owner| owner != *id) {
+                    return Err(Stop::Refusal(Unmet::SharedSecret(id.clone())));
+                }
+                secrets.push(hash);
+            }
             let change = match tx.clients().find(id)? {
                 None => Change::Add,
                 Some(row) if row.source == Source::Command => return Err(Stop::Refusal(Unmet::Registered(id.clone()))),
@@ -139,17 +149,17 @@ impl Work {
         Ok(plan)
     }
 
-    fn apply(&self, tx: &mut Tx<'_>, id: &ClientId, change: &Change) -> Result<(), Stop<Unmet>> {
+    fn apply(&self, tx: &mut Tx<'_>, id: &ClientId, change: &Change) -> Result<(), Fault> {
         let (origin, by) = (own_work(&self.node), self.by.clone());
         let wanted = self.wanted.get(id);
         match (change, wanted) {
             (Change::Add, Some(proven)) => {
                 if tx.clients().insert(id, &proven.metadata, Source::Declared)?.is_err() {
-                    return Err(Stop::Refusal(Unmet::Taken(id.clone())));
+                    return Err(Fault::bare(format!("client {id} was registered at the same moment")).passing());
                 }
                 note(tx, &origin, Event::ClientAdded { client: id.clone(), by })?;
                 self.set_secrets(tx, id, proven)?;
-                Ok(changed(tx, id)?)
+                changed(tx, id)
             }
             (Change::Change { members }, Some(proven)) => {
                 tx.clients().replace_metadata(id, &proven.metadata)?;
@@ -157,7 +167,7 @@ impl Work {
                 on(tx, id, &self.by, &self.node)?;
                 let members = members.clone();
                 note(tx, &origin, Event::ClientChanged { client: id.clone(), by, members })?;
-                Ok(changed(tx, id)?)
+                changed(tx, id)
             }
             (Change::Disable, _) => {
                 off(tx, id, &self.by, &self.node)?;
@@ -168,7 +178,7 @@ impl Work {
     }
 
     /// Lets exactly the declared secrets be good.
-    fn set_secrets(&self, tx: &mut Tx<'_>, id: &ClientId, proven: &Proven) -> Result<(), Stop<Unmet>> {
+    fn set_secrets(&self, tx: &mut Tx<'_>, id: &ClientId, proven: &Proven) -> Result<(), Fault> {
         let Some(wanted) = &proven.secrets else { return Ok(()) };
         let live: Vec<TokenHash> =
             tx.clients().find(id)?.map_or_else(Vec::new, |row| row.secrets.iter().map(|secret| secret.hash).collect());
@@ -177,9 +187,6 @@ impl Work {
         }
         tx.clients().drop_secrets(id)?;
         for hash in wanted {
-            if tx.clients().is_secret(hash)? {
-                return Err(Stop::Refusal(Unmet::SharedSecret(id.clone())));
-            }
             tx.clients().add_secret(id, hash, self.pepper)?;
         }
         if !live.is_empty() {

@@ -247,15 +247,16 @@ impl Clients<'_, '_> {
         Ok(())
     }
 
-    /// Whether some client has this secret, live or ended.
+    /// Whose secret this is, live or ended.
     ///
     /// # Errors
-    /// A [`Fault`] where the database could not do it.
-    pub fn is_secret(&mut self, hash: &TokenHash) -> Result<bool, Fault> {
-        sql!(self.tx, "finding a row of client_secrets", "a hash", |c| {
+    /// A [`Fault`] where the database could not do it, or the row is illegal.
+    pub fn owner_of_secret(&mut self, hash: &TokenHash) -> Result<Option<ClientId>, Fault> {
+        let found: Option<String> = sql!(self.tx, "finding a row of client_secrets", "a hash", |c| {
             let known = client_secrets::table.find(hash.as_bytes().as_slice());
-            diesel::select(diesel::dsl::exists(known)).get_result(c)
-        })
+            known.select(client_secrets::client_id).first(c).optional()
+        })?;
+        found.map(|id| ClientId::parse(&id).ok_or_else(|| illegal("client_secrets", &id, "client_id"))).transpose()
     }
 
     /// Forgets every secret of a client, live or ended.

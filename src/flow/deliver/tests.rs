@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    base::{entropy::SeededEntropy, id::GrantId},
+    base::entropy::SeededEntropy,
     flow::sample::{Sample, in_sample},
 };
 use std::{
@@ -46,7 +46,8 @@ fn answer(stream: &mut TcpStream, status: &str) -> String {
         let read = stream.read(&mut buffer).unwrap();
         asked.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
         let Some((head, body)) = asked.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         if read == 0 || length.and_then(|n| n.parse().ok()).is_some_and(|n: usize| body.len() >= n) {
             break;
         }
@@ -95,7 +96,7 @@ fn a_client_is_told_once_of_a_session_that_ended() {
         for part in ["https://id.example", "cli_app", user.as_str(), session.as_str(), "backchannel-logout"] {
             assert!(claims.contains(part), "{part} {claims}");
         }
-        assert_eq!(sample.events().await.last().unwrap(), "logout.delivered");
+        assert!(sample.events().await.contains(&"logout.delivered".to_owned()));
         assert_eq!(sample.world.metrics.logout_deliveries.get("delivered"), 1);
     });
 }
@@ -113,7 +114,7 @@ fn a_client_that_does_not_answer_well_is_told_again_and_at_last_given_up() {
         }
         round_now(&sample).await;
         assert_eq!(told.drain().count(), 10);
-        assert_eq!(sample.events().await.last().unwrap(), "logout.failed");
+        assert!(sample.events().await.contains(&"logout.failed".to_owned()));
         assert_eq!(sample.world.metrics.logout_deliveries.get("retried"), 9);
         assert_eq!(sample.world.metrics.logout_deliveries.get("abandoned"), 1);
     });
@@ -126,7 +127,6 @@ fn who_was_granted_nothing_in_a_session_hears_nothing_of_its_end() {
         let other = SessionId::from_u128(9);
         sample.write(move |tx| enqueue(tx, &user, &other)).await;
         assert!(!sample.write(|tx| tx.outbox().any_due()).await);
-        let _unused: Option<GrantId> = None;
     });
 }
 
@@ -138,6 +138,6 @@ fn a_client_that_was_disabled_in_the_meantime_hears_nothing() {
         sample.write(|tx| tx.clients().set_disabled(&ClientId::parse("cli_app").unwrap())).await;
         round_now(&sample).await;
         assert_eq!(told.drain().count(), 0);
-        assert_eq!(sample.events().await.last().unwrap(), "logout.failed");
+        assert!(sample.events().await.contains(&"logout.failed".to_owned()));
     });
 }

@@ -74,7 +74,7 @@ fn who_is_disabled_is_signed_out_and_nothing_acts_for_them() {
         assert!(enable(&sample.world, user.as_str(), Actor::System).await.unwrap().enabled());
         assert_eq!(unmet(enable(&sample.world, "ada", Actor::System).await), Unmet::Already("enabled"));
         let expected =
-            ["user.added", "client.added", "user.disabled", "session.all_ended", "grant.revoked", "user.enabled"];
+            ["client.added", "grant.revoked", "session.all_ended", "user.added", "user.disabled", "user.enabled"];
         assert_eq!(sample.events().await, expected);
     });
 }
