@@ -312,7 +312,3 @@ pub(super) fn session_cookie(site: &Site, value: Option<&Secret<String>>) -> Coo
     value.map_or_else(|| site.cookies.clear(Jar::Session), |v| site.cookies.set(Jar::Session, v))
 }
 
-/// The world's handle, for flows that hand it on.
-pub(super) fn world(site: &Site) -> &Arc<crate::flow::world::World> {
-    &site.world
-}
