@@ -1,6 +1,7 @@
 //! Floor 5: builds the world from the settings, and runs the server in it.
 
 pub mod declared;
+pub mod demo;
 mod kek;
 pub mod observe;
 pub mod open;

@@ -1,7 +1,7 @@
 //! Reading the settings again while the server runs: the whole is validated first, then what can
 //! change is swapped at once; on any error everything stays as it was.
 
-use super::{open, serve::Origin};
+use super::{declared, open, serve::Origin};
 use crate::{
     config::{Config, environment},
     http::site::Site,
@@ -9,8 +9,7 @@ use crate::{
 use std::sync::Arc;
 
 /// Applies the settings as they are now. Returns them, or nothing where they were refused.
-#[must_use]
-pub fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
+pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     let new = match Config::load(origin.file.as_deref(), environment().into_iter()) {
         Ok(new) => new,
         Err(error) => {
@@ -31,6 +30,9 @@ pub fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     world.policy.store(Arc::new(policy));
     world.outbound.apply(&open::outbound_policy(&new));
     site.trusted_proxies.store(Arc::new(new.server.trusted_proxies.clone()));
+    if let Err(error) = declared::apply(&new, world).await {
+        tracing::error!(%error, "the declared clients stay as they were");
+    }
     tracing::info!(
         applied = differences.at_once.join(" "),
         waiting_for_a_restart = differences.needs_restart.join(" "),

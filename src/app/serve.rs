@@ -1,6 +1,6 @@
 //! The server's life: listen, keep house, hear signals, drain, stop.
 
-use super::{open, reload};
+use super::{declared, open, reload};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
@@ -158,8 +158,7 @@ enum Wish {
 }
 
 fn wishes() -> Result<mpsc::UnboundedReceiver<Wish>, Fault> {
-    let mut signals =
-        Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|e| Fault::new("listening for signals", e))?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|e| Fault::new("listening for signals", e))?;
     let (tell, told) = mpsc::unbounded_channel();
     let hear = move || {
         for signal in signals.forever() {
@@ -188,26 +187,32 @@ pub struct Origin {
 /// # Errors
 /// A fault where it cannot start.
 pub async fn run(config: Config, origin: Origin) -> Result<(), Fault> {
-    let mut told = wishes()?;
     let world = open::open(&config).await?;
+    declared::apply(&config, &world).await.map_err(|e| Fault::new("applying the declared clients", e))?;
+    until_told(config, world, &origin, || {}).await
+}
+
+/// Serves a world until the process is told to end; `serving` is called when it listens.
+///
+/// # Errors
+/// A fault where it cannot start.
+pub async fn until_told(
+    mut config: Config,
+    world: Arc<World>,
+    origin: &Origin,
+    serving: impl FnOnce(),
+) -> Result<(), Fault> {
+    let mut told = wishes()?;
     let running = start(&config, world).await?;
     tracing::info!(issuer = %running.site.issuer, address = %running.address, "serving");
-    until_told(&mut told, config, &origin, &running).await;
+    serving();
+    while let Some(Wish::Reload) = told.recv().await {
+        if let Some(new) = reload::run(&config, origin, &running.site).await {
+            config = new;
+        }
+    }
     tracing::info!("draining");
     running.end().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-async fn until_told(
-    told: &mut mpsc::UnboundedReceiver<Wish>,
-    mut config: Config,
-    origin: &Origin,
-    running: &Running,
-) {
-    while let Some(Wish::Reload) = told.recv().await {
-        if let Some(new) = reload::run(&config, origin, &running.site) {
-            config = new;
-        }
-    }
 }

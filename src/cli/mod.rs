@@ -9,11 +9,13 @@ mod audit;
 mod clients;
 mod config;
 mod declared;
+mod demo;
 pub mod docs;
 mod keys;
 mod migrate;
 mod reference;
 pub mod secret_input;
+mod serve;
 mod users;
 
 pub use answer::{Answer, Failure, Output};
@@ -41,6 +43,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve, until told to end by SIGTERM; SIGHUP reads the settings again.
+    Serve,
+    /// Show it: the server with a person, two clients and an application, on this machine only.
+    Demo(demo::Args),
     /// Bring the database up to what this program knows.
     Migrate,
     /// Add, show and manage people.
@@ -108,6 +114,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
 
 fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
     match command {
+        Command::Serve => serve::run(session),
+        Command::Demo(args) => demo::run(&args),
         Command::Migrate => migrate::run(session),
         Command::User(command) => users::run(command, session),
         Command::Client(command) => clients::run(command, session),

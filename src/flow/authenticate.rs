@@ -61,11 +61,8 @@ async fn judge(
         None => None,
     };
     let policy = world.policy.load();
-    let means = Means {
-        peppers: std::slice::from_ref(&world.secrets.pepper),
-        issuer: &policy.tokens.issuer,
-        now: world.now(),
-    };
+    let means =
+        Means { peppers: std::slice::from_ref(&world.secrets.pepper), issuer: &policy.tokens.issuer, now: world.now() };
     let secrets = listed.clone();
     let known = Known { secrets: secrets.as_ref().map_or(&[], Listed::secrets), keys: fetched.as_deref() };
     match prove(presented, listed, known, means) {

@@ -55,8 +55,9 @@ pub fn check(world: &World, places: Places<'_>) -> Result<Bearer, Stop<Challenge
         return Err(Fault::bare("no word of revocations from the database for too long").passing().into());
     }
     let audience = jose::Audience::OneOf(vec![issuer.as_str().to_owned()]);
-    let verified = jose::verify(&Profile::access_token(issuer, audience), world.keyring.load().keys(), token, world.now())
-        .map_err(|bad| bad_token(world, bad.because()))?;
+    let verified =
+        jose::verify(&Profile::access_token(issuer, audience), world.keyring.load().keys(), token, world.now())
+            .map_err(|bad| bad_token(world, bad.because()))?;
     if verified.claims().contains_key("cnf") {
         // A token that is bound to a key proves nothing by itself.
         return Err(bad_token(world, "the access token is bound to a key that was not shown"));

@@ -101,7 +101,8 @@ pub async fn find(world: &World, id: &ClientId) -> Result<Option<Listed>, Fault>
     }
     let before = directory.changes.load(Ordering::Acquire);
     let wanted = id.clone();
-    let row = world.store.read("find_client", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.clients().find(&wanted)?));
+    let row =
+        world.store.read("find_client", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.clients().find(&wanted)?));
     let found = match row.await.map_err(only_fault)?.filter(|row| row.disabled_at.is_none()) {
         Some(row) => Some(read(&row)?),
         None => None,
@@ -125,4 +126,3 @@ pub fn read(row: &ClientRow) -> Result<Listed, Fault> {
     let secrets = row.secrets.iter().map(|s| StoredSecret { hash: s.hash, pepper: s.pepper, expires_at: s.expires_at });
     Ok(Listed(Arc::new(Registered { client, secrets: secrets.collect() })))
 }
-

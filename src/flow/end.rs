@@ -16,8 +16,7 @@ use crate::{
 pub fn grants(tx: &mut Tx<'_>, of: By<'_>, why: GrantEnd, by: &Actor, origin: &Origin) -> Result<Vec<GrantId>, Fault> {
     let ended = tx.grants().revoke_where(of, why)?;
     for grant in &ended {
-        let event =
-            Event::GrantRevoked { grant: grant.clone(), client: None, user: None, why, by: by.clone() };
+        let event = Event::GrantRevoked { grant: grant.clone(), client: None, user: None, why, by: by.clone() };
         note(tx, origin, event)?;
     }
     Ok(ended)

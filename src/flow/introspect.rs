@@ -60,11 +60,7 @@ fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<Option<
     Ok(Some(rule::access_token(proven.client(), &verified)))
 }
 
-async fn refresh(
-    world: &Arc<World>,
-    proven: &Proven<Listed>,
-    token: RefreshToken,
-) -> Result<Option<Value>, Fault> {
+async fn refresh(world: &Arc<World>, proven: &Proven<Listed>, token: RefreshToken) -> Result<Option<Value>, Fault> {
     let id = token.grant.clone();
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.grants().find(&id)?);
     let found = world.store.read("find_grant", read).await.map_err(only_fault)?;

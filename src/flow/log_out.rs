@@ -74,12 +74,7 @@ impl Everywhere {
     /// As the person themselves asks for it: all without exception.
     #[must_use]
     pub fn asked_by(user: &UserId) -> Self {
-        Self {
-            user: user.clone(),
-            by: Actor::User(user.clone()),
-            why: GrantEnd::SignedOutEverywhere,
-            keep: None,
-        }
+        Self { user: user.clone(), by: Actor::User(user.clone()), why: GrantEnd::SignedOutEverywhere, keep: None }
     }
 }
 

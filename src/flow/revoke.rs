@@ -116,11 +116,8 @@ async fn access(
     let (name, origin) = (jti.clone(), origin.clone());
     let write = move |tx: &mut Tx<'_>| -> Result<(), Ended> {
         tx.feed().add(&Change::until(Subject::Token, &name, until))?;
-        let event = Event::AccessTokenRevoked {
-            jti: name.clone(),
-            client: client.clone(),
-            by: Actor::Client(client.clone()),
-        };
+        let event =
+            Event::AccessTokenRevoked { jti: name.clone(), client: client.clone(), by: Actor::Client(client.clone()) };
         Ok(note(tx, &origin, event)?)
     };
     world.store.write("revoke_access_token", write).await?;

@@ -70,12 +70,7 @@ pub struct SignedIn {
 ///
 /// # Errors
 /// [`Denied`], or a fault.
-pub async fn run(
-    world: &Arc<World>,
-    form: Form,
-    visit: &Visit,
-    origin: &Origin,
-) -> Result<SignedIn, Stop<Denied>> {
+pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin) -> Result<SignedIn, Stop<Denied>> {
     let budgets = charge(world, &form, visit, origin)?;
     let found = look_up(world, &form.username).await?;
     let (user, stored, set_at) = match found {

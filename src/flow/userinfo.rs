@@ -11,10 +11,7 @@ use crate::{
         scope::Scope,
     },
     oauth::bearer::Challenge,
-    oidc::{
-        claims,
-        subject::Subject,
-    },
+    oidc::{claims, subject::Subject},
     store::Tx,
 };
 use serde_json::{Map, Value};

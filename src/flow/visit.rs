@@ -49,7 +49,11 @@ impl Visit {
     ///
     /// # Errors
     /// A fault of randomness.
-    pub fn new(world: &World, browser: Option<&Secret<String>>, session: Option<Secret<String>>) -> Result<Self, Fault> {
+    pub fn new(
+        world: &World,
+        browser: Option<&Secret<String>>,
+        session: Option<Secret<String>>,
+    ) -> Result<Self, Fault> {
         let (browser, newcomer) = match Browser::known(browser) {
             Some(browser) => (browser, Newcomer::No),
             None => (Browser::new(&*world.dice)?, Newcomer::Yes),
@@ -78,9 +82,9 @@ pub async fn session(world: &Arc<World>, visit: &Visit) -> Result<Option<Here>, 
     let Some((session, user)) = live else { return Ok(None) };
     if session.wants_touch(now) {
         let id = session.id.clone();
-        let touch = world
-            .store
-            .write("touch_session", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.sessions().touch(&id).map(|_| ())?));
+        let touch = world.store.write("touch_session", move |tx: &mut Tx<'_>| {
+            Ok::<_, Stop<Infallible>>(tx.sessions().touch(&id).map(|_| ())?)
+        });
         touch.await.map_err(only_fault)?;
     }
     Ok(Some(Here { session, user }))

@@ -63,7 +63,10 @@ impl Policy {
     #[must_use]
     pub fn name_of(&self, resource: &Resource) -> String {
         let known = self.resources.iter().find(|offered| offered.identifier == *resource);
-        known.map(|offered| offered.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| resource.to_string())
+        known
+            .map(|offered| offered.name.clone())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| resource.to_string())
     }
 
     /// What a scope token of one of the APIs allows, as its operator put it.

@@ -1,11 +1,7 @@
 //! What happens to every request on its way in and to every answer on its way out: a name, the
 //! caller's address, a span, the fields that every answer carries, and a measurement.
 
-use super::{
-    give::problem,
-    site::Site,
-    take::peer::Unreadable,
-};
+use super::{give::problem, site::Site, take::peer::Unreadable};
 use crate::{
     oauth::{code::ErrorCode::InvalidRequest, refusal::Refusal},
     telemetry::{instrument::RouteMeter, request_span},
@@ -14,8 +10,8 @@ use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
     http::header,
+    http::header::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
 };
 use std::{sync::Arc, time::Instant};

@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(changed, ["email"]);
         assert!(!profile.email_verified);
         assert_eq!(profile.picture, ann().picture);
-        let (same, changed) = edit(ann(), &Edited::from([("name", "Ann".into()), ("email", "ann@shop.example".into())]));
+        let (same, changed) =
+            edit(ann(), &Edited::from([("name", "Ann".into()), ("email", "ann@shop.example".into())]));
         assert_eq!((same, changed), (ann(), vec![]));
     }
 

@@ -125,8 +125,7 @@ impl Redeeming<'_, '_, '_> {
             };
             note(self.tx, &self.means.origin, event)?;
         }
-        let event =
-            Event::CodeReplayed { client: granted.client.clone(), user: Some(granted.user.clone()), grant };
+        let event = Event::CodeReplayed { client: granted.client.clone(), user: Some(granted.user.clone()), grant };
         Ok(note(self.tx, &self.means.origin, event)?)
     }
 
@@ -163,11 +162,7 @@ impl Redeeming<'_, '_, '_> {
         })
     }
 
-    fn first_refresh_token(
-        &self,
-        client: &Client,
-        grant: &Grant,
-    ) -> Result<Option<(RefreshToken, NewRefresh)>, Ended> {
+    fn first_refresh_token(&self, client: &Client, grant: &Grant) -> Result<Option<(RefreshToken, NewRefresh)>, Ended> {
         if !client.grant_types.contains(&GrantType::RefreshToken) {
             return Ok(None);
         }

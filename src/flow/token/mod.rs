@@ -10,12 +10,7 @@ mod refresh;
 use super::{authenticate, world::World};
 use crate::{
     audit::Origin,
-    oauth::{
-        engine::Ended,
-        grant::TokenRequest,
-        issue::Issued,
-        params::Params,
-    },
+    oauth::{engine::Ended, grant::TokenRequest, issue::Issued, params::Params},
 };
 use std::sync::Arc;
 

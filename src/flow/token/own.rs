@@ -61,11 +61,5 @@ pub(super) async fn issue(
             kid: minted.kid,
         },
     );
-    Ok(Issued {
-        access_token: minted.token,
-        expires_in: minted.lifetime,
-        scope,
-        refresh_token: None,
-        id_token: None,
-    })
+    Ok(Issued { access_token: minted.token, expires_in: minted.lifetime, scope, refresh_token: None, id_token: None })
 }

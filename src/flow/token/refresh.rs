@@ -218,7 +218,8 @@ fn judged(world: &World, tx: &mut Tx<'_>, presented: &Presented) -> Result<Recov
     let user = Some(row.grant.granted.user.clone());
     match decide_refresh(shown, &line, world.policy.load().tokens.refresh_grace, tx.now()) {
         RefreshVerdict::Replay => {
-            let salt = state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
+            let salt =
+                state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
             let next = token.successor(&world.secrets.succession, &salt)?;
             tx.users().find(&row.grant.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
             let jti = token_name(tx.dice())?;

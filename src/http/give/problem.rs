@@ -62,7 +62,9 @@ pub fn failed(fault: &Fault, request: &RequestId) -> HttpResponse {
 pub fn log(fault: &Fault, request: &RequestId) {
     match fault.kind() {
         FaultKind::Broken => tracing::error!(request.id = %request, error = %fault, "a request failed"),
-        FaultKind::Unavailable => tracing::warn!(request.id = %request, error = %fault, "a request could not be served now"),
+        FaultKind::Unavailable => {
+            tracing::warn!(request.id = %request, error = %fault, "a request could not be served now")
+        }
     }
 }
 

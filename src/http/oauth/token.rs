@@ -1,11 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2, §5.1).
 
 use super::{Post, authorization, ended};
-use crate::{
-    flow::token,
-    http::site::Here,
-    oauth::issue::Issued,
-};
+use crate::{flow::token, http::site::Here, oauth::issue::Issued};
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
 /// Exchanges a grant for tokens.

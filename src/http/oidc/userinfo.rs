@@ -12,11 +12,7 @@ use crate::{
         site::{Here, Site, origin},
         take::body::{form, is_form},
     },
-    oauth::{
-        bearer::Challenge,
-        params::Params,
-        refusal::Refusal,
-    },
+    oauth::{bearer::Challenge, params::Params, refusal::Refusal},
 };
 use actix_web::{
     HttpRequest, HttpResponse,

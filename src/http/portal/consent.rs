@@ -42,8 +42,7 @@ async fn show(site: &Site, request: &HttpRequest) -> Result<HttpResponse, Troubl
         (Next::Consent { new_scope, .. }, Some(here)) => render(site, &arrival.visit, &open, &here, &new_scope),
         // Something else is needed first, or nothing any more: the dispatcher knows.
         _ => {
-            let next =
-                authorize::resume(&site.world, open.interaction, &arrival.visit, &arrival.origin).await?;
+            let next = authorize::resume(&site.world, open.interaction, &arrival.visit, &arrival.origin).await?;
             answer(site, &arrival.visit, next)
         }
     }

@@ -32,6 +32,5 @@ pub async fn show(here: Here, request: HttpRequest) -> HttpResponse {
 /// The page for an address that is none of ours.
 pub(in crate::http) fn not_found(site: &Site, request: &HttpRequest) -> HttpResponse {
     let body = pages::NotFound { shell: site.shell() };
-    page(StatusCode::NOT_FOUND, &body, FormsLead::Home)
-        .unwrap_or_else(|fault| super::failed(site, request, &fault))
+    page(StatusCode::NOT_FOUND, &body, FormsLead::Home).unwrap_or_else(|fault| super::failed(site, request, &fault))
 }

@@ -36,7 +36,6 @@ use actix_web::{
     cookie::Cookie,
     http::{StatusCode, header},
 };
-use std::sync::Arc;
 
 /// A browser's request: who it is, and where it comes from.
 pub(super) struct Arrival {
@@ -311,4 +310,3 @@ pub(super) fn query(request: &HttpRequest) -> Result<Params, Trouble> {
 pub(super) fn session_cookie(site: &Site, value: Option<&Secret<String>>) -> Cookie<'static> {
     value.map_or_else(|| site.cookies.clear(Jar::Session), |v| site.cookies.set(Jar::Session, v))
 }
-

@@ -3,12 +3,7 @@
 use super::{Open, Trouble, answer, arrive, check_form, form_token, query, session_cookie, set, settle};
 use crate::{
     audit::SignOutKind,
-    flow::{
-        authorize,
-        interaction::Chosen,
-        log_out,
-        visit::session,
-    },
+    flow::{authorize, interaction::Chosen, log_out, visit::session},
     http::{
         give::{
             page::{FormsLead, page},

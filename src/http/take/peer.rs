@@ -1,9 +1,6 @@
 //! Who is at the other end: the address that counts, and the request's own id.
 
-use crate::{
-    audit::Origin,
-    base::id::RequestId,
-};
+use crate::{audit::Origin, base::id::RequestId};
 use actix_web::{HttpRequest, http::header::HeaderName};
 use ipnet::IpNet;
 use std::net::IpAddr;

@@ -3,11 +3,7 @@
 use super::{Guest, back};
 use crate::{
     account::rules::Weakness,
-    base::{
-        fault::Stop,
-        moment::Span,
-        secret::Secret,
-    },
+    base::{fault::Stop, moment::Span, secret::Secret},
     flow::account::{self as flow, Changed, EDITABLE, Edited, Wrong, Wrongs},
     http::{
         give::pages::{self, Email, Field, Pressure},

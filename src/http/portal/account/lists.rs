@@ -49,7 +49,11 @@ async fn show_sessions(site: &Site, request: &HttpRequest) -> Result<HttpRespons
         last_seen: session.seen_at.into(),
     });
     let sessions = lines.collect();
-    guest.give(site, StatusCode::OK, &pages::Sessions { shell: site.shell(), account: guest.account(site, None), sessions })
+    guest.give(
+        site,
+        StatusCode::OK,
+        &pages::Sessions { shell: site.shell(), account: guest.account(site, None), sessions },
+    )
 }
 
 async fn take_sessions(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<HttpResponse, Trouble> {
@@ -107,7 +111,11 @@ async fn show_consents(site: &Site, request: &HttpRequest) -> Result<HttpRespons
         ends: None,
     };
     let consents = found.into_iter().map(line).collect();
-    guest.give(site, StatusCode::OK, &pages::Consents { shell: site.shell(), account: guest.account(site, None), consents })
+    guest.give(
+        site,
+        StatusCode::OK,
+        &pages::Consents { shell: site.shell(), account: guest.account(site, None), consents },
+    )
 }
 
 /// What the page shows of a client; one that has lost its redirection URIs still has a name.

@@ -1,0 +1,188 @@
+//! The demonstration: the real server with a data folder of its own, a person, two clients, and
+//! a small application beside it that shows each step.
+
+use super::{open, serve};
+use crate::{
+    account::user::Profile,
+    audit::Actor,
+    base::{
+        base62,
+        entropy::OsEntropy,
+        fault::{Fault, Stop},
+        id::ClientId,
+        moment::SystemClock,
+        secret::Secret,
+        uri::Resource,
+    },
+    config::{Config, OfferedScope, ProtectedResource},
+    demo::{API_SCOPE, DemoSettings, Opening, Start, banner, relying_application},
+    flow::{
+        manage_clients::{self, Added},
+        manage_users::{self, NewUser},
+        world::World,
+    },
+    oauth::register::RegistrationPolicy,
+};
+use serde_json::{Map, Value};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The person of the demonstration.
+const USERNAME: &str = "ada";
+
+/// What the demonstration must remember to be the same at its next start.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Remembered {
+    password: String,
+    application_id: ClientId,
+    application_secret: String,
+    machine_id: ClientId,
+    machine_secret: String,
+}
+
+impl Drop for Remembered {
+    fn drop(&mut self) {
+        use zeroize::Zeroize;
+        self.password.zeroize();
+        self.application_secret.zeroize();
+        self.machine_secret.zeroize();
+    }
+}
+
+/// Runs it until it is told to end.
+///
+/// # Errors
+/// A fault where it cannot start, such as an address in use.
+pub async fn run(mut config: Config, application: SocketAddr) -> Result<(), Fault> {
+    let mut settings = settings(&config, application)?;
+    config.resources.push(sample_api(&settings)?);
+    config.outbound.allow.push(crate::config::Reachable::Network(application.ip().into()));
+    let world = open::open(&config).await?;
+    let path = config.server.data_dir.join("demo.json");
+    let (remembered, start) = match recall(&path)? {
+        Some(remembered) => (remembered, Start::Again),
+        None => (populate(&world, &settings, &path).await?, Start::First),
+    };
+    settings.client_id = remembered.application_id.clone();
+    settings.client_secret = Secret::new(remembered.application_secret.clone());
+    settings.password = Secret::new(remembered.password.clone());
+    let opening = Opening {
+        issuer: config.server.issuer.clone(),
+        application: settings.origin(),
+        username: USERNAME.to_owned(),
+        password: settings.password.clone(),
+        machine_id: remembered.machine_id.clone(),
+        machine_secret: Secret::new(remembered.machine_secret.clone()),
+        data: config.server.data_dir.display().to_string(),
+        start,
+    };
+    let beside = relying_application(settings)
+        .map_err(|e| Fault::new(format!("listening on {application} for the demonstration's application"), e))?;
+    let handle = beside.handle();
+    actix_web::rt::spawn(beside);
+    let ended = serve::until_told(config, world, &serve::Origin { file: None, logs: None }, || {
+        // Where nobody reads what is printed, the server serves all the same.
+        let _ = io::stdout().lock().write_all(banner(&opening).as_bytes());
+    })
+    .await;
+    handle.stop(false).await;
+    ended
+}
+
+fn settings(config: &Config, application: SocketAddr) -> Result<DemoSettings, Fault> {
+    Ok(DemoSettings {
+        issuer: config.server.issuer.clone(),
+        listen: application,
+        client_id: ClientId::parse("unknown").ok_or_else(|| Fault::bare("reading a constant"))?,
+        client_secret: Secret::new(String::new()),
+        username: USERNAME.to_owned(),
+        password: Secret::new(String::new()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+    })
+}
+
+fn sample_api(settings: &DemoSettings) -> Result<ProtectedResource, Fault> {
+    let identifier =
+        Resource::parse(&settings.resource()).map_err(|e| Fault::new("reading the sample API's address", e))?;
+    let scope =
+        OfferedScope { name: API_SCOPE.to_owned(), description: "read the demonstration's greetings".to_owned() };
+    Ok(ProtectedResource { identifier, name: "the demonstration's sample API".to_owned(), scopes: vec![scope] })
+}
+
+fn recall(path: &Path) -> Result<Option<Remembered>, Fault> {
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|e| Fault::new(format!("reading {}; delete its folder to begin anew", path.display()), e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Fault::new(format!("reading {}", path.display()), e)),
+    }
+}
+
+async fn populate(world: &World, settings: &DemoSettings, path: &PathBuf) -> Result<Remembered, Fault> {
+    let password = base62::random(16, &*world.dice)?;
+    let profile = Profile {
+        name: Some("Ada Lovelace".to_owned()),
+        given_name: Some("Ada".to_owned()),
+        family_name: Some("Lovelace".to_owned()),
+        email: Some("ada@example.com".to_owned()),
+        email_verified: true,
+        locale: Some("en".to_owned()),
+        zoneinfo: Some("Europe/London".to_owned()),
+        ..Profile::default()
+    };
+    let person = NewUser { username: USERNAME.to_owned(), profile, password: Some(Secret::new(password.clone())) };
+    match manage_users::add(world, person, by()).await {
+        Ok(_) => {}
+        // The folder was made by hand, or the first start ended in the middle: the person is there, but nobody knows their password.
+        Err(Stop::Refusal(_)) => {
+            manage_users::set_password(world, USERNAME, Secret::new(password.clone()), by()).await.map_err(told)?;
+        }
+        Err(Stop::Fault(fault)) => return Err(fault),
+    }
+    let application = client(world, &settings.client_metadata()).await?;
+    let machine = client(world, &settings.machine_metadata()).await?;
+    let secret = |added: &Added| added.secret.as_ref().map(|s| s.expose().clone()).unwrap_or_default();
+    let remembered = Remembered {
+        password,
+        application_secret: secret(&application),
+        application_id: application.client.id,
+        machine_secret: secret(&machine),
+        machine_id: machine.client.id,
+    };
+    write(path, &remembered)?;
+    Ok(remembered)
+}
+
+fn by() -> Actor {
+    Actor::Operator("demo".to_owned())
+}
+
+async fn client(world: &World, metadata: &Value) -> Result<Added, Fault> {
+    let empty = Map::new();
+    let members = metadata.as_object().unwrap_or(&empty);
+    manage_clients::add(world, None, members, RegistrationPolicy::default(), by()).await.map_err(told)
+}
+
+/// A refusal of what the demonstration itself made is a fault.
+fn told<R: std::fmt::Display>(stop: Stop<R>) -> Fault {
+    match stop {
+        Stop::Fault(fault) => fault,
+        Stop::Refusal(refusal) => Fault::bare(format!("populating the demonstration: {refusal}")),
+    }
+}
+
+fn write(path: &Path, remembered: &Remembered) -> Result<(), Fault> {
+    let failed = |e: io::Error| Fault::new(format!("writing {}", path.display()), e);
+    let text =
+        serde_json::to_vec_pretty(remembered).map_err(|e| Fault::new("writing the demonstration's secrets", e))?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)
+}
