@@ -96,12 +96,13 @@ pub async fn everywhere(world: &Arc<World>, ending: Everywhere, origin: &Origin)
 /// A fault of the store.
 pub fn all(tx: &mut Tx<'_>, ending: &Everywhere, origin: &Origin) -> Result<Vec<GrantId>, Fault> {
     let user = &ending.user;
-    for session in tx.sessions().end_all(user, ending.keep.as_ref())? {
+    let sessions = tx.sessions().end_all(user, ending.keep.as_ref())?;
+    for session in &sessions {
         let how = SignOutKind::Everywhere;
         note(tx, origin, Event::SignedOut { session: session.clone(), user: user.clone(), how })?;
-        deliver::enqueue(tx, user, &session)?;
+        deliver::enqueue(tx, user, session)?;
     }
-    if ending.keep.is_none() {
+    if ending.keep.is_none() && !sessions.is_empty() {
         note(tx, origin, Event::SignedOutEverywhere { user: user.clone(), by: ending.by.clone() })?;
     }
     end::grants(tx, By::User(user), ending.why, &ending.by, origin)

@@ -1,8 +1,8 @@
 //! People, as an operator manages them: added, looked up, disabled and enabled, given a password.
 
 use super::{
-    deliver, end,
     journal::own_work,
+    log_out::{self, Everywhere},
     world::{World, note, only_fault},
 };
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     store::{
         Tx,
         feed::{Change, Subject},
-        grants::By,
     },
 };
 use std::{convert::Infallible, fmt};
@@ -203,14 +202,8 @@ pub async fn set_password(
 /// # Errors
 /// A fault of the store, which rolls everything back.
 pub fn end_everything(tx: &mut Tx<'_>, user: &UserId, why: GrantEnd, by: &Actor, origin: &Origin) -> Result<(), Fault> {
-    let sessions = tx.sessions().end_all(user, None)?;
-    for session in &sessions {
-        deliver::enqueue(tx, user, session)?;
-    }
-    if !sessions.is_empty() {
-        note(tx, origin, Event::SignedOutEverywhere { user: user.clone(), by: by.clone() })?;
-    }
-    end::grants(tx, By::User(user), why, by, origin)?;
+    let ending = Everywhere { user: user.clone(), by: by.clone(), why, keep: None };
+    log_out::all(tx, &ending, origin)?;
     tx.feed().add(&Change::about(Subject::User, user.as_str()))
 }
 
