@@ -28,6 +28,7 @@ const SELDOM: Span = Span::minutes(1);
 pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
     let mut seldom = world.now();
+    let mut keys = world.now();
     told(&mut away, presence::begin(&world).await, "this node cannot say that it is running");
     while goes_on(&mut ending, EVERY).await {
         told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
@@ -35,6 +36,10 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
         if world.now() >= seldom {
             seldom = world.now() + SELDOM;
             minutely(&world).await;
+        }
+        if world.now() >= keys {
+            keys = world.now() + world.policy.load().keys.publish_before_use.min(SELDOM);
+            keep_keys(&world).await;
         }
     }
     if let Err(fault) = flush(&world).await {
@@ -106,11 +111,16 @@ async fn minutely(world: &World) {
     warned("old rows could not be deleted", delete_old(world).await);
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
     warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
+    warned("this node cannot say that it is running", presence::go_on(world).await);
+}
+
+/// As often as the shortest wait in the life of a key asks for: a successor that has been
+/// published for long enough should not wait for the minute to end.
+async fn keep_keys(world: &World) {
     warned(
         "signing keys could not be kept",
         rotate_keys::run(world, Rotation::OnSchedule, Actor::System).await.map(drop),
     );
-    warned("this node cannot say that it is running", presence::go_on(world).await);
 }
 
 fn warned(what: &'static str, outcome: Result<(), Fault>) {
