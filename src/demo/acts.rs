@@ -9,6 +9,7 @@ use super::{
     told::{Chapter, Check, End, Section, Step, Way},
     wire::{Caller, Exchange, shortened},
 };
+use std::time::Duration;
 
 const REFRESH: &str = "Access tokens are short-lived on purpose. The refresh token gets new ones without asking the \
      person again, and is itself replaced each time (rotation): the one just used is spent.";
@@ -159,7 +160,16 @@ pub(super) fn ask_about(
     token: &str,
     expected: Expected,
 ) -> Step {
-    let exchange = provider.wire.post(&endpoints.introspection_endpoint, provider.ourselves(), &[("token", token)]);
+    let ask = || provider.wire.post(&endpoints.introspection_endpoint, provider.ourselves(), &[("token", token)]);
+    let mut exchange = ask();
+    // A revocation may take up to a second to be known to every node of the issuer.
+    for _ in 0..if expected == Expected::Dead { 4 } else { 0 } {
+        if exchange.json.get("active").and_then(serde_json::Value::as_bool) != Some(true) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        exchange = ask();
+    }
     let active = exchange.json.get("active").and_then(serde_json::Value::as_bool);
     let right = match expected {
         Expected::Either => active.is_some(),

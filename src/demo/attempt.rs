@@ -49,10 +49,20 @@ impl Ask {
     }
 }
 
+/// How far the access token shall reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Userinfo only.
+    Person,
+    /// The sample API too.
+    Api,
+}
+
 /// A sign-in that has been sent off.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) ask: Ask,
+    pub(super) reach: Reach,
     pub(super) state: String,
     pub(super) nonce: String,
     pub(super) verifier: String,
@@ -60,19 +70,21 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// A new one, with 256 random bits in each of its three values.
+    /// A new one, with 256 random bits in each of its three values. It reaches as far as what the
+    /// person allowed before, so that proving who they are again takes nothing away.
     ///
     /// # Errors
     /// As [`Entropy::fill`].
-    pub(super) fn begin(ask: Ask, now: Moment, dice: &dyn Entropy) -> Result<Self, Fault> {
-        Ok(Self { ask, state: random(dice)?, nonce: random(dice)?, verifier: random(dice)?, begun: now })
+    pub(super) fn begin(ask: Ask, before: Reach, now: Moment, dice: &dyn Entropy) -> Result<Self, Fault> {
+        let reach = if ask == Ask::More { Reach::Api } else { before };
+        Ok(Self { ask, reach, state: random(dice)?, nonce: random(dice)?, verifier: random(dice)?, begun: now })
     }
 
     /// The parameters of its authorization request.
     pub(super) fn parameters(&self, of: &DemoSettings) -> Vec<(&'static str, String)> {
-        let scope = match self.ask {
-            Ask::More => format!("openid profile email {API_SCOPE}"),
-            Ask::Plain | Ask::Again | Ask::WrongVerifier => "openid profile email".into(),
+        let scope = match self.reach {
+            Reach::Api => format!("openid profile email {API_SCOPE}"),
+            Reach::Person => "openid profile email".into(),
         };
         let mut list = vec![
             ("response_type", "code".into()),
@@ -137,8 +149,8 @@ mod tests {
     #[test]
     fn every_attempt_has_values_of_its_own_and_sends_no_verifier() {
         let dice = SeededEntropy::new(1);
-        let a = Attempt::begin(Ask::Plain, Moment::EPOCH, &dice).unwrap();
-        let b = Attempt::begin(Ask::Again, Moment::EPOCH, &dice).unwrap();
+        let a = Attempt::begin(Ask::Plain, Reach::Person, Moment::EPOCH, &dice).unwrap();
+        let b = Attempt::begin(Ask::Again, Reach::Person, Moment::EPOCH, &dice).unwrap();
         assert_eq!(a.verifier.len(), 43);
         let all = [&a.state, &a.nonce, &a.verifier, &b.state, &b.nonce, &b.verifier];
         assert!(all.iter().enumerate().all(|(n, x)| all.iter().skip(n + 1).all(|y| x != y)));
@@ -148,10 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn only_asking_for_more_asks_for_the_api() {
+    fn only_asking_for_more_reaches_further_and_nothing_less_far() {
         let dice = SeededEntropy::new(1);
-        for (ask, wide) in [(Ask::Plain, false), (Ask::More, true), (Ask::WrongVerifier, false)] {
-            let attempt = Attempt::begin(ask, Moment::EPOCH, &dice).unwrap();
+        for (ask, before, wide) in [
+            (Ask::Plain, Reach::Person, false),
+            (Ask::WrongVerifier, Reach::Person, false),
+            (Ask::More, Reach::Person, true),
+            (Ask::More, Reach::Api, true),
+            (Ask::Again, Reach::Api, true),
+        ] {
+            let attempt = Attempt::begin(ask, before, Moment::EPOCH, &dice).unwrap();
             let scope = attempt.parameters(&sample()).into_iter().find(|(n, _)| *n == "scope").unwrap().1;
             assert_eq!(scope.contains(API_SCOPE), wide, "{ask:?}");
         }

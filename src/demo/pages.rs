@@ -1,10 +1,10 @@
 //! The one page of the application, as a type for its template.
 
 use super::{
+    attempt::Reach,
     decode::{self, Decoded},
     provider::Provider,
     sessions::{Local, Login},
-    settings::API_SCOPE,
     told::Chapter,
 };
 use crate::base::moment::Moment;
@@ -70,7 +70,7 @@ impl Person {
             expires: decode::relative(login.access_expires, now),
             can_refresh: login.refresh_token.is_some(),
             has_spent: login.spent.is_some(),
-            has_more: login.scope.split(' ').any(|s| s == API_SCOPE),
+            has_more: login.reach() == Reach::Api,
             dead: login.dead,
             tokens: tokens.iter().filter_map(|(name, token)| decode::decode(name, token)).collect(),
         }

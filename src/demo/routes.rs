@@ -3,7 +3,7 @@
 
 use super::{
     acts, attempt,
-    attempt::{Ask, Attempt},
+    attempt::{Ask, Attempt, Reach},
     leaving, lessons,
     pages::{Home, SIGN, STYLE},
     provider::Provider,
@@ -86,7 +86,9 @@ async fn start_sign_in(request: HttpRequest, site: Shared, form: web::Form<Press
     let Some(cookie) = pressed(&request, &site, &form) else { return Ok(to_page(None)) };
     let Some(ask) = Ask::from_form(&form.ask) else { return Ok(to_page(None)) };
     let settings = &site.provider.settings;
-    let attempt = Attempt::begin(ask, site.provider.now(), settings.entropy.as_ref()).map_err(hidden)?;
+    let before = change(&site, &cookie, |local| local.login.as_ref().map(Login::reach)).flatten();
+    let before = before.unwrap_or(Reach::Person);
+    let attempt = Attempt::begin(ask, before, site.provider.now(), settings.entropy.as_ref()).map_err(hidden)?;
     let (to, sent) = (site.clone(), attempt.clone());
     match web::block(move || sign_in::depart(&to.provider, &sent)).await? {
         Ok(url) => {
@@ -160,7 +162,7 @@ async fn elsewhere(request: HttpRequest, site: Shared, form: web::Form<Pressed>)
         return Ok(to_page(None));
     }
     let dice = site.provider.settings.entropy.as_ref();
-    let attempt = Attempt::begin(Ask::Plain, site.provider.now(), dice).map_err(hidden)?;
+    let attempt = Attempt::begin(Ask::Plain, Reach::Person, site.provider.now(), dice).map_err(hidden)?;
     let mut parameters = attempt.parameters(&site.provider.settings);
     for (name, value) in &mut parameters {
         if *name == "redirect_uri" {

@@ -3,7 +3,8 @@
 
 use super::{
     attempt,
-    attempt::Attempt,
+    attempt::{Attempt, Reach},
+    settings::API_SCOPE,
     told::{Chapter, Step},
 };
 use crate::base::{
@@ -61,6 +62,13 @@ pub(super) struct Login {
     pub(super) verifier: String,
     /// Why the tokens are known to be worthless, once they are.
     pub(super) dead: Option<&'static str>,
+}
+
+impl Login {
+    /// How far its access token reaches.
+    pub(super) fn reach(&self) -> Reach {
+        if self.scope.split(' ').any(|s| s == API_SCOPE) { Reach::Api } else { Reach::Person }
+    }
 }
 
 impl Local {
@@ -193,7 +201,7 @@ mod tests {
     fn a_state_is_known_once_in_its_own_browser_and_not_for_ever() {
         let (all, dice) = (Sessions::default(), SeededEntropy::new(1));
         let (mine, theirs) = (all.open(T, &dice).unwrap(), all.open(T, &dice).unwrap());
-        let attempt = Attempt::begin(Ask::Plain, T, &dice).unwrap();
+        let attempt = Attempt::begin(Ask::Plain, Reach::Person, T, &dice).unwrap();
         let state = attempt.state.clone();
         all.with(&mine, T, |l| l.await_answer(attempt.clone()));
         assert!(all.with(&theirs, T, |l| l.recall(&state, T)).flatten().is_none());

@@ -106,7 +106,7 @@ fn words(ask: Ask, login: &Option<Login>, callback: &Callback) -> (String, &'sta
         ),
         (Ask::More, Some(who)) => (
             format!("{who} let this application do more"),
-            "The same walk with one more scope; the issuer asked for consent to what is new.",
+            "The same walk with one more scope; the issuer asks for consent where it is new.",
         ),
         (Ask::WrongVerifier, None) if callback.error.is_none() => (
             "A code with the wrong verifier".into(),
