@@ -144,3 +144,6 @@ pub async fn withdraw(
     let client = client.ok_or(Stop::Refusal(NotFound))?;
     Ok(consent::withdraw(world, client, here, origin).await?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,6 @@ pub(super) fn bad_token(world: &World, because: &'static str) -> Stop<Challenge>
     let policy = world.policy.load();
     Stop::Refusal(Challenge::of(&policy.tokens.issuer, Refusal::new(InvalidToken, because)))
 }
+
+#[cfg(test)]
+mod tests;

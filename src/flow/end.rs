@@ -9,11 +9,13 @@ use crate::{
     store::{Tx, grants::By},
 };
 
-/// Ends every live grant of these, each with its event; says which.
+/// Ends every live grant of these, each with its event; says which. Codes that would become a
+/// grant end too, and before, so that one that is being redeemed right now is caught as either.
 ///
 /// # Errors
 /// A fault of the store, which rolls everything back.
 pub fn grants(tx: &mut Tx<'_>, of: By<'_>, why: GrantEnd, by: &Actor, origin: &Origin) -> Result<Vec<GrantId>, Fault> {
+    tx.codes().void(of)?;
     let ended = tx.grants().revoke_where(of, why)?;
     for grant in &ended {
         let event = Event::GrantRevoked { grant: grant.clone(), client: None, user: None, why, by: by.clone() };

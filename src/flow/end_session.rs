@@ -183,3 +183,6 @@ async fn judge(
     let verdict = rule::judge(&request, hint.as_ref(), known, signed_in.as_ref());
     Ok((verdict, client))
 }
+
+#[cfg(test)]
+mod tests;

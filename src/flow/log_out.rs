@@ -107,3 +107,6 @@ pub fn all(tx: &mut Tx<'_>, ending: &Everywhere, origin: &Origin) -> Result<Vec<
     }
     end::grants(tx, By::User(user), ending.why, &ending.by, origin)
 }
+
+#[cfg(test)]
+mod tests;

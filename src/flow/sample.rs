@@ -140,19 +140,24 @@ impl Sample {
         kinds
     }
 
-    /// A person who is signed in, and a client that they gave a grant to in this session, which
-    /// hears of its end at this address.
-    pub(crate) async fn signed_in(&self, hears_at: &str) -> (UserId, SessionId, GrantId) {
-        let world = &self.world;
-        let new = NewUser { username: "ada".to_owned(), profile: Profile::default(), password: None };
-        let user = manage_users::add(world, new, Actor::System).await.unwrap().id;
+    /// A client that hears of the end of sessions at this address.
+    pub(crate) async fn client(&self, hears_at: &str) {
         let metadata = json!({
             "redirect_uris": ["https://app.example/cb"],
             "backchannel_logout_uri": hears_at,
             "id_token_signed_response_alg": "EdDSA",
         });
         let (id, policy) = (ClientId::parse("cli_app"), RegistrationPolicy::default());
-        manage_clients::add(world, id, metadata.as_object().unwrap(), policy, Actor::System).await.unwrap();
+        manage_clients::add(&self.world, id, metadata.as_object().unwrap(), policy, Actor::System).await.unwrap();
+    }
+
+    /// A person who is signed in, and a client that they gave a grant to in this session, which
+    /// hears of its end at this address.
+    pub(crate) async fn signed_in(&self, hears_at: &str) -> (UserId, SessionId, GrantId) {
+        let world = &self.world;
+        let new = NewUser { username: "ada".to_owned(), profile: Profile::default(), password: None };
+        let user = manage_users::add(world, new, Actor::System).await.unwrap().id;
+        self.client(hears_at).await;
         let (session, grant) = (SessionId::from_u128(1), GrantId::from_u128(2));
         let (out, now) = ((user.clone(), session.clone(), grant.clone()), world.now());
         let session = Session {

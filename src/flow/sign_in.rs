@@ -270,3 +270,6 @@ fn remember(world: &World, visit: &Visit, known: Option<&Secret<String>>, userna
     let marks: Vec<&str> = std::iter::once(mark.as_str()).chain(others).collect();
     Secret::new(marks.join("."))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use super::{
     Tx,
     column::{At, Json},
     failure::illegal,
+    grants::By,
     payload::{CodeDoc, GrantedDoc, Parties},
     schema::codes,
     tx::sql,
@@ -88,6 +89,30 @@ impl Codes<'_, '_> {
                 .execute(c)
         })?;
         Ok(used == 1)
+    }
+
+    /// Takes away the codes that nobody has used yet; says how many. Those of a session go with it
+    /// whatever their scope: nobody waits for them any more.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn void(&mut self, of: By<'_>) -> Result<usize, Fault> {
+        let now = At(self.tx.now());
+        sql!(self.tx, "deleting rows of codes", "several", |c| {
+            // Few are unexpired at any time; the index on their end finds them.
+            let unused =
+                diesel::delete(codes::table.filter(codes::expires_at.gt(now)).filter(codes::used_at.is_null()))
+                    .into_boxed();
+            let unused = match of {
+                By::User(user) => unused.filter(codes::user_id.eq(user.as_str())),
+                By::UserClient(user, client) => {
+                    unused.filter(codes::user_id.eq(user.as_str())).filter(codes::client_id.eq(client.as_str()))
+                }
+                By::Client(client) => unused.filter(codes::client_id.eq(client.as_str())),
+                By::Session(session) => unused.filter(codes::session_id.eq(session.as_str())),
+            };
+            unused.execute(c)
+        })
     }
 }
 

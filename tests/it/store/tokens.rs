@@ -30,6 +30,30 @@ fn of_many_who_redeem_a_code_exactly_one_wins() {
     });
 }
 
+#[test]
+fn codes_that_nobody_used_are_voided_and_used_ones_stay_to_be_recognised() {
+    each(|db| {
+        let ann = populate(db);
+        let stored = code(&ann);
+        let (user, session) = (ann.id.clone(), SessionId::from_u128(1));
+        let (others, mine) = write(&db.store, move |tx| {
+            for name in ["used", "unused", "unused too"] {
+                tx.codes().add(&hash(name), &stored)?;
+            }
+            tx.codes().consume(&hash("used"), &GrantId::from_u128(1))?;
+            let (stranger, none) = (UserId::from_u128(77), SessionId::from_u128(77));
+            let other = stored.granted.client.clone();
+            let others = tx.codes().void(By::User(&stranger))?
+                + tx.codes().void(By::Session(&none))?
+                + tx.codes().void(By::UserClient(&stranger, &other))?;
+            Ok((others, [tx.codes().void(By::Session(&session))?, tx.codes().void(By::User(&user))?]))
+        });
+        assert_eq!((others, mine), (0, [2, 0]));
+        assert!(read(&db.store, |tx| tx.codes().find(&hash("used"))).is_some());
+        assert_eq!(read(&db.store, |tx| tx.codes().find(&hash("unused"))), None);
+    });
+}
+
 /// A grant with its first refresh token, `rt-1`.
 fn with_refresh(db: &Database, scope: &'static str) -> User {
     let ann = populate(db);
