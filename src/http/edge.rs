@@ -11,11 +11,17 @@ use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::header,
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::{
+        StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::Next,
 };
 use std::{sync::Arc, time::Instant};
 use tracing::Instrument;
+
+/// The longest path and query that is looked at.
+const MAX_URL: usize = 8 * 1024;
 
 /// Which other origins' scripts may read the answers (the Fetch standard, "CORS protocol").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +60,9 @@ pub async fn through<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let began = Instant::now();
+    let long = request.uri().path_and_query().is_some_and(|asked| asked.as_str().len() > MAX_URL);
     let refused = match lane.site.receive(request.request()) {
+        _ if long => Some(problem::plain(StatusCode::URI_TOO_LONG, "the URL has more than 8 KiB")),
         Ok(Ok(origin)) => {
             request.extensions_mut().insert(origin);
             None

@@ -87,6 +87,13 @@ impl Params {
         self.0.contains_key(name)
     }
 
+    /// The same parameters as a query: for a form that is to be asked for again by GET.
+    #[must_use]
+    pub fn to_query(&self) -> String {
+        let pairs = self.0.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
     /// Refuses the whole request where any parameter but `resource` was sent twice, known to us or not:
     /// whoever reads the request elsewhere may take the other value.
     ///
@@ -169,6 +176,14 @@ mod tests {
         }
         let many = "a=1&".repeat(65);
         assert!(Params::parse(many.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_form_asked_for_again_says_the_same() {
+        let params = Params::parse(b"a=1%262+%C3%A9&resource=x%3Ay&resource=z%3Ay").unwrap();
+        let again = Params::parse(params.to_query().as_bytes()).unwrap();
+        assert_eq!(again.once("a").unwrap(), Some("1&2 é"));
+        assert_eq!(again.all("resource").collect::<Vec<_>>(), ["x:y", "z:y"]);
     }
 
     #[test]

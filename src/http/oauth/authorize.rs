@@ -3,7 +3,7 @@
 use crate::{
     flow::authorize::begin,
     http::{
-        portal::{Trouble, answer, arrive, query, settle},
+        portal::{Trouble, answer, arrive, query, see_other, settle},
         site::{Here, Site},
         take::body::form,
     },
@@ -20,10 +20,21 @@ pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
     settle(&here, &request, outcome)
 }
 
-/// Takes a request from a form (OpenID Connect Core §3.1.2.1).
+/// The longest query that a request by form is turned into.
+const MAX_QUERY: usize = 6 * 1024;
+
+/// Takes a request from a form (OpenID Connect Core §3.1.2.1). A form from another site comes
+/// without our cookies, which are `SameSite=Lax`; so the browser is sent to ask again by GET,
+/// which comes with them.
 pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let outcome = match form(&request, body).await {
-        Ok(params) => run(&here, &request, &params).await,
+        Ok(params) => {
+            let query = params.to_query();
+            if query.len() <= MAX_QUERY {
+                return see_other(&format!("{}/authorize?{query}", here.issuer.path()));
+            }
+            run(&here, &request, &params).await
+        }
         Err(unread) => Err(unread.into()),
     };
     settle(&here, &request, outcome)
