@@ -4,7 +4,7 @@ use super::{declared, open, reload};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
-    flow::{deliver, follow, sweep, world::World},
+    flow::{deliver, follow, presence, sweep, world::World},
     http::{routes, site::Site},
     telemetry::{Logs, metrics},
 };
@@ -61,6 +61,9 @@ fn listen(at: SocketAddr, what: &str) -> Result<TcpListener, Fault> {
 /// # Errors
 /// A fault where an address cannot be listened on.
 pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault> {
+    // Before anything is answered: what was revoked is known, and a bad end of this node would be noticed.
+    follow::now(&world).await?;
+    presence::begin(&world).await?;
     let site = Data::new(Site::new(Arc::clone(&world), config.server.trusted_proxies.clone()));
     let socket = listen(config.server.listen, "requests")?;
     let address = socket.local_addr().map_err(|e| Fault::new("reading the address listened on", e))?;
@@ -74,7 +77,6 @@ pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault>
         servers.push(operators.handle());
         rt::spawn(operators);
     }
-    follow::now(&world).await?;
     let (stop, stopped) = watch::channel(false);
     let housekeeping = vec![
         rt::spawn(follow::run(Arc::clone(&world), stopped.clone())),

@@ -92,6 +92,7 @@ pub async fn apply(
 ) -> Result<Plan, Stop<Unmet>> {
     let work = Work::new(world, declared, policy, by).map_err(Stop::Refusal)?;
     let write = move |tx: &mut Tx<'_>| -> Result<Plan, Stop<Unmet>> {
+        tx.clients().lock()?;
         let plan = work.plan(tx)?;
         for (id, change) in &plan {
             work.apply(tx, id, change)?;

@@ -23,23 +23,32 @@ use std::{convert::Infallible, sync::Arc};
 const EVERY: Span = Span::seconds(1);
 /// How often everything else is done.
 const SELDOM: Span = Span::minutes(1);
+/// For how long rows are deleted at a time: the journal must not wait for it.
+const DELETING: Span = Span::millis(300);
 
-/// Does all of it until the server ends, and writes the journal once more then.
+/// Does all of it until the server ends, and writes the journal once more then. Before anything is
+/// answered the node has said that it is running: see [`presence::begin`].
 pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
-    let mut seldom = world.now();
-    let mut keys = world.now();
-    told(&mut away, presence::begin(&world).await, "this node cannot say that it is running");
+    let (mut seldom, mut keys, mut old) = (world.now(), world.now(), Old::Gone);
     while goes_on(&mut ending, EVERY).await {
         told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
         measure(&world);
         if world.now() >= seldom {
             seldom = world.now() + SELDOM;
+            old = Old::More;
             minutely(&world).await;
         }
+        if old == Old::More {
+            old = delete_old(&world).await.unwrap_or_else(|fault| {
+                tracing::warn!(error = %fault, "old rows could not be deleted");
+                Old::Gone
+            });
+        }
         if world.now() >= keys {
-            keys = world.now() + world.policy.load().keys.publish_before_use.min(SELDOM);
-            keep_keys(&world).await;
+            keys = world.now() + pace_of_keys(&world);
+            let kept = rotate_keys::run(&world, Rotation::OnSchedule, Actor::System).await;
+            warned("signing keys could not be kept", kept.map(drop));
         }
     }
     if let Err(fault) = flush(&world).await {
@@ -108,19 +117,9 @@ fn measure(world: &World) {
 
 async fn minutely(world: &World) {
     world.revocations.forget_expired(world.now());
-    warned("old rows could not be deleted", delete_old(world).await);
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
     warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
     warned("this node cannot say that it is running", presence::go_on(world).await);
-}
-
-/// As often as the shortest wait in the life of a key asks for: a successor that has been
-/// published for long enough should not wait for the minute to end.
-async fn keep_keys(world: &World) {
-    warned(
-        "signing keys could not be kept",
-        rotate_keys::run(world, Rotation::OnSchedule, Actor::System).await.map(drop),
-    );
 }
 
 fn warned(what: &'static str, outcome: Result<(), Fault>) {
@@ -129,17 +128,30 @@ fn warned(what: &'static str, outcome: Result<(), Fault>) {
     }
 }
 
-/// Deletes what is old, a batch at a time, for as long as there is more.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn delete_old(world: &World) -> Result<(), Fault> {
-    let until: Moment = world.now() + SELDOM;
+/// How often it is asked whether a signing key is due: often enough that a successor begins to
+/// sign about when it may.
+fn pace_of_keys(world: &World) -> Span {
+    let published = world.policy.load().keys.publish_before_use;
+    Span::millis(published.as_micros() / 2000).min(SELDOM).max(EVERY)
+}
+
+/// Whether there are rows that can no longer matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Old {
+    More,
+    Gone,
+}
+
+/// Deletes what is old for a while, a batch at a time.
+async fn delete_old(world: &World) -> Result<Old, Fault> {
+    let until: Moment = world.now() + DELETING;
     loop {
         let old = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(purge::purge(tx)?);
-        let purged = world.store.write("purge", old).await.map_err(only_fault)?;
-        if !purged.more() || world.now() >= until {
-            return Ok(());
+        if !world.store.write("purge", old).await.map_err(only_fault)?.more() {
+            return Ok(Old::Gone);
+        }
+        if world.now() >= until {
+            return Ok(Old::More);
         }
     }
 }
@@ -182,6 +194,7 @@ mod tests {
     fn a_node_that_ends_well_has_written_everything_and_leaves_no_gap() {
         in_sample(async |sample| {
             for _ in 0..2 {
+                presence::begin(&sample.world).await.unwrap();
                 let (end, ending) = tokio::sync::watch::channel(false);
                 let running = tokio::spawn(run(Arc::clone(&sample.world), ending));
                 tokio::task::yield_now().await;

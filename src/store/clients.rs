@@ -4,6 +4,7 @@
 use super::{
     Taken, Tx,
     column::{At, Json},
+    dialect,
     failure::illegal,
     schema::{client_secrets, clients},
     tx::sql,
@@ -245,6 +246,15 @@ impl Clients<'_, '_> {
                 .execute(c)
         })?;
         Ok(())
+    }
+
+    /// Lets one transaction at a time past this point, on all nodes, until it ends: two that apply
+    /// the same file at once must not both register a client.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn lock(&mut self) -> Result<(), Fault> {
+        dialect::exclusive(self.tx, "clients")
     }
 
     /// Whose secret this is, live or ended.

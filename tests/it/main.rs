@@ -10,5 +10,6 @@
 )]
 
 mod architecture;
+mod commands;
 mod store;
 mod world;

@@ -1,0 +1,250 @@
+//! The program itself, run as an operator runs it, on SQLite and on Postgres.
+
+use crate::world::database;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// An installation: a directory of data, a database, a port.
+struct Installation {
+    folder: tempfile::TempDir,
+    database: String,
+    port: u16,
+}
+
+impl Installation {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("KEYWRIGHT_SERVER_DATA_DIR", self.folder.path().join("data"))
+            .env("KEYWRIGHT_DATABASE_URL", &self.database)
+            .env("KEYWRIGHT_SERVER_ISSUER", self.at(""))
+            .env("KEYWRIGHT_SERVER_LISTEN", format!("127.0.0.1:{}", self.port))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.command(arguments).spawn().unwrap();
+        // A command that reads nothing may have ended before.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// What a command that succeeds answers, as JSON.
+    fn json(&self, arguments: &[&str], input: &str) -> Value {
+        let done = self.run(&[arguments, &["-o", "json"]].concat(), input);
+        assert!(done.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap()
+    }
+
+    /// What a command that fails says, and its exit code.
+    fn failure(&self, arguments: &[&str], input: &str) -> (i32, String) {
+        let done = self.run(arguments, input);
+        assert!(done.stdout.is_empty(), "{arguments:?}");
+        (done.status.code().unwrap(), String::from_utf8(done.stderr).unwrap())
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        let done = self.run(&["audit", "list", "-o", "json"], "");
+        let lines = String::from_utf8(done.stdout).unwrap();
+        let kind = |line: &str| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
+        lines.lines().map(kind).collect()
+    }
+
+    fn serve(&self) -> Serving {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let mut command = self.command(&["serve"]);
+        let serving = Serving(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let ready = within(Duration::from_secs(20), || ureq::get(self.at("/readyz")).call().is_ok());
+        assert!(ready, "{}", fs::read_to_string(self.folder.path().join("log")).unwrap());
+        serving
+    }
+
+    /// The status of a request for a token.
+    fn ask_for_token(&self, client: &Value) -> u16 {
+        let text = |member: &str| client.get(member).and_then(Value::as_str).unwrap().to_owned();
+        let form = [
+            ("grant_type", "client_credentials".to_owned()),
+            ("client_id", text("client_id")),
+            ("client_secret", text("client_secret")),
+        ];
+        match ureq::post(self.at("/token")).send_form(form) {
+            Ok(answer) => answer.status().as_u16(),
+            Err(ureq::Error::StatusCode(status)) => status,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A server that ends with the test.
+struct Serving(Child);
+
+impl Serving {
+    fn end(mut self) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn within(span: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + span;
+    while Instant::now() < until {
+        if done() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+/// Runs the test on every database there is.
+fn each(test: impl Fn(&Installation)) {
+    for database in database::empty() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let url = database.settings.url.expose().clone();
+        test(&Installation { folder: tempfile::tempdir().unwrap(), database: url, port });
+    }
+}
+
+#[test]
+fn an_installation_is_made_and_managed_from_the_command_line() {
+    each(|it| {
+        assert!(!it.json(&["migrate"], "")["applied"].as_array().unwrap().is_empty());
+        assert!(it.json(&["migrate"], "")["applied"].as_array().unwrap().is_empty());
+        let ada = it.json(&["user", "add", "ada", "--name", "Ada", "--password-stdin"], "violin cello harp drum\n");
+        let (code, told) = it.failure(&["user", "add", "ADA", "--password-stdin"], "violin cello harp drum\n");
+        assert_eq!((code, told.contains("is taken")), (1, true), "{told}");
+        let (code, told) = it.failure(&["user", "set-password", "ada"], "password\n");
+        assert_eq!((code, told.contains("at least 12 characters")), (1, true), "{told}");
+        assert_eq!(it.json(&["user", "show", "ada"], "")["id"], ada["id"]);
+        assert_eq!(it.json(&["user", "disable", "ada"], "")["state"], "disabled");
+        assert_eq!(it.json(&["user", "list"], "")["users"].as_array().unwrap().len(), 1);
+        let metadata = json!({"client_name": "web", "redirect_uris": ["https://app.example/cb"]}).to_string();
+        let web = it.json(&["client", "add", "--metadata", "-"], &metadata);
+        assert!(web["client_secret"].as_str().unwrap().starts_with("kw_cs_"));
+        assert_eq!(web["id_token_signed_response_alg"], "ES256");
+        let id = web["client_id"].as_str().unwrap();
+        let shown = it.json(&["client", "show", id], "");
+        assert_eq!(shown["secrets"].as_array().unwrap().len(), 1);
+        assert!(!shown.to_string().contains(web["client_secret"].as_str().unwrap()));
+        let (code, told) = it.failure(&["client", "add", "--redirect-uri", "http://app.example/cb"], "");
+        assert_eq!((code, told.contains("must be https")), (1, true), "{told}");
+        assert_eq!(it.json(&["keys", "rotate"], "")["steps"].as_array().unwrap().len(), 2);
+        assert_eq!(it.json(&["keys", "rotate"], "")["steps"].as_array().unwrap().len(), 0);
+        assert_eq!(it.json(&["keys", "list"], "")["keys"].as_array().unwrap().len(), 4);
+        let kinds = it.kinds();
+        for kind in ["user.added", "user.disabled", "client.added", "key.created"] {
+            assert!(kinds.iter().any(|k| k == kind), "{kind}");
+        }
+        assert_eq!(it.failure(&["audit", "list", "--kind", "nothing."], "").0, 2);
+    });
+}
+
+#[test]
+fn a_key_that_does_not_fit_the_database_is_refused_and_nothing_is_changed() {
+    each(|it| {
+        it.json(&["user", "add", "ada", "--without-password"], "");
+        let kek = it.folder.path().join("data/kek");
+        assert_eq!(fs::read_to_string(&kek).unwrap().trim().len(), 64);
+        let kept = it.folder.path().join("kept");
+        fs::rename(&kek, &kept).unwrap();
+        let (code, told) = it.failure(&["user", "list"], "");
+        assert_eq!((code, told.contains("is missing")), (1, true), "{told}");
+        assert!(!kek.exists());
+        fs::write(&kek, "11".repeat(32)).unwrap();
+        let (code, told) = it.failure(&["user", "list"], "");
+        assert_eq!((code, told.contains("another key-encryption key")), (1, true), "{told}");
+        fs::rename(&kept, &kek).unwrap();
+        assert_eq!(it.json(&["user", "list"], "")["users"][0]["username"], "ada");
+    });
+}
+
+fn write(folder: &Path, clients: &Value) {
+    fs::write(folder.join("clients.json"), json!({ "clients": clients }).to_string()).unwrap();
+}
+
+#[test]
+fn a_file_of_clients_is_planned_applied_and_applied_again_without_a_change() {
+    each(|it| {
+        let folder = it.folder.path();
+        let secret = it.json(&["client", "make-secret"], "")["client_secret"].as_str().unwrap().to_owned();
+        fs::write(folder.join("secret"), &secret).unwrap();
+        let shop = json!({
+            "client_id": "shop", "redirect_uris": ["https://shop.example/cb"], "client_secret_file": "secret",
+        });
+        write(folder, &json!([shop]));
+        let apply = |more: &[&str]| it.json(&[&["client", "apply", "clients.json"], more].concat(), "");
+        assert_eq!(apply(&["--dry-run"])["clients"]["shop"]["do"], "add");
+        assert!(it.json(&["client", "list"], "")["clients"].as_array().unwrap().is_empty());
+        assert_eq!(apply(&[])["clients"]["shop"]["do"], "add");
+        assert_eq!(apply(&[])["clients"]["shop"]["do"], "same");
+        write(folder, &json!([]));
+        assert_eq!(apply(&[])["clients"]["shop"]["do"], "disable");
+        assert_eq!(it.json(&["client", "show", "shop"], "")["state"], "disabled");
+    });
+}
+
+#[test]
+fn a_running_server_hears_of_what_a_command_does() {
+    each(|it| {
+        let service = ["client", "add", "--grant", "client_credentials", "--scope", "read"];
+        let client = it.json(&service, "");
+        let serving = it.serve();
+        assert_eq!(it.ask_for_token(&client), 200);
+        let id = client["client_id"].as_str().unwrap();
+        it.json(&["client", "disable", id], "");
+        assert!(within(Duration::from_secs(2), || it.ask_for_token(&client) == 401));
+        it.json(&["client", "enable", id], "");
+        assert!(within(Duration::from_secs(2), || it.ask_for_token(&client) == 200));
+        let before = ureq::get(it.at("/jwks")).call().unwrap().body_mut().read_to_string().unwrap();
+        it.json(&["keys", "rotate"], "");
+        let changed = || ureq::get(it.at("/jwks")).call().unwrap().body_mut().read_to_string().unwrap() != before;
+        assert!(within(Duration::from_secs(2), changed));
+        serving.end();
+        let kinds = it.kinds();
+        assert!(kinds.iter().any(|kind| kind == "token.issued"), "{kinds:?}");
+        assert!(kinds.iter().any(|kind| kind == "client.refused"), "{kinds:?}");
+    });
+}
+
+#[test]
+fn a_server_that_was_killed_leaves_a_gap_that_the_next_one_records() {
+    each(|it| {
+        it.json(&["migrate"], "");
+        it.serve().end();
+        it.serve().kill();
+        assert!(!it.kinds().iter().any(|kind| kind == "audit.gap"));
+        let serving = it.serve();
+        assert!(within(Duration::from_secs(5), || it.kinds().iter().any(|kind| kind == "audit.gap")));
+        serving.end();
+    });
+}
