@@ -5,5 +5,6 @@ pub mod demo;
 mod kek;
 pub mod observe;
 pub mod open;
+pub mod process;
 pub mod reload;
 pub mod serve;

@@ -1,7 +1,10 @@
 //! `keywright demo`: the whole in one command, to look at.
 
 use super::{Answer, Failure, serve};
-use crate::{app::demo, config::Config};
+use crate::{
+    app::{demo, process},
+    config::Config,
+};
 use std::net::SocketAddr;
 
 /// What the demonstration takes.
@@ -33,6 +36,6 @@ pub(super) fn run(args: &Args) -> Result<Answer, Failure> {
     ];
     let config = Config::load(None, variables.into_iter()).map_err(Failure::Settings)?;
     let _logs = serve::logs(&config)?;
-    serve::on_actix(demo::run(config, args.application))?;
+    process::run(demo::run(config, args.application))?;
     Ok(Answer::new(String::new(), serde_json::Value::Null))
 }

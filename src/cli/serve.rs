@@ -2,12 +2,14 @@
 
 use super::{Answer, Failure, Session};
 use crate::{
-    app::serve::{self, Origin},
+    app::{
+        process,
+        serve::{self, Origin},
+    },
     base::fault::Fault,
     config::{Config, Format},
     telemetry::{LogFormat, LogPolicy, Logs},
 };
-use std::future::Future;
 
 /// Serves until it is told to end.
 ///
@@ -20,26 +22,8 @@ pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
         tracing::warn!("{warning}");
     }
     let origin = Origin { file: session.file(), logs: Some(logs) };
-    on_actix(serve::run(config, origin))?;
+    process::run(serve::run(config, origin))?;
     Ok(Answer::new(String::new(), serde_json::Value::Null))
-}
-
-/// Runs work that needs actix's threads to its end.
-pub(super) fn on_actix(work: impl Future<Output = Result<(), Fault>>) -> Result<(), Fault> {
-    harden();
-    actix_web::rt::System::new().block_on(work)
-}
-
-/// No core dumps: a core of this process would hold every key (R40).
-fn harden() {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!(%error, "core dumps could not be turned off");
-    }
-    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "the process could not be made undumpable");
-    }
 }
 
 /// Starts the logs as the settings say.
