@@ -204,8 +204,9 @@ impl Event {
 #[must_use]
 pub fn docs_events() -> String {
     let mut page = String::from(
-        "# Audit events\n\nWritten in the transaction of what they record. Fields that do not apply are left out. \
-         No event holds a password, token, code or secret.\n\n| event | what happened | fields |\n|---|---|---|\n",
+        "# Audit events\n\nWritten in the transaction of what they record; where that changes nothing else in the database (a \
+         refused client, a machine's token), in batches, within a second as a rule. `audit.lost` and `audit.gap` say \
+         where some are missing. Fields that do not apply are left out. No event holds a password, token, code or secret.\n\n| event | what happened | fields |\n|---|---|---|\n",
     );
     for kind in KINDS {
         let fields: Vec<_> = kind.fields.iter().map(|field| format!("`{field}`")).collect();

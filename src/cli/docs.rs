@@ -2,7 +2,7 @@
 //! from the code.
 
 use super::{Answer, Failure, reference};
-use crate::{base::fault::Fault, config};
+use crate::{audit, base::fault::Fault, config, telemetry};
 use serde_json::json;
 use std::{
     fs, io,
@@ -22,7 +22,9 @@ pub struct Page {
 pub const PAGES: &[Page] = &[
     Page { path: "docs/reference/cli.md", make: reference::page },
     Page { path: "docs/reference/config.md", make: config::reference },
+    Page { path: "docs/reference/events.md", make: audit::docs_events },
     Page { path: "docs/reference/keywright.toml", make: config::template },
+    Page { path: "docs/reference/metrics.md", make: telemetry::docs_metrics },
 ];
 
 #[derive(clap::Args, Debug)]
