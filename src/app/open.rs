@@ -106,7 +106,7 @@ pub async fn world(config: &Config, opened: Opened) -> Result<Arc<World>, Fault>
         store,
         secrets,
         metrics,
-        node,
+        node: node.into(),
         dice,
         leaving: AtomicBool::new(false),
     };

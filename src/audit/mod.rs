@@ -17,7 +17,7 @@ use crate::base::{
     id::{EventId, RequestId},
     moment::Moment,
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// An event with where and when it happened, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Record {
     /// When it happened, by the clock of the node that saw it.
     pub at: Moment,
     /// The node that saw it, as named in its configuration.
-    pub node: String,
+    pub node: Arc<str>,
     /// What happened.
     pub event: Event,
     /// The request it happened in, as the logs name it; none for work of our own.
@@ -37,14 +37,20 @@ pub struct Record {
 }
 
 /// Where events of one piece of work come from: set once at the edge, then shared by all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The node.
-    pub node: String,
+    pub node: Arc<str>,
     /// The request.
     pub request: Option<RequestId>,
     /// The peer's address.
     pub address: Option<IpAddr>,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self { node: Arc::from(""), request: None, address: None }
+    }
 }
 
 impl Origin {
@@ -54,6 +60,13 @@ impl Origin {
     /// As [`Entropy::fill`].
     pub fn record(&self, event: Event, now: Moment, dice: &dyn Entropy) -> Result<Record, Fault> {
         let id = EventId::mint(now, dice)?;
-        Ok(Record { id, at: now, node: self.node.clone(), event, request: self.request.clone(), address: self.address })
+        Ok(Record {
+            id,
+            at: now,
+            node: Arc::clone(&self.node),
+            event,
+            request: self.request.clone(),
+            address: self.address,
+        })
     }
 }

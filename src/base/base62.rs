@@ -16,13 +16,21 @@ pub const U32_WIDTH: usize = 6;
 #[must_use]
 pub fn encode(mut n: u128, width: usize) -> String {
     let mut digits = vec![b'0'; width];
-    for place in digits.iter_mut().rev() {
-        let digit = usize::try_from(n % 62).unwrap_or_default();
-        *place = ALPHABET.get(digit).copied().unwrap_or(b'0');
-        n /= 62;
+    // A division of 128 bits is slow: one of them for each ten digits, the rest in 64 bits.
+    for ten in digits.rchunks_mut(TEN) {
+        let mut low = u64::try_from(n % SIXTY_TWO_TO_THE_TEN).unwrap_or_default();
+        n /= SIXTY_TWO_TO_THE_TEN;
+        for place in ten.iter_mut().rev() {
+            let digit = usize::try_from(low % 62).unwrap_or_default();
+            *place = ALPHABET.get(digit).copied().unwrap_or(b'0');
+            low /= 62;
+        }
     }
     digits.into_iter().map(char::from).collect()
 }
+
+const TEN: usize = 10;
+const SIXTY_TWO_TO_THE_TEN: u128 = 62u128.pow(10);
 
 /// The number that these digits spell; `None` for a foreign character or more than a `u128`.
 #[must_use]

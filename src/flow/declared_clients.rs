@@ -118,7 +118,7 @@ impl Work {
                 return Err(Unmet::Twice(one.id));
             }
         }
-        Ok(Self { wanted, pepper: world.secrets.pepper.version(), node: world.node.clone(), by })
+        Ok(Self { wanted, pepper: world.secrets.pepper.version(), node: world.node.to_string(), by })
     }
 
     /// Refuses whatever there is to refuse: once something is written it is too late, because a

@@ -7,7 +7,7 @@
 
 use crate::audit::{Event, Origin, Record};
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -68,7 +68,7 @@ impl Journal {
 /// The origin of work that no request asked for.
 #[must_use]
 pub fn own_work(node: &str) -> Origin {
-    Origin { node: node.to_owned(), request: None, address: None }
+    Origin { node: Arc::from(node), request: None, address: None }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ async fn say(world: &World, beginning: Beginning) -> Result<(), Fault> {
             let of = name.strip_prefix(PREFIX).unwrap_or_default();
             let said = read(&value);
             // An own word from before this beginning was never taken back.
-            let died = if of == node { beginning == Beginning::Yes } else { tx.now().since(said) > GONE_AFTER };
+            let died = if of == &*node { beginning == Beginning::Yes } else { tx.now().since(said) > GONE_AFTER };
             if died {
                 tx.meta().remove(&name)?;
                 note(tx, &own_work(&node), Event::AuditGap { of: of.to_owned(), since: said.to_string() })?;

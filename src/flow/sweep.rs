@@ -82,16 +82,17 @@ fn told(away: &mut bool, outcome: Result<(), Fault>, what: &'static str) {
 /// # Errors
 /// A fault of the store; what could not be written stays in the journal.
 pub async fn flush(world: &World) -> Result<(), Fault> {
-    let mut waiting = world.journal.take();
-    while !waiting.is_empty() {
-        let rest = waiting.split_off(waiting.len().min(BATCH));
-        let batch: Arc<[Record]> = waiting.into();
+    let mut waiting = world.journal.take().into_iter();
+    loop {
+        let batch: Arc<[Record]> = waiting.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            break;
+        }
         if let Err(fault) = write(world, Arc::clone(&batch)).await {
-            world.journal.put_back(batch.iter().cloned().chain(rest).collect());
+            world.journal.put_back(batch.iter().cloned().chain(waiting).collect());
             return Err(fault);
         }
         world.metrics.audit_written.add(u64::try_from(batch.len()).unwrap_or(0));
-        waiting = rest;
     }
     // Told only when there is somewhere to tell it.
     if let Some(loss) = world.journal.loss() {

@@ -148,7 +148,7 @@ pub struct World {
     /// Measurements.
     pub metrics: Arc<Metrics>,
     /// This node's name in events.
-    pub node: String,
+    pub node: Arc<str>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

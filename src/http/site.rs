@@ -56,7 +56,7 @@ impl Site {
     /// where randomness fails.
     pub fn receive(&self, request: &HttpRequest) -> Result<Result<Origin, peer::Unreadable>, Fault> {
         let id = RequestId::mint(self.world.now(), &*self.world.dice)?;
-        Ok(peer::origin(request, &id, &self.trusted_proxies.load(), &self.world.node))
+        Ok(peer::origin(request, id, &self.trusted_proxies.load(), &self.world.node))
     }
 }
 

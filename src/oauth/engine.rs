@@ -23,7 +23,7 @@ use oxide_auth::{
         scope::Scope,
     },
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 /// How the questions of a grant end early.
 pub type Ended = Stop<Refusal>;
@@ -109,7 +109,8 @@ fn defect(what: &'static str) -> Fault {
 }
 
 fn same_url() -> Result<ExactUrl, Fault> {
-    SAME_URL.parse().map_err(|e| Fault::new("reading a constant URL", e))
+    static READ: LazyLock<Option<ExactUrl>> = LazyLock::new(|| SAME_URL.parse().ok());
+    READ.clone().ok_or_else(|| defect("a constant URL"))
 }
 
 fn no_scope() -> Result<Scope, Fault> {

@@ -116,10 +116,11 @@ fn filter(level: &str) -> Result<EnvFilter, BadLogs> {
     EnvFilter::builder().parse(level).map_err(|e| BadLogs(format!("the log level {level:?}: {e}")))
 }
 
-/// The span of one request: every line logged in it carries these fields.
+/// The span of one request, at the level `debug`: every line logged in it carries these fields.
+/// Above that level it costs nothing; what is logged then names its request itself.
 #[must_use]
 pub fn request_span(id: &RequestId, method: &str, route: &'static str) -> tracing::Span {
-    tracing::info_span!("request", request.id = %id, http.method = method, http.route = route)
+    tracing::debug_span!("request", request.id = %id, http.method = method, http.route = route)
 }
 
 #[cfg(test)]

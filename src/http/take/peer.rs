@@ -3,7 +3,7 @@
 use crate::{audit::Origin, base::id::RequestId};
 use actix_web::{HttpRequest, http::header::HeaderName};
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Longest chain of forwarding that is read.
@@ -51,7 +51,7 @@ fn parse(text: &str) -> Option<IpAddr> {
 ///
 /// # Errors
 /// As [`address`].
-pub fn origin(request: &HttpRequest, id: &RequestId, trusted: &[IpNet], node: &str) -> Result<Origin, Unreadable> {
+pub fn origin(request: &HttpRequest, id: RequestId, trusted: &[IpNet], node: &Arc<str>) -> Result<Origin, Unreadable> {
     let peer = request.peer_addr().map(|a| a.ip());
     let address = if trusted.is_empty() {
         peer
@@ -60,7 +60,7 @@ pub fn origin(request: &HttpRequest, id: &RequestId, trusted: &[IpNet], node: &s
             request.headers().get_all(FORWARDED_FOR).map(|v| v.to_str().map_err(|_| Unreadable)).collect();
         address(peer, &fields?, trusted)?
     };
-    Ok(Origin { node: node.to_owned(), request: Some(id.clone()), address })
+    Ok(Origin { node: Arc::clone(node), request: Some(id), address })
 }
 
 #[cfg(test)]
