@@ -109,7 +109,7 @@ async fn sample() -> Sample {
         outbound: Outbound::start(&outbound).unwrap(),
         counters: Box::new(Memory::new(1000)),
         metrics: Arc::new(Metrics::new()),
-        node: "a".to_owned(),
+        node: "a".into(),
         clock: time,
         leaving: false.into(),
         store,
