@@ -19,6 +19,16 @@ export async function screenshot(page, name) {
   await page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage: true });
 }
 
+// A browser of its own, whose errors (of scripts, and those it writes to its console) are kept in `problems`.
+export async function visitWith(chromium, options = {}) {
+  const context = await chromium.newContext(options);
+  const page = await context.newPage();
+  const problems = [];
+  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  return { context, page, problems };
+}
+
 // Fills and presses what the sign-in and consent pages ask for, with the mouse, until `address` is reached.
 export async function passPages(page, address, { username, password, decision = "allow" }) {
   const seen = [];

@@ -2,10 +2,10 @@
 // Screenshots go to target/screenshots.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import axe from "axe-core";
 import { createServer } from "node:http";
-import { launch, passPages, screenshot } from "./chromium.js";
+import { after, before, describe, test } from "node:test";
+import { launch, passPages, visitWith } from "./chromium.js";
+import { looksWell } from "./looks.js";
 import { freePort, Server } from "./server.js";
 
 const PERSON = { username: "ada", password: "correct horse battery staple 9" };
@@ -59,14 +59,7 @@ function authorizeAddress(more = {}) {
   return url.href;
 }
 
-async function visit(options = {}) {
-  const context = await chromium.newContext(options);
-  const page = await context.newPage();
-  const problems = [];
-  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(String(error)));
-  return { context, page, problems };
-}
+const visit = (options) => visitWith(chromium, options);
 
 async function toSignIn(page) {
   await page.goto(authorizeAddress());
@@ -97,45 +90,30 @@ const PAGES = {
   },
   consent: toConsent,
   account: toAccount,
+  ...Object.fromEntries(
+    ["profile", "password", "sessions", "consents"].map((part) => [
+      `account-${part}`,
+      async (page) => {
+        await toAccount(page);
+        await page.goto(`${server.issuer}/account/${part}`);
+      },
+    ]),
+  ),
   "sign-out": async (page) => {
     await toAccount(page);
     await page.goto(`${server.issuer}/end_session`);
   },
+  "signed-out": async (page) => {
+    await toAccount(page);
+    await page.goto(`${server.issuer}/end_session`);
+    await page.click("button[name=decision][value=sign_out]");
+  },
+  home: (page) => page.goto(`${server.issuer}/`),
   dead: (page) => page.goto(authorizeAddress({ redirect_uri: "https://elsewhere.example/" })),
   "not-found": (page) => page.goto(`${server.issuer}/no-such-page`),
 };
 
-for (const [name, go] of Object.entries(PAGES)) {
-  describe(`page ${name}`, () => {
-    for (const colorScheme of ["light", "dark"]) {
-      test(`in ${colorScheme}: no accessibility problem, no error in the console`, async () => {
-        const { context, page, problems } = await visit({ colorScheme, reducedMotion: "reduce" });
-        await go(page);
-        await screenshot(page, `${name}-${colorScheme}`);
-        await page.evaluate(axe.source);
-        const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] }));
-        const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-        assert.deepEqual(grave.map(({ id, nodes }) => [id, nodes.map((n) => `${n.html} ${n.failureSummary}`)]), []);
-        // A page with a 4xx status is reported in the console as a failed load of itself: that is no fault of the page.
-        assert.deepEqual(problems.filter((p) => !/status of 4\d\d/.test(p)), []);
-        await context.close();
-      });
-    }
-
-    test("at 320 px nothing runs out of the side, and targets can be hit", async () => {
-      const { context, page } = await visit({ viewport: { width: 320, height: 640 } });
-      await go(page);
-      await screenshot(page, `${name}-320`);
-      const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-      assert.ok(wide <= room, `${wide} px of content in ${room} px`);
-      for (const button of await page.locator("button:visible").all()) {
-        const box = await button.boundingBox();
-        assert.ok(box.height >= 24 && box.width >= 24, `a button of ${box.width} × ${box.height}`);
-      }
-      await context.close();
-    });
-  });
-}
+for (const [name, go] of Object.entries(PAGES)) looksWell(name, go, visit);
 
 describe("by keyboard alone", () => {
   // Tabs until the focus is on what `selector` names, and checks that the focus can be seen.

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const BINARY = process.env.TEST_BINARY ?? new URL("../../../target/debug/keywright", import.meta.url).pathname;
+export const BINARY = process.env.TEST_BINARY ?? new URL("../../../target/debug/keywright", import.meta.url).pathname;
 const TEMPLATE = new URL("../keywright.toml", import.meta.url);
 
 export async function freePort() {
