@@ -29,7 +29,7 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -126,7 +126,7 @@ fn recall(path: &Path) -> Result<Option<Remembered>, Fault> {
     }
 }
 
-async fn populate(world: &World, settings: &DemoSettings, path: &PathBuf) -> Result<Remembered, Fault> {
+async fn populate(world: &World, settings: &DemoSettings, path: &Path) -> Result<Remembered, Fault> {
     let password = base62::random(16, &*world.dice)?;
     let profile = Profile {
         name: Some("Ada Lovelace".to_owned()),

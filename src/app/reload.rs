@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Applies the settings as they are now. Returns them, or nothing where they were refused.
 pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
-    let new = match Config::load(origin.file.as_deref(), environment().into_iter()) {
+    let new = match Config::load(origin.file.as_deref(), environment()) {
         Ok(new) => new,
         Err(error) => {
             tracing::error!(%error, "the settings were refused; the old ones stay");

@@ -36,15 +36,12 @@ pub async fn run(
     let listed = clients::find(world, presented.client_id()).await?;
     let outcome = judge(world, &presented, listed).await?;
     outcome.map_err(|denied| {
-        let event = match denied.why {
-            WhyDenied::Replayed => {
-                Event::AssertionReplayed { client: presented.client_id().clone(), jti: String::new() }
-            }
-            why => Event::ClientAuthenticationFailed {
-                client: presented.client_id().clone(),
-                method: presented.method().wire(),
-                why: why.because(),
-            },
+        let client = presented.client_id().clone();
+        let event = if denied.why == WhyDenied::Replayed {
+            Event::AssertionReplayed { client, jti: String::new() }
+        } else {
+            let (method, why) = (presented.method().wire(), denied.why.because());
+            Event::ClientAuthenticationFailed { client, method, why }
         };
         world.note(origin, event);
         Stop::Refusal(denied.into())

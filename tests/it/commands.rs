@@ -64,7 +64,8 @@ impl Installation {
     fn kinds(&self) -> Vec<String> {
         let done = self.run(&["audit", "list", "-o", "json"], "");
         let lines = String::from_utf8(done.stdout).unwrap();
-        let kind = |line: &str| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
+        let kind =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap().get("kind").unwrap().as_str().unwrap().to_owned();
         lines.lines().map(kind).collect()
     }
 

@@ -141,7 +141,7 @@ impl Redeeming<'_, '_, '_> {
             dice: self.tx.dice(),
         };
         let minted = press.access_token(client, Some(grant), (&scope, &self.resources), None)?;
-        let id_token = press.id_token(client, grant, &minted.token, Occasion::Code, Some(person))?;
+        let id_token = press.id_token(client, grant, (&minted.token, Occasion::Code), Some(person))?;
         let event = Event::TokensIssued {
             client: client.id.clone(),
             user: Some(grant.granted.user.clone()),

@@ -88,8 +88,7 @@ impl Press<'_> {
         &self,
         client: &Client,
         grant: &Grant,
-        access_token: &str,
-        occasion: id_token::Occasion,
+        (access_token, occasion): (&str, id_token::Occasion),
         person: Option<&Person>,
     ) -> Result<Option<String>, Fault> {
         if !grant.granted.scope.has("openid") {

@@ -83,7 +83,7 @@ impl Exchange for Answering<'_> {
         let (scope, resources) = self.width.take().unwrap_or_default();
         let grant = &recovered.row.grant;
         let minted = self.press.access_token(client, Some(grant), (&scope, &resources), Some(recovered.jti))?;
-        let id_token = self.press.id_token(client, grant, &minted.token, Occasion::Refresh, self.person.as_ref())?;
+        let id_token = self.press.id_token(client, grant, (&minted.token, Occasion::Refresh), self.person.as_ref())?;
         Ok(Issued {
             access_token: minted.token,
             expires_in: minted.lifetime,

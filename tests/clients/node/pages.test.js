@@ -149,8 +149,7 @@ describe("by keyboard alone", () => {
     await tabTo(page, "main a[href], main button");
     await page.goto(`${server.issuer}/end_session`);
     await tabTo(page, "button[name=decision][value=sign_out]");
-    await page.keyboard.press("Enter");
-    await page.waitForLoadState("load");
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
     await page.goto(authorizeAddress());
     await page.waitForSelector("input[name=password]");
     await context.close();
