@@ -180,12 +180,12 @@ fn sign_in_again(asked: &Asked, session: &SessionFacts, now: Moment) -> Option<N
     (too_old && !fresh).then(|| page(asked, Next::SignIn(Why::TooOld), "the sign-in is older than max_age"))
 }
 
-/// Consent that was given for this very request was given to all of its page; an older one is
-/// held against all that is asked, claims included.
+/// Every consent is held against all that is asked, claims included: one given since this request
+/// was first seen may be an answer to another request, whose page showed less.
 fn missing_consent(asked: &Asked, facts: &Facts) -> Option<Next> {
     let consent = facts.consent.as_ref();
     let fresh = consent.is_some_and(|c| c.given_at >= asked.first_seen);
-    let wanted = if fresh { asked.scope.clone() } else { asked.to_consent() };
+    let wanted = asked.to_consent();
     let new_scope = consent.map_or_else(|| wanted.clone(), |c| wanted.minus(&c.scope));
     let new_resources: BTreeSet<Resource> =
         asked.resources.iter().filter(|r| consent.is_none_or(|c| !c.resources.contains(*r))).cloned().collect();
