@@ -47,7 +47,7 @@ macro_rules! routes {
                 let lane = lane($path, Cors::$cors, site);
                 let resource = web::resource(format!("{base}{}", $path))
                     $(.route(web::$method().to($handler)))+;
-                let resource = heads(resource, &[$((stringify!($method), || web::head().to($handler))),+]);
+                let resource = heads(resource, $path, &[$((stringify!($method), || web::head().to($handler))),+]);
                 config.service(
                     finish(resource, $path, Cors::$cors)
                         .wrap(from_fn(move |request, next| through(Arc::clone(&lane), request, next))),
@@ -83,8 +83,14 @@ routes! {
 
 type Made = (&'static str, fn() -> actix_web::Route);
 
-/// What answers GET answers HEAD.
-fn heads(resource: actix_web::Resource, made: &[Made]) -> actix_web::Resource {
+/// Where a GET may issue a code or end a session: HEAD, which must change nothing, is not answered.
+const WITH_EFFECTS: [&str; 4] = ["/authorize", "/consent", "/select-account", "/end_session"];
+
+/// What answers GET answers HEAD, but where GET has effects.
+fn heads(resource: actix_web::Resource, path: &str, made: &[Made]) -> actix_web::Resource {
+    if WITH_EFFECTS.contains(&path) {
+        return resource;
+    }
     made.iter().filter(|(method, _)| *method == "get").fold(resource, |resource, (_, head)| resource.route(head()))
 }
 
@@ -127,4 +133,29 @@ fn well_known(config: &mut ServiceConfig, site: &Arc<Site>) {
 /// The answer for every path that is none of ours.
 pub async fn not_found(here: Here, request: HttpRequest) -> HttpResponse {
     home::not_found(&here, &request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_is_answered_only_where_a_get_changes_nothing() {
+        for path in WITH_EFFECTS {
+            assert!(ROUTES.iter().any(|row| row.path == path), "{path}");
+        }
+        let answered = |path: &str, method: actix_web::http::Method| {
+            let made: [Made; 1] = [("get", || web::head().to(crate::http::ops::livez))];
+            let resource = heads(web::resource("/x"), path, &made);
+            let resource = finish(resource, "/authorize", Cors::None);
+            actix_web::rt::System::new().block_on(async move {
+                let app = actix_web::test::init_service(actix_web::App::new().service(resource)).await;
+                let request = actix_web::test::TestRequest::default().uri("/x").method(method).to_request();
+                actix_web::test::call_service(&app, request).await.status().as_u16()
+            })
+        };
+        assert_eq!(answered("/authorize", actix_web::http::Method::HEAD), 405);
+        assert_eq!(answered("/end_session", actix_web::http::Method::HEAD), 405);
+        assert_eq!(answered("/jwks", actix_web::http::Method::HEAD), 200);
+    }
 }
