@@ -14,8 +14,8 @@ use crate::{
 use std::{
     convert::Infallible,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -73,15 +73,32 @@ fn misfit(config: &Config, path: &Path) -> String {
     )
 }
 
-/// Reads the file; `None` where there is none.
+/// Reads the file; `None` where there is none. One that every user can read is not believed: what
+/// it protects is open already.
 fn read(path: &Path) -> Result<Option<Secret<[u8; 32]>>, Fault> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => Secret::new(text),
+    let text = match open(path) {
+        Ok((_, mode)) if mode & 0o007 != 0 => {
+            let (path, mode) = (path.display(), mode & 0o777);
+            return Err(Fault::bare(format!(
+                "the key-encryption key {path} is open to every user of this machine (mode {mode:03o}): \
+                 run `chmod 600 {path}`, and think of whoever may have read it"
+            )));
+        }
+        Ok((text, _)) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Fault::new(format!("reading the key-encryption key {}", path.display()), e)),
     };
     let kek = Settings::parse_kek(text.expose());
     kek.map(Some).map_err(|why| Fault::bare(format!("the key-encryption key in {} {why}", path.display())))
+}
+
+/// The text and the permissions of one and the same file.
+fn open(path: &Path) -> io::Result<(Secret<String>, u32)> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok((Secret::new(text), mode))
 }
 
 /// Makes a key and its file, whole or not at all. Where another process was faster, theirs counts.
@@ -135,10 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_every_user_can_read_is_refused_with_what_to_do() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("kek");
+        make(&path, &SeededEntropy::new(1)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let told = read(&path).unwrap_err().to_string();
+        assert!(told.contains("chmod 600") && told.contains("644"), "{told}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(read(&path).unwrap().is_some());
+    }
+
+    #[test]
     fn a_broken_file_is_told_and_never_repeated() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("kek");
-        fs::write(&path, "hunter2").unwrap();
+        write_new(&path, "hunter2").unwrap();
         let told = read(&path).unwrap_err().to_string();
         assert!(told.contains("is not 32 bytes") && !told.contains("hunter2"), "{told}");
     }
