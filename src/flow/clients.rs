@@ -23,6 +23,9 @@ use std::{
 
 /// Clients kept in memory on each node.
 const CAPACITY: u64 = 10_000;
+/// How long a client is believed to be what it was when nothing is heard of it: a second line, since
+/// what changes is told by the feed.
+const KNOWN_FOR: Duration = Duration::from_secs(300);
 /// How long "there is no such client" is remembered, so that guessing costs the database little.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
@@ -68,7 +71,7 @@ pub struct Directory {
 impl Default for Directory {
     fn default() -> Self {
         Self {
-            known: Cache::new(CAPACITY),
+            known: Cache::builder().max_capacity(CAPACITY).time_to_live(KNOWN_FOR).build(),
             unknown: Cache::builder().max_capacity(CAPACITY).time_to_live(UNKNOWN_FOR).build(),
             changes: AtomicU64::new(0),
         }
@@ -111,6 +114,10 @@ pub async fn find(world: &World, id: &ClientId) -> Result<Option<Listed>, Fault>
         match &found {
             Some(client) => directory.known.insert(id.clone(), client.clone()),
             None => directory.unknown.insert(id.clone(), ()),
+        }
+        // A change that was heard between the question and the insertion found nothing to take out.
+        if directory.changes.load(Ordering::Acquire) != before {
+            directory.forget(id);
         }
     }
     Ok(found)

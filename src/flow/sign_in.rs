@@ -31,8 +31,7 @@ use crate::{
 };
 use std::{convert::Infallible, sync::Arc};
 
-/// What the form of the sign-in page says.
-#[derive(Debug)]
+/// What the form of the sign-in page says. It has no `Debug`: the password is plain text.
 pub struct Form {
     /// The user name, as typed.
     pub username: String,
