@@ -14,7 +14,7 @@ use crate::{
     },
     flow::{
         clients::Listed,
-        person,
+        end, person,
         world::{World, note},
     },
     keyring::Keyring,
@@ -54,6 +54,8 @@ struct Redeeming<'m, 't, 'c> {
     means: &'m Means,
     tx: &'t mut Tx<'c>,
     resources: BTreeSet<Resource>,
+    /// The grant that a second use of the code has ended.
+    ended: Option<GrantId>,
 }
 
 impl Exchange for Redeeming<'_, '_, '_> {
@@ -102,6 +104,9 @@ impl Exchange for Redeeming<'_, '_, '_> {
             return Err(not_good().into());
         }
         let user = self.tx.users().find(&found.code.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
+        // A code that was made while its session was being ended escaped the end of all the others.
+        let session = self.tx.sessions().find(&found.code.granted.session)?;
+        session.filter(|session| session.ended_at.is_none()).ok_or_else(not_good)?;
         let expires_at = now + self.means.policy.refresh_absolute;
         let grant = Grant { id, granted: found.code.granted, created_at: now, expires_at };
         self.issue(&grant, &person::of(&user)?)
@@ -124,6 +129,7 @@ impl Redeeming<'_, '_, '_> {
                 by: Actor::System,
             };
             note(self.tx, &self.means.origin, event)?;
+            self.ended = Some(grant.clone());
         }
         let event = Event::CodeReplayed { client: granted.client.clone(), user: Some(granted.user.clone()), grant };
         Ok(note(self.tx, &self.means.origin, event)?)
@@ -191,8 +197,15 @@ pub(super) async fn exchange(
         origin: origin.clone(),
     };
     let write = move |tx: &mut Tx<'_>| {
-        let mut redeeming = Redeeming { means: &means, tx, resources: BTreeSet::new() };
-        engine::exchange_code(&means.listed.client().id, &mut redeeming)
+        let mut redeeming = Redeeming { means: &means, tx, resources: BTreeSet::new(), ended: None };
+        let outcome = engine::exchange_code(&means.listed.client().id, &mut redeeming);
+        outcome.map_err(|stop| stop.map(|refusal| (refusal, redeeming.ended.take())))
     };
-    world.store.write("exchange_code", write).await
+    let outcome = world.store.write("exchange_code", write).await;
+    outcome.map_err(|stop| {
+        stop.map(|(refusal, ended)| {
+            end::heard(world, ended.as_slice());
+            refusal
+        })
+    })
 }

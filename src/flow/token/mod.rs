@@ -39,3 +39,6 @@ pub async fn run(
     world.metrics.tokens_issued.one(grant_type.wire());
     Ok(issued)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,13 +12,13 @@ use crate::{
         digest::TokenHash,
         entropy,
         fault::{Fault, Stop},
-        id::ClientId,
+        id::{ClientId, GrantId},
         scope::Scope,
         uri::Resource,
     },
     flow::{
         clients::Listed,
-        person,
+        end, person,
         world::{World, note, only_fault},
     },
     oauth::{
@@ -196,10 +196,26 @@ fn refreshed(world: &World, presented: &Presented, generation: u32, jti: &str) -
 /// other reuse ends the whole line, because two parties hold it.
 async fn judge(world: &Arc<World>, presented: &Presented) -> Result<Recovered, Ended> {
     let (mine, here) = (presented.clone(), Arc::clone(world));
-    world.store.write("judge_refresh", move |tx: &mut Tx<'_>| judged(&here, tx, &mine)).await
+    let write = move |tx: &mut Tx<'_>| {
+        let mut ended = None;
+        judged(&here, tx, &mine, &mut ended).map_err(|stop| stop.map(|refusal| (refusal, ended)))
+    };
+    let outcome = world.store.write("judge_refresh", write).await;
+    outcome.map_err(|stop| {
+        stop.map(|(refusal, ended): (_, Option<GrantId>)| {
+            end::heard(world, ended.as_slice());
+            refusal
+        })
+    })
 }
 
-fn judged(world: &World, tx: &mut Tx<'_>, presented: &Presented) -> Result<Recovered, Ended> {
+/// `ended` is told of the grant that a reuse has ended.
+fn judged(
+    world: &World,
+    tx: &mut Tx<'_>,
+    presented: &Presented,
+    ended: &mut Option<GrantId>,
+) -> Result<Recovered, Ended> {
     let token = &presented.request.token;
     let row = tx.grants().find(&token.grant)?.ok_or_else(not_good)?;
     let state = row.refresh.clone().ok_or_else(not_good)?;
@@ -235,6 +251,7 @@ fn judged(world: &World, tx: &mut Tx<'_>, presented: &Presented) -> Result<Recov
         }
         RefreshVerdict::Reused => {
             tx.grants().revoke(&token.grant, GrantEnd::RefreshReused)?;
+            *ended = Some(token.grant.clone());
             let event = Event::RefreshReused {
                 client: client.clone(),
                 user: user.clone(),

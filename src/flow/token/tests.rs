@@ -1,0 +1,109 @@
+//! Codes and refresh tokens over a world in memory: what a second use ends is known here at once.
+
+use super::*;
+use crate::{
+    audit::{Actor, SignOutKind},
+    base::{
+        digest::{base64url, sha256},
+        fault::Stop,
+        id::{ClientId, SessionId, UserId},
+        moment::Span,
+        scope::Scope,
+    },
+    flow::{
+        log_out, manage_clients,
+        sample::{Sample, in_sample},
+    },
+    oauth::{
+        grant::{Authentication, Code, Granted},
+        register::RegistrationPolicy,
+    },
+};
+use serde_json::json;
+
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// A public client, and a code for it of a person who is signed in.
+async fn code(sample: &Sample, user: &UserId, session: &SessionId) -> String {
+    let world = &sample.world;
+    let metadata = json!({
+        "redirect_uris": ["https://spa.example/cb"],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "id_token_signed_response_alg": "ES256",
+    });
+    let (id, policy) = (ClientId::parse("cli_spa").unwrap(), RegistrationPolicy::default());
+    manage_clients::add(world, Some(id.clone()), metadata.as_object().unwrap(), policy, Actor::System).await.unwrap();
+    let text = crate::base::credential::mint(crate::base::credential::Kind::Code, &*world.dice).unwrap();
+    let code = Code {
+        redirect_uri: "https://spa.example/cb".to_owned(),
+        redirect_uri_was_sent: false,
+        challenge: base64url(&sha256(VERIFIER.as_bytes())),
+        expires_at: world.now() + Span::seconds(60),
+        granted: Granted {
+            client: id,
+            user: user.clone(),
+            session: session.clone(),
+            scope: Scope::parse("openid").unwrap(),
+            resources: Default::default(),
+            claims: Default::default(),
+            authentication: Authentication { at: world.now(), amr: Vec::new(), acr: None },
+            nonce: None,
+        },
+    };
+    let hash = world.secrets.pepper.hash(text.expose());
+    sample.write(move |tx| tx.codes().add(&hash, &code)).await;
+    text.expose().clone()
+}
+
+async fn send(sample: &Sample, grant_type: &str, name: &str, value: &str) -> Result<Issued, Ended> {
+    let params = Params::from_pairs([
+        ("client_id", "cli_spa"),
+        ("grant_type", grant_type),
+        (name, value),
+        ("code_verifier", VERIFIER),
+    ]);
+    run(&sample.world, None, &params, &Origin::default()).await
+}
+
+#[test]
+fn what_a_code_used_twice_had_given_is_revoked_on_this_node_before_the_answer() {
+    in_sample(async |sample| {
+        let (user, session, _) = sample.signed_in("https://app.example/out").await;
+        let code = code(&sample, &user, &session).await;
+        let issued = send(&sample, "authorization_code", "code", &code).await.unwrap();
+        let refresh = issued.refresh_token.unwrap();
+        let grant = crate::base::credential::RefreshToken::parse(refresh.expose()).unwrap().grant;
+        assert!(!sample.world.revocations.includes("", Some(&grant)));
+        assert!(matches!(send(&sample, "authorization_code", "code", &code).await, Err(Stop::Refusal(_))));
+        assert!(sample.world.revocations.includes("", Some(&grant)));
+        assert!(send(&sample, "refresh_token", "refresh_token", refresh.expose()).await.is_err());
+    });
+}
+
+#[test]
+fn what_a_refresh_token_used_again_had_given_is_revoked_on_this_node_before_the_answer() {
+    in_sample(async |sample| {
+        let (user, session, _) = sample.signed_in("https://app.example/out").await;
+        let code = code(&sample, &user, &session).await;
+        let first = send(&sample, "authorization_code", "code", &code).await.unwrap().refresh_token.unwrap();
+        let next = send(&sample, "refresh_token", "refresh_token", first.expose()).await.unwrap();
+        sample.clock.advance(Span::seconds(31));
+        let grant = crate::base::credential::RefreshToken::parse(first.expose()).unwrap().grant;
+        assert!(send(&sample, "refresh_token", "refresh_token", first.expose()).await.is_err());
+        assert!(sample.world.revocations.includes("", Some(&grant)));
+        let next = next.refresh_token.unwrap();
+        assert!(send(&sample, "refresh_token", "refresh_token", next.expose()).await.is_err());
+    });
+}
+
+#[test]
+fn a_code_that_was_made_while_its_session_ended_gives_nothing() {
+    in_sample(async |sample| {
+        let (user, session, _) = sample.signed_in("https://app.example/out").await;
+        let (of, id) = (user.clone(), session.clone());
+        sample.write(move |tx| log_out::one(tx, &of, &id, SignOutKind::Page, &Origin::default())).await;
+        let code = code(&sample, &user, &session).await;
+        assert!(matches!(send(&sample, "authorization_code", "code", &code).await, Err(Stop::Refusal(_))));
+    });
+}
