@@ -1,7 +1,8 @@
-//! Postgres: a fixed number of threads, each with a connection of its own, fed by one queue.
+//! Postgres: a fixed number of threads, fed by one queue; each piece of work borrows a connection
+//! from a pool of as many.
 //!
-//! A connection belongs to its thread, so nothing is checked out and no ping is sent; one that
-//! breaks is dropped, and the next piece of work makes a new one.
+//! No ping is sent at check-out, which would cost a round trip: a connection that turns out to be
+//! dead is thrown away when it comes back, and the work is done again on another.
 
 use super::{
     Context, Queue, Settings, failure,
@@ -11,9 +12,11 @@ use super::{
 };
 use crate::base::{fault::Fault, moment::Moment, secret::Secret};
 use diesel::{
-    Connection, PgConnection,
+    PgConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    r2d2::ConnectionManager,
 };
+use r2d2::{CustomizeConnection, NopErrorHandler, Pool, PooledConnection};
 use std::{
     sync::Arc,
     thread::JoinHandle,
@@ -21,6 +24,8 @@ use std::{
 };
 
 type Transactions = AnsiTransactionManager;
+type Manager = ConnectionManager<PgConnection>;
+type Connections = Pool<Manager>;
 
 /// How often work is tried again because of others in its way.
 const CONFLICTS: u32 = 3;
@@ -28,14 +33,24 @@ const CONFLICTS: u32 = 3;
 /// instead of each waiting for the same silence.
 const REST: Duration = Duration::from_millis(250);
 
+/// What a connection is told when it is made.
+#[derive(Clone, Debug)]
+struct Greeting(String);
+
+impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Greeting {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
+        connection.batch_execute(&self.0).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
 /// How connections are made.
-pub(super) struct Postgres {
+struct Postgres {
     url: Secret<String>,
-    greeting: String,
+    greeting: Greeting,
 }
 
 impl Postgres {
-    pub(super) fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings) -> Self {
         let statement = settings.statement_timeout.to_std().as_millis().max(1);
         let wait = settings.pool_wait.to_std().as_secs().max(1);
         let url = settings.url.expose();
@@ -49,22 +64,29 @@ impl Postgres {
             "SET statement_timeout = {statement}; SET idle_in_transaction_session_timeout = {statement}; \
              SET client_min_messages = 'warning'"
         );
-        Self { url: Secret::new(url), greeting }
+        Self { url: Secret::new(url), greeting: Greeting(greeting) }
     }
 
-    fn connect(&self) -> Result<PgConnection, Fault> {
-        let made = PgConnection::establish(self.url.expose());
-        let mut made = made.map_err(|e| Fault::new("connecting to Postgres", e).passing())?;
-        made.batch_execute(&self.greeting).map_err(|e| failure::fault("greeting Postgres", e))?;
-        Ok(made)
+    /// The pool. It connects when there is work, so that a server starts while its database does.
+    fn pool(&self, settings: &Settings) -> Connections {
+        Pool::builder()
+            .max_size(settings.connections.max(1))
+            .min_idle(Some(0))
+            .test_on_check_out(false)
+            .connection_timeout(settings.pool_wait.to_std().max(Duration::from_millis(1)))
+            .connection_customizer(Box::new(self.greeting.clone()))
+            .error_handler(Box::new(NopErrorHandler))
+            .build_unchecked(Manager::new(self.url.expose()))
     }
 }
 
 /// Starts the threads; they end when the queue is closed and empty.
 pub(super) fn start(settings: &Settings, context: &Arc<Context>, jobs: &Queue) -> Result<Vec<JoinHandle<()>>, Fault> {
-    let how = Arc::new(Postgres::new(settings));
+    let how = Postgres::new(settings);
+    let pool = how.pool(settings);
     let start_one = |n: u32| {
-        let mut lane = Lane { how: how.clone(), context: context.clone(), connection: None, refused: None };
+        let mut lane =
+            Lane { pool: pool.clone(), greeting: how.greeting.clone(), context: context.clone(), refused: None };
         let jobs = jobs.clone();
         let run = move || {
             while let Ok(work) = jobs.recv() {
@@ -79,9 +101,9 @@ pub(super) fn start(settings: &Settings, context: &Arc<Context>, jobs: &Queue) -
 }
 
 struct Lane {
-    how: Arc<Postgres>,
+    pool: Connections,
+    greeting: Greeting,
     context: Arc<Context>,
-    connection: Option<PgConnection>,
     refused: Option<Instant>,
 }
 
@@ -101,13 +123,13 @@ impl Lane {
         work.settle(self.context.observer.as_ref());
     }
 
-    /// Tries until there is an outcome: again after a conflict, and once more where a connection
-    /// that had served before turns out to be dead.
+    /// Tries until there is an outcome: again after a conflict, and on another connection where
+    /// one turns out to be dead. After a restart of the database all that lie idle are dead, so
+    /// there may be as many more tries as the pool has connections.
     fn carry_out(&mut self, work: &mut dyn Work) {
         let now = self.context.clock.now();
-        let (mut conflicts, mut reconnected) = (0, false);
+        let (mut conflicts, mut dead) = (0, 0);
         loop {
-            let used = self.connection.is_some();
             let mut connection = match self.connection() {
                 Ok(connection) => connection,
                 Err(fault) => return work.fail(fault),
@@ -116,13 +138,13 @@ impl Lane {
                 Mode::Write => in_transaction(&mut connection, work, &self.context, now),
                 Mode::Read | Mode::Single | Mode::Bare => bare(&mut connection, work, &self.context, now),
             };
-            let broken = matches!(tried, Try::Again(Trouble::Broken));
-            // Migrations change the settings of their connection.
-            if !broken && work.mode() != Mode::Bare && !is_broken(&mut connection) {
-                self.connection = Some(connection);
+            if work.mode() == Mode::Bare {
+                // Migrations change the settings of their connection. Where this fails, so will its next use.
+                let _ = connection.batch_execute(&self.greeting.0);
             }
+            drop(connection);
             match tried {
-                Try::Again(Trouble::Broken) if used && !reconnected => reconnected = true,
+                Try::Again(Trouble::Broken) if dead < self.pool.max_size() => dead += 1,
                 Try::Again(Trouble::Conflict) if conflicts < CONFLICTS => conflicts += 1,
                 Try::Settled | Try::Again(_) => return,
             }
@@ -130,22 +152,18 @@ impl Lane {
         }
     }
 
-    fn connection(&mut self) -> Result<PgConnection, Fault> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
+    /// Borrows a connection. One that comes back with a transaction open, or broken, is thrown away by the pool.
+    fn connection(&mut self) -> Result<PooledConnection<Manager>, Fault> {
+        if let Some(idle) = self.pool.try_get() {
+            return Ok(idle);
         }
         if self.refused.is_some_and(|at| at.elapsed() < REST) {
             return Err(Fault::bare("Postgres could not be reached a moment ago").passing());
         }
-        let made = self.how.connect();
+        let made = self.pool.get().map_err(|e| Fault::new("connecting to Postgres", e).passing());
         self.refused = made.is_err().then(Instant::now);
         made
     }
-}
-
-fn is_broken(connection: &mut PgConnection) -> bool {
-    // A transaction that is still open, or a manager in error, must not be met by other work.
-    !matches!(Transactions::transaction_manager_status_mut(connection).transaction_depth(), Ok(None))
 }
 
 fn bare(connection: &mut PgConnection, work: &mut dyn Work, context: &Context, now: Moment) -> Try {
