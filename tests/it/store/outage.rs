@@ -26,6 +26,7 @@ fn connections_that_the_server_ended_are_replaced_unseen() {
 #[test]
 fn a_database_that_is_not_there_is_unavailable_at_once() {
     let settings = crate::world::database::settings("postgres://nobody@127.0.0.1:1/none".into());
+    let settings = keywright::store::Settings { pool_wait: keywright::base::moment::Span::millis(250), ..settings };
     let clock = std::sync::Arc::new(keywright::base::moment::SystemClock);
     let store = Store::open(&settings, clock, std::sync::Arc::new(keywright::base::entropy::OsEntropy)).unwrap();
     let began = std::time::Instant::now();
