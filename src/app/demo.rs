@@ -63,7 +63,7 @@ pub async fn run(mut config: Config, application: SocketAddr) -> Result<(), Faul
     let mut settings = settings(&config, application)?;
     config.resources.push(sample_api(&settings)?);
     config.outbound.allow.push(crate::config::Reachable::Network(application.ip().into()));
-    let world = open::open(&config).await?;
+    let world = open::open(&config, &open::Edges::system()).await?;
     let path = config.server.data_dir.join("demo.json");
     let (remembered, start) = match recall(&path)? {
         Some(remembered) => (remembered, Start::Again),

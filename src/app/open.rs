@@ -3,10 +3,11 @@
 
 use super::{kek, observe::Counting};
 use crate::{
+    account::Cost,
     base::{
         entropy::{Entropy, OsEntropy},
         fault::Fault,
-        moment::SystemClock,
+        moment::{Clock, SystemClock},
     },
     cluster::Memory,
     config::{Config, Reachable, Synchronous},
@@ -33,6 +34,31 @@ use std::{
 /// The most counters of limits that are kept in memory.
 const COUNTERS: usize = 100_000;
 
+/// What a world takes from outside besides its settings.
+#[derive(Clone)]
+pub struct Edges {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub dice: Arc<dyn Entropy>,
+    /// What hashing a password costs.
+    pub hash_cost: Cost,
+}
+
+impl std::fmt::Debug for Edges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Edges")
+    }
+}
+
+impl Edges {
+    /// The system's clock and dice, and hashes at their full cost.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), dice: Arc::new(OsEntropy), hash_cost: Cost::STANDARD }
+    }
+}
+
 /// A database that is open, and who counts what it does.
 #[derive(Debug)]
 pub struct Opened {
@@ -46,7 +72,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// A fault where the directory of data cannot be made or the database cannot be opened.
-pub fn database(config: &Config) -> Result<Opened, Fault> {
+pub fn database(config: &Config, edges: &Edges) -> Result<Opened, Fault> {
     make_directory(&config.server.data_dir)?;
     let metrics = Arc::new(Metrics::new());
     let database = &config.database;
@@ -61,7 +87,7 @@ pub fn database(config: &Config) -> Result<Opened, Fault> {
         },
     };
     let observer = Arc::new(Counting(Arc::clone(&metrics)));
-    let store = Store::open_observed(&settings, Arc::new(SystemClock), Arc::new(OsEntropy), observer)?;
+    let store = Store::open_observed(&settings, Arc::clone(&edges.clock), Arc::clone(&edges.dice), observer)?;
     Ok(Opened { store, metrics })
 }
 
@@ -70,21 +96,21 @@ pub fn database(config: &Config) -> Result<Opened, Fault> {
 ///
 /// # Errors
 /// A fault that says what is wrong, such as a database that is away or was made with another key.
-pub async fn open(config: &Config) -> Result<Arc<World>, Fault> {
-    let opened = database(config)?;
+pub async fn open(config: &Config, edges: &Edges) -> Result<Arc<World>, Fault> {
+    let opened = database(config, edges)?;
     let done = opened.store.migrate().await?;
     if !done.is_empty() {
         tracing::info!(migrations = done.join(" "), "the database was brought up to date");
     }
-    world(config, opened).await
+    world(config, opened, edges).await
 }
 
 /// Builds the world around a database that is up to date.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn world(config: &Config, opened: Opened) -> Result<Arc<World>, Fault> {
-    let dice: Arc<dyn Entropy> = Arc::new(OsEntropy);
+pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc<World>, Fault> {
+    let dice = Arc::clone(&edges.dice);
     let Opened { store, metrics } = opened;
     let secrets = Secrets::from(&kek::key(config, &store, &*dice).await?);
     let (policy, node) = (policy(config), node(config));
@@ -99,10 +125,10 @@ pub async fn world(config: &Config, opened: Opened) -> Result<Arc<World>, Fault>
         journal: Default::default(),
         keyring: ArcSwap::from_pointee(keyring),
         policy: ArcSwap::from_pointee(policy),
-        hashing: Hashing::start(hashing_policy(config), &dice)?,
+        hashing: Hashing::start(HashingPolicy { cost: edges.hash_cost, ..hashing_policy(config) }, &dice)?,
         outbound: Outbound::start(&outbound_policy(config))?,
         counters: Box::new(Memory::new(COUNTERS)),
-        clock: Arc::new(SystemClock),
+        clock: Arc::clone(&edges.clock),
         store,
         secrets,
         metrics,

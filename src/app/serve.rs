@@ -189,7 +189,7 @@ pub struct Origin {
 /// # Errors
 /// A fault where it cannot start.
 pub async fn run(config: Config, origin: Origin) -> Result<(), Fault> {
-    let world = open::open(&config).await?;
+    let world = open::open(&config, &open::Edges::system()).await?;
     declared::apply(&config, &world).await.map_err(|e| Fault::new("applying the declared clients", e))?;
     until_told(config, world, &origin, || {}).await
 }

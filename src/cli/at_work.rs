@@ -21,7 +21,7 @@ pub(super) fn in_world<T>(
 ) -> Result<T, Failure> {
     let config = session.config()?;
     on_runtime(async {
-        let world = open::open(&config).await?;
+        let world = open::open(&config, &open::Edges::system()).await?;
         let done = work(&config, &world).await;
         world.store.close();
         done

@@ -7,7 +7,7 @@ use serde_json::json;
 pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
     let config = session.config()?;
     let done = on_runtime(async {
-        let opened = open::database(&config)?;
+        let opened = open::database(&config, &open::Edges::system())?;
         let done = opened.store.migrate().await;
         opened.store.close();
         Ok(done?)
