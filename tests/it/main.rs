@@ -11,5 +11,6 @@
 
 mod architecture;
 mod commands;
+mod oauth;
 mod store;
 mod world;

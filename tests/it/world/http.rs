@@ -119,10 +119,9 @@ impl Reply {
 
     /// The value of a field that is there once.
     pub fn field(&self, name: &str) -> Option<&str> {
-        let mut all = self.all(name);
-        let first = all.next();
-        assert!(all.next().is_none(), "{name} is there twice");
-        first
+        let all: Vec<&str> = self.fields.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect();
+        assert!(all.len() < 2, "{name} is there twice");
+        all.first().copied()
     }
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.fields.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())

@@ -1,2 +1,17 @@
-//! What tests stand on.
+//! What tests stand on: a database, a server in it, browsers and applications before it. A test
+//! reads as what they do.
+
+pub mod app;
+pub mod browser;
 pub mod database;
+pub mod html;
+pub mod http;
+pub mod jwt;
+pub mod server;
+
+pub use app::{App, Attempt, Auth, Callback, JWT_BEARER, Tokens};
+pub use browser::Browser;
+pub use database::{Database, each};
+pub use http::{Reply, Request, get, post};
+pub use jwt::{Key, forged, header, payload};
+pub use server::{DOCS, EPOCH, ISSUER, MAIL, PASSWORD, Person, Server};

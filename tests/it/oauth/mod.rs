@@ -1,0 +1,3 @@
+//! Each specification in a module of its own.
+
+mod golden;
