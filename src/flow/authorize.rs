@@ -223,6 +223,8 @@ pub async fn facts(
         .read("find_consent", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.consents().find(&user, &id)?))
         .await
         .map_err(only_fault)?;
+    // One that was taken back counts for nothing.
+    let consent = consent.filter(|c| c.withdrawn_at.is_none());
     let chosen_at = interaction.chosen.as_ref().filter(|c| c.session == here.session.id).map(|c| c.at);
     Ok(Facts {
         session: Some(SessionFacts {
