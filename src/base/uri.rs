@@ -230,6 +230,10 @@ fn no_fragment_no_user(url: &Url, text: &str) -> Result<(), BadUri> {
 
 fn redirect_shape(url: &Url, text: &str) -> Result<(), BadUri> {
     no_fragment_no_user(url, text)?;
+    // It would match nothing but itself, and whoever wrote it means something else.
+    if url.host_str().is_some_and(|host| host.contains('*')) {
+        return Err(BadUri("must not have a wildcard: URIs match byte for byte"));
+    }
     match url.scheme() {
         "https" if text.starts_with("https://") => Ok(()),
         "http" if is_loopback_literal(url) && text.starts_with("http://") => Ok(()),

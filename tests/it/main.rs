@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::as_conversions,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     reason = "a test that meets what it does not expect has failed"
 )]
 

@@ -1,3 +1,14 @@
-//! Each specification in a module of its own.
+//! OAuth 2, each specification in a module of its own.
 
+mod assertion;
+mod authorize;
+mod client_credentials;
+mod code;
+mod discovery;
 mod golden;
+mod introspection;
+mod pkce;
+mod refresh;
+mod resources;
+mod revocation;
+mod token_endpoint;

@@ -149,6 +149,19 @@ impl Browser {
         panic!("pages without end");
     }
 
+    /// The same where the server lives under a path: the claims of the ID token.
+    pub fn tokens_under(&mut self, app: &App, person: &Person, path: &str) -> serde_json::Value {
+        let attempt = app.begin();
+        let callback = self.approve(&attempt, person);
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", callback.code()),
+            ("code_verifier", &attempt.verifier),
+            ("redirect_uri", &app.redirect_uri),
+        ];
+        app.post(&format!("{path}/token"), &form).tokens().id_claims()
+    }
+
     /// Signs a person in to an application, all the way to its tokens.
     pub fn tokens(&mut self, app: &App, person: &Person) -> Tokens {
         let attempt = app.begin();

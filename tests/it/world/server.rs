@@ -16,6 +16,7 @@ use keywright::{
     audit::Actor,
     base::{
         entropy::SeededEntropy,
+        fault::Stop,
         id::ClientId,
         moment::{ManualClock, Moment, Span},
         secret::Secret,
@@ -27,7 +28,11 @@ use keywright::{
         sweep,
         world::World,
     },
-    store::audit::{AuditRow, Filter},
+    store::{
+        Tx,
+        audit::{AuditRow, Filter},
+        purge,
+    },
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -171,7 +176,8 @@ impl Server {
 
     /// Deletes what is old, as happens each minute.
     pub fn sweep_now(&self) {
-        self.run(sweep::delete_old(&self.world)).unwrap();
+        let purge = |tx: &mut Tx<'_>| -> Result<_, Stop<()>> { Ok(purge::purge(tx)?) };
+        self.run(self.world.store.write("purge", purge)).unwrap();
     }
 
     pub fn get(&self, target: &str) -> Reply {
@@ -288,9 +294,7 @@ impl Server {
     pub fn events(&self) -> Vec<AuditRow> {
         self.run(sweep::flush(&self.world)).unwrap();
         let filter = Filter::default();
-        let list = move |tx: &mut keywright::store::Tx<'_>| -> Result<_, keywright::base::fault::Stop<()>> {
-            Ok(tx.audit().list(&filter, None, 1000)?)
-        };
+        let list = move |tx: &mut Tx<'_>| -> Result<_, Stop<()>> { Ok(tx.audit().list(&filter, None, 1000)?) };
         let mut rows = self.run(self.world.store.read("list_events", list)).unwrap();
         rows.reverse();
         rows
