@@ -164,7 +164,6 @@ impl<'a> AccessToken<'a> {
 }
 
 /// A successful answer of the token endpoint, in our types: how it is written is for the edge.
-#[derive(Debug)]
 pub struct Issued {
     /// `access_token`.
     pub access_token: String,
@@ -176,6 +175,13 @@ pub struct Issued {
     pub refresh_token: Option<Secret<String>>,
     /// `id_token`.
     pub id_token: Option<String>,
+}
+
+/// Tokens never print.
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Issued({})", self.scope)
+    }
 }
 
 #[cfg(test)]
