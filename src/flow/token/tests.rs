@@ -107,3 +107,40 @@ fn a_code_that_was_made_while_its_session_ended_gives_nothing() {
         assert!(matches!(send(&sample, "authorization_code", "code", &code).await, Err(Stop::Refusal(_))));
     });
 }
+
+#[test]
+fn a_token_of_a_client_that_was_disabled_is_not_active() {
+    in_sample(async |sample| {
+        let world = &sample.world;
+        let add = async |id: &str, metadata: serde_json::Value| {
+            let (id, policy) = (ClientId::parse(id).unwrap(), RegistrationPolicy::default());
+            let added = manage_clients::add(world, Some(id), metadata.as_object().unwrap(), policy, Actor::System);
+            added.await.unwrap().secret.unwrap()
+        };
+        let api = "https://api.example";
+        let machine = json!({ "grant_types": ["client_credentials"], "resources": [api] });
+        let machine = add("cli_machine", machine).await;
+        let server = json!({ "grant_types": ["client_credentials"], "protected_resources": [api] });
+        let server = add("cli_api", server).await;
+        let origin = Origin::default();
+        crate::flow::follow::now(world).await.unwrap();
+        let params = Params::from_pairs([
+            ("client_id", "cli_machine"),
+            ("client_secret", machine.expose()),
+            ("grant_type", "client_credentials"),
+        ]);
+        let issued = run(world, None, &params, &origin).await.unwrap();
+        assert!(!format!("{issued:?}").contains(&issued.access_token));
+        let ask = Params::from_pairs([
+            ("client_id", "cli_api"),
+            ("client_secret", server.expose()),
+            ("token", &issued.access_token),
+        ]);
+        let told = crate::flow::introspect::run(world, None, &ask, &origin).await.unwrap();
+        assert_eq!(told["active"], true);
+        manage_clients::disable(world, &ClientId::parse("cli_machine").unwrap(), Actor::System).await.unwrap();
+        crate::flow::follow::now(world).await.unwrap();
+        let told = crate::flow::introspect::run(world, None, &ask, &origin).await.unwrap();
+        assert_eq!(told["active"], false);
+    });
+}
