@@ -52,7 +52,8 @@ impl Revocations {
     #[must_use]
     pub fn is_fresh(&self, now: Moment) -> bool {
         let looked = Moment::from_micros(self.looked_at.load(Ordering::Acquire));
-        now.since(looked) <= STALE_MAX
+        // A clock that was set back must not make a node that is cut off look fresh.
+        now.since(looked) <= STALE_MAX && looked.since(now) <= STALE_MAX
     }
 
     /// Forgets what has expired by itself.
@@ -108,5 +109,6 @@ mod tests {
         set.looked(Moment::from_unix(100));
         assert!(set.is_fresh(Moment::from_unix(110)));
         assert!(!set.is_fresh(Moment::from_unix(111)));
+        assert!(!set.is_fresh(Moment::from_unix(89)), "the clock was set back");
     }
 }

@@ -19,6 +19,8 @@ pub async fn readyz(here: Here) -> HttpResponse {
     } else if let Err(fault) = world.store.check().await {
         tracing::warn!(error = %fault, "not ready");
         Some("the database does not answer")
+    } else if !world.revocations.is_fresh(world.now()) {
+        Some("no word of revocations from the database")
     } else {
         None
     };

@@ -3,13 +3,14 @@
 
 use super::mint::{self, Press};
 use crate::{
-    account::user::User,
+    account::{session::Session, user::User},
     audit::{Actor, Event, GrantEnd, Origin},
     base::{
         credential::RefreshToken,
         digest::TokenHash,
         fault::Stop,
         id::{ClientId, GrantId},
+        moment::Moment,
         uri::Resource,
     },
     flow::{
@@ -19,10 +20,11 @@ use crate::{
     },
     keyring::Keyring,
     oauth::{
+        authorize::checks::OFFLINE_ACCESS,
         client::{Client, GrantType},
         engine::{self, Ended, Exchange},
         grant::{
-            Code, Grant,
+            Code, Grant, Granted,
             authorization_code::{CodeVerdict, Request, Usage, judge_code, not_good},
         },
         issue::{Issued, Policy},
@@ -106,14 +108,24 @@ impl Exchange for Redeeming<'_, '_, '_> {
         let user = self.tx.users().find(&found.code.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
         // A code that was made while its session was being ended escaped the end of all the others.
         let session = self.tx.sessions().find(&found.code.granted.session)?;
-        session.filter(|session| session.ended_at.is_none()).ok_or_else(not_good)?;
-        let expires_at = now + self.means.policy.refresh_absolute;
+        let session = session.filter(|session| session.ended_at.is_none()).ok_or_else(not_good)?;
+        let expires_at = self.end_of(&found.code.granted, &session);
         let grant = Grant { id, granted: found.code.granted, created_at: now, expires_at };
         self.issue(&grant, &person::of(&user)?)
     }
 }
 
 impl Redeeming<'_, '_, '_> {
+    /// The absolute end of a grant: without `offline_access` it ends with the session at the latest
+    /// (OpenID Connect Core §11).
+    fn end_of(&self, granted: &Granted, session: &Session) -> Moment {
+        let end = self.tx.now() + self.means.policy.refresh_absolute;
+        if granted.scope.has(OFFLINE_ACCESS) {
+            return end;
+        }
+        end.min(session.auth_time + self.means.world.policy.load().sessions.absolute)
+    }
+
     /// A code came a second time: whoever was first may be a thief, so their tokens end.
     fn replayed(&mut self, found: &Found) -> Result<(), Ended> {
         let granted = &found.code.granted;

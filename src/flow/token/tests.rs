@@ -67,6 +67,26 @@ async fn send(sample: &Sample, grant_type: &str, name: &str, value: &str) -> Res
 }
 
 #[test]
+fn without_offline_access_a_grant_ends_with_its_session_at_the_latest() {
+    in_sample(async |sample| {
+        let (user, session, _) = sample.signed_in("https://app.example/out").await;
+        let code = code(&sample, &user, &session).await;
+        let issued = send(&sample, "authorization_code", "code", &code).await.unwrap();
+        let refresh = issued.refresh_token.unwrap();
+        let id = crate::base::credential::RefreshToken::parse(refresh.expose()).unwrap().grant;
+        let policy = sample.world.policy.load().sessions.clone();
+        sample
+            .write(move |tx| {
+                let grant = tx.grants().find(&id)?.unwrap().grant;
+                let session = tx.sessions().find(&session)?.unwrap();
+                assert_eq!(grant.expires_at, session.auth_time + policy.absolute);
+                Ok(())
+            })
+            .await;
+    });
+}
+
+#[test]
 fn what_a_code_used_twice_had_given_is_revoked_on_this_node_before_the_answer() {
     in_sample(async |sample| {
         let (user, session, _) = sample.signed_in("https://app.example/out").await;
