@@ -21,6 +21,8 @@ pub struct Page {
 /// Every generated page. A new generator is one line here.
 pub const PAGES: &[Page] = &[
     Page { path: "docs/reference/cli.md", make: reference::page },
+    Page { path: "docs/reference/endpoints.md", make: reference::endpoints },
+    Page { path: "docs/reference/errors.md", make: reference::errors },
     Page { path: "docs/reference/config.md", make: config::reference },
     Page { path: "docs/reference/events.md", make: audit::docs_events },
     Page { path: "docs/reference/keywright.toml", make: config::template },

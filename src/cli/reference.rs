@@ -1,6 +1,10 @@
 //! The page `docs/reference/cli.md`, made from the commands themselves.
 
 use super::Cli;
+use crate::{
+    http::{edge::Cors, routes::ROUTES},
+    oauth::code::{Channel, ErrorCode},
+};
 use clap::{Arg, Command, CommandFactory};
 use std::fmt::Write;
 
@@ -93,6 +97,43 @@ fn spelled(argument: &Arg) -> String {
 /// The derive takes the full stop away from what is one sentence.
 fn full_stop(text: &str) -> String {
     if text.ends_with(['.', ':']) { text.to_owned() } else { format!("{text}.") }
+}
+
+/// The reference page of endpoints, from the table of routes.
+pub(super) fn endpoints() -> String {
+    let mut page = String::from(
+        "# Endpoints\n\nUnder the issuer's address. *Any origin* may be read by scripts of other sites: these endpoints \
+         know no cookie.\n\n| endpoint | methods | from other origins | what for |\n|---|---|---|---|\n",
+    );
+    for row in ROUTES {
+        let methods = row.methods.join(", ").to_uppercase();
+        let cors = if row.cors == Cors::Any { "any origin" } else { "no" };
+        page.push_str(&format!("| `{}` | {methods} | {cors} | {} |\n", row.path, row.doc));
+    }
+    page.push_str(
+        "\nThe discovery document is also at `/.well-known/oauth-authorization-server`; where the issuer has a path, \
+         that path is put behind the well-known names at the root of the host (RFC 8414 §3.1).\n",
+    );
+    page
+}
+
+/// The reference page of error codes, from their table.
+pub(super) fn errors() -> String {
+    let mut page = String::from(
+        "# Errors\n\nAs `error` in a direct answer, with its status, or on the redirection URI. `error_description` \
+         says what to do about it.\n\n| error | status | travels | when | defined in |\n|---|---|---|---|---|\n",
+    );
+    for code in ErrorCode::ALL {
+        let travels = match code.channel() {
+            Channel::Front => "through the browser",
+            Channel::Back => "directly",
+            Channel::Both => "either way",
+        };
+        let row =
+            format!("| `{}` | {} | {travels} | {} | {} |\n", code.wire(), code.status(), code.meaning(), code.spec());
+        page.push_str(&row);
+    }
+    page
 }
 
 #[cfg(test)]
