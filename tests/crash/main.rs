@@ -1,0 +1,26 @@
+//! What survives: servers that are killed at random moments, databases that go away, disks that fill up, crowds.
+//!
+//! These tests know Keywright as its clients do. They start the built program on ports of their own, speak HTTP to it,
+//! keep a ledger of every answer, and hold the server to the answers it gave before it died.
+//!
+//! `TEST_KILLS` says how often a server is killed (15 times unless set), `TEST_POSTGRES` names the Postgres server.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
+mod browser;
+mod check;
+mod crowd;
+mod http;
+mod kills;
+mod ledger;
+mod load;
+mod node;
+mod nodes;
+mod outage;

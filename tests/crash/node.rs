@@ -1,0 +1,229 @@
+//! An installation in a folder of its own, and the processes that serve it.
+
+use super::http::Client;
+use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_keywright");
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A database, clients, people: what several processes may serve.
+pub(crate) struct Installation {
+    pub issuer: String,
+    pub app: Registered,
+    pub machine: Registered,
+    pub people: Vec<String>,
+    folder: PathBuf,
+    database: Option<String>,
+    _temporary: Option<tempfile::TempDir>,
+    schema: Option<Schema>,
+}
+
+/// A client as registered.
+#[derive(Clone)]
+pub(crate) struct Registered {
+    pub id: String,
+    pub basic: String,
+}
+
+/// A schema of its own on the server that `TEST_POSTGRES` names.
+struct Schema {
+    server: String,
+    name: String,
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        if let Ok(mut c) = PgConnection::establish(&self.server) {
+            drop(c.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.name)));
+        }
+    }
+}
+
+/// The Postgres server for tests; a test without one says that it is skipped.
+pub(crate) fn postgres() -> Option<String> {
+    let found = std::env::var("TEST_POSTGRES").ok();
+    if found.is_none() {
+        println!("skipped on Postgres: TEST_POSTGRES is not set");
+    }
+    found
+}
+
+impl Installation {
+    pub(crate) fn on_sqlite() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().to_owned();
+        Self::new(folder, Some(temporary), None, None)
+    }
+
+    /// In a folder that is somebody else's.
+    pub(crate) fn on_sqlite_in(folder: &Path) -> Self {
+        Self::new(folder.to_owned(), None, None, None)
+    }
+
+    /// In a schema of its own on this server.
+    pub(crate) fn on_postgres(server: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("kw_crash_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+        let mut c = PgConnection::establish(server).expect("the Postgres server");
+        c.batch_execute(&format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")).unwrap();
+        let joint = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{joint}application_name={name}&options=-csearch_path%3D{name}");
+        let temporary = tempfile::tempdir().unwrap();
+        let schema = Schema { server: server.to_owned(), name };
+        Self::new(temporary.path().to_owned(), Some(temporary), Some(url), Some(schema))
+    }
+
+    fn new(folder: PathBuf, temporary: Option<tempfile::TempDir>, database: Option<String>, schema: Option<Schema>) -> Self {
+        let none = Registered { id: String::new(), basic: String::new() };
+        let mut made = Self {
+            issuer: format!("http://127.0.0.1:{}", free_port()),
+            app: none.clone(),
+            machine: none,
+            people: (0..8).map(|n| format!("person{n}")).collect(),
+            folder,
+            database,
+            _temporary: temporary,
+            schema,
+        };
+        let config = format!(
+            "[server]\nissuer = \"{}\"\nworkers = 2\n[database]\npool_wait = \"1s\"\n\
+             [tokens]\nrefresh_grace = \"2m\"\n[sign_in]\nattempts_per_address = \"1000/1m\"\n\
+             [[resources]]\nidentifier = \"https://api.example\"\nname = \"API\"\n\
+             scopes = [{{ name = \"read\", description = \"Read\" }}]\n",
+            made.issuer
+        );
+        fs::write(made.folder.join("keywright.toml"), config).unwrap();
+        made.cli(&["migrate"], "");
+        made.app = made.register(&json!({
+            "client_name": "App", "first_party": true, "redirect_uris": [super::browser::CALLBACK],
+            "grant_types": ["authorization_code", "refresh_token"], "scope": "openid", "application_type": "native",
+            "id_token_signed_response_alg": "ES256", "token_endpoint_auth_method": "client_secret_basic",
+        }));
+        made.machine = made.register(&json!({
+            "client_name": "Machine", "grant_types": ["client_credentials"], "response_types": [], "scope": "read",
+            "resources": ["https://api.example"], "token_endpoint_auth_method": "client_secret_basic",
+        }));
+        for name in &made.people {
+            made.cli(&["user", "add", name, "--password-stdin"], &format!("{PASSWORD}\n"));
+        }
+        made
+    }
+
+    fn register(&self, metadata: &Value) -> Registered {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+        let made = self.cli(&["client", "add", "--metadata", "-"], &metadata.to_string());
+        let member = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("no {name} in {made}")).to_owned();
+        let (id, secret) = (member("client_id"), member("client_secret"));
+        Registered { basic: format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}"))), id }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(args).current_dir(&self.folder).env_clear();
+        command.env("KEYWRIGHT_SERVER_DATA_DIR", self.folder.join("data"));
+        if let Some(url) = &self.database {
+            command.env("KEYWRIGHT_DATABASE_URL", url);
+        }
+        command
+    }
+
+    /// Runs the command line to its end.
+    pub(crate) fn cli(&self, args: &[&str], input: &str) -> Value {
+        let mut command = self.command(args);
+        command.args(["-o", "json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let out = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "keywright {args:?}: {}\n{said}", String::from_utf8_lossy(&out.stdout));
+        serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)
+    }
+
+    /// A browser of the n-th person.
+    pub(crate) fn browser(&self, n: usize) -> super::browser::Browser {
+        let username = self.people[n % self.people.len()].clone();
+        super::browser::Browser { username, password: PASSWORD.to_owned(), ..Default::default() }
+    }
+
+    /// Starts a server on the issuer's own port.
+    pub(crate) fn serve(&self) -> Node {
+        let port = self.issuer.rsplit(':').next().unwrap().parse().unwrap();
+        self.serve_on(port)
+    }
+
+    /// Starts another server of the same installation.
+    pub(crate) fn serve_elsewhere(&self) -> Node {
+        self.serve_on(free_port())
+    }
+
+    pub(crate) fn serve_on(&self, port: u16) -> Node {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let log = self.folder.join(format!("{port}.log"));
+        let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut command = self.command(&["serve"]);
+        command.env("KEYWRIGHT_SERVER_LISTEN", address.to_string()).env("KEYWRIGHT_LOG_LEVEL", "warn");
+        let began = Instant::now();
+        let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+        let mut node = Node { address, child, log, started_in: Duration::ZERO };
+        loop {
+            if Client::new(address).get("/readyz", &[]).is_ok_and(|reply| reply.status == 200) {
+                node.started_in = began.elapsed();
+                return node;
+            }
+            let ended = node.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", node.said());
+            assert!(began.elapsed() < Duration::from_secs(30), "the server is not ready\n{}", node.said());
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// One running server. It is killed when it goes out of scope.
+pub(crate) struct Node {
+    pub address: SocketAddr,
+    pub started_in: Duration,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Node {
+    pub(crate) const fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+    /// SIGKILL, and the end of the process.
+    pub(crate) fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let said = self.said();
+            let tail: Vec<&str> = said.lines().rev().take(30).collect();
+            println!("the server's last words:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
