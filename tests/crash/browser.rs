@@ -11,7 +11,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 #[derive(Default)]
 pub(crate) struct Browser {
-    cookies: BTreeMap<String, String>,
+    pub cookies: BTreeMap<String, String>,
     pub username: String,
     pub password: String,
     /// How often a password was asked for.

@@ -25,7 +25,7 @@ pub(crate) struct Installation {
     folder: PathBuf,
     database: Option<String>,
     _temporary: Option<tempfile::TempDir>,
-    schema: Option<Schema>,
+    _schema: Option<Schema>,
 }
 
 /// A client as registered.
@@ -93,7 +93,7 @@ impl Installation {
             folder,
             database,
             _temporary: temporary,
-            schema,
+            _schema: schema,
         };
         let config = format!(
             "[server]\nissuer = \"{}\"\nworkers = 2\n[database]\npool_wait = \"1s\"\n\
