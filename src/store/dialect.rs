@@ -43,15 +43,23 @@ pub(super) fn exclusive(tx: &mut Tx<'_>, name: &str) -> Result<(), Fault> {
 }
 
 /// Runs `f` while no other node does, outside any transaction and without a time limit. Leaves the
-/// connection with other settings than it had: it is not used again.
+/// connection with other settings than it had: whoever lent it sets them again.
 pub(super) fn alone<T>(tx: &mut Tx<'_>, f: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
     let Conn::Pg(c) = &mut tx.conn else { return f(tx) };
-    let locked = diesel::sql_query("SELECT set_config('statement_timeout', '0', false), pg_advisory_lock($1)")
-        .bind::<diesel::sql_types::BigInt, _>(lock_number("migrations"))
-        .execute(*c);
+    // In a statement of its own: the time limit of a statement is the one in force when it begins.
+    let locked = diesel::sql_query("SET statement_timeout = 0").execute(*c).and_then(|_| {
+        diesel::sql_query("SELECT pg_advisory_lock($1)")
+            .bind::<diesel::sql_types::BigInt, _>(lock_number("migrations"))
+            .execute(*c)
+    });
     locked.map_err(|e| tx.fault("waiting for the lock of migrations", &"migrations", e))?;
-    // The lock ends with the connection.
-    f(tx)
+    let done = f(tx);
+    // The connection goes back to its pool and lives on, so the lock would too.
+    if let Conn::Pg(c) = &mut tx.conn {
+        let free = diesel::sql_query("SELECT pg_advisory_unlock_all()").execute(*c);
+        free.map_err(|e| tx.fault("giving back the lock of migrations", &"migrations", e))?;
+    }
+    done
 }
 
 /// The messages that are due, locked against other nodes until the transaction ends.
