@@ -12,6 +12,8 @@
 
 mod architecture;
 mod commands;
+mod generated;
 mod oauth;
+mod races;
 mod store;
 mod world;
