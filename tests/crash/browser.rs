@@ -43,8 +43,9 @@ impl Browser {
             }
             let Some(page) = (reply.status == 200).then(|| Form::of(&reply.body)).flatten() else { break };
             let body = page.filled(&self.username, &self.password);
-            self.sign_ins += u32::from(page.asks_for_a_password);
             reply = self.open(client, "POST", path_of(&page.action), &body, origin)?;
+            // Only what was answered counts: an answer that was lost or "come again" left no session.
+            self.sign_ins += u32::from(page.asks_for_a_password && reply.header("location").is_some());
         }
         Ok(Arrived::Elsewhere(reply))
     }
@@ -123,7 +124,14 @@ impl Form {
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let from = tag.split_once(&format!(" {name}=\""))?.1;
     let value = from.split('"').next()?;
-    Some(value.replace("&#34;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&#38;", "&").replace("&amp;", "&"))
+    Some(
+        value
+            .replace("&#34;", "\"")
+            .replace("&#39;", "'")
+            .replace("&lt;", "<")
+            .replace("&#38;", "&")
+            .replace("&amp;", "&"),
+    )
 }
 
 fn path_of(url: &str) -> &str {

@@ -71,8 +71,10 @@ impl Worker<'_> {
 
     fn access_tokens_are_as_they_were(&mut self) {
         let lists = [(&self.ledger.revoked_access, false), (&self.ledger.good_access, true)];
-        let asked: Vec<(String, bool)> =
-            lists.into_iter().flat_map(|(list, good)| list.iter().rev().take(4).map(move |t| (t.clone(), good))).collect();
+        let asked: Vec<(String, bool)> = lists
+            .into_iter()
+            .flat_map(|(list, good)| list.iter().rev().take(4).map(move |t| (t.clone(), good)))
+            .collect();
         let machine = self.installation.machine.clone();
         for (token, good) in asked {
             let reply = self.post("/introspect", &machine, &[("token", &token)]).expect("an answer");

@@ -54,7 +54,11 @@ fn dribbling_bodies_and_idle_connections_do_not_stop_good_callers() {
         let longest = dribblers.into_iter().map(|thread| thread.join().unwrap()).max().unwrap();
         waits.sort();
         let p99 = waits[waits.len() * 99 / 100];
-        println!("{} good pairs of calls: median {:?}, p99 {p99:?}; no dribble went on for more than {longest:?}", waits.len(), waits[waits.len() / 2]);
+        println!(
+            "{} good pairs of calls: median {:?}, p99 {p99:?}; no dribble went on for more than {longest:?}",
+            waits.len(),
+            waits[waits.len() / 2]
+        );
         assert!(p99 < Duration::from_millis(500), "{p99:?}");
         assert!(longest < Duration::from_secs(13), "a dribbling body was waited for without end: {longest:?}");
     });

@@ -62,8 +62,7 @@ fn killed_again_and_again(installation: &Installation, database: &str) {
     let (kills, seed) = (kills(), seed());
     let mut dice = Dice(seed);
     let mut node = installation.serve();
-    let mut workers: Vec<Worker<'_>> =
-        (0..WORKERS).map(|n| Worker::new(installation, n, seed, node.address)).collect();
+    let mut workers: Vec<Worker<'_>> = (0..WORKERS).map(|n| Worker::new(installation, n, seed, node.address)).collect();
     let mut slowest = Duration::ZERO;
     for round in 1..=kills {
         let moment = Duration::from_micros(20_000 + dice.below(400_000));

@@ -109,7 +109,7 @@ impl<'i> Worker<'i> {
         self.post("/token", &app, &[("grant_type", "refresh_token"), ("refresh_token", token)])
     }
 
-    fn new_line(&mut self) -> Step {
+    pub(crate) fn new_line(&mut self) -> Step {
         let Some(code) = self.code()? else { return Ok(()) };
         if self.dice.below(6) == 0 {
             return self.race(code);
@@ -252,7 +252,12 @@ impl<'i> Worker<'i> {
         if reply.is_busy() {
             return;
         }
-        assert_eq!((reply.status, reply.member("error").as_str()), (400, "invalid_grant"), "used before: {}", reply.body);
+        assert_eq!(
+            (reply.status, reply.member("error").as_str()),
+            (400, "invalid_grant"),
+            "used before: {}",
+            reply.body
+        );
         self.ledger.counts.reuses_refused += 1;
         keep(&mut self.ledger.ended, line.current().to_owned(), 60);
     }

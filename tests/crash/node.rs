@@ -83,7 +83,12 @@ impl Installation {
         Self::new(temporary.path().to_owned(), Some(temporary), Some(url), Some(schema))
     }
 
-    fn new(folder: PathBuf, temporary: Option<tempfile::TempDir>, database: Option<String>, schema: Option<Schema>) -> Self {
+    fn new(
+        folder: PathBuf,
+        temporary: Option<tempfile::TempDir>,
+        database: Option<String>,
+        schema: Option<Schema>,
+    ) -> Self {
         let none = Registered { id: String::new(), basic: String::new() };
         let mut made = Self {
             issuer: format!("http://127.0.0.1:{}", free_port()),

@@ -63,6 +63,10 @@ fn until_it_writes(workers: &mut [Worker<'_>]) -> Duration {
     let worker = &mut workers[0];
     loop {
         let before = worker.ledger.counts.refreshes;
+        if worker.ledger.live.is_empty() {
+            // The next look tells whether it came to be.
+            let _ = worker.new_line();
+        }
         if !worker.ledger.live.is_empty() && worker.refresh_at(0).is_ok() && worker.ledger.counts.refreshes > before {
             return began.elapsed();
         }
