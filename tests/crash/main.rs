@@ -11,6 +11,7 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::disallowed_methods,
+    clippy::too_many_arguments,
     reason = "a test that meets what it does not expect has failed"
 )]
 

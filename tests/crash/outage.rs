@@ -25,7 +25,7 @@ struct Cluster {
 impl Cluster {
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let open = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+        let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
         fs::set_permissions(folder.path(), open).unwrap();
         let mut cluster = Self { folder, url: String::new() };
         match cluster.act("start") {

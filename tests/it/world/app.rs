@@ -49,7 +49,7 @@ impl App {
         let method = metadata.get("token_endpoint_auth_method").and_then(Value::as_str);
         let auth = match auth {
             Auth::Basic(secret) if method == Some("client_secret_post") => Auth::Post(secret),
-            auth => auth,
+            auth @ (Auth::None | Auth::Basic(_) | Auth::Post(_) | Auth::Key(_)) => auth,
         };
         let first = |name: &str| metadata.get(name).and_then(|v| v[0].as_str()).unwrap_or_default().to_owned();
         Self {
