@@ -39,6 +39,7 @@ pub async fn run(
     rule::may_ask(proven.client())?;
     let token = params.required("token")?;
     let told = match RefreshToken::parse(token) {
+        Some(token) if !token.authentic(&world.secrets.refresh) => None,
         Some(token) => refresh(world, &proven, token).await?,
         None => access(world, &proven, token).await?,
     };

@@ -62,7 +62,7 @@ pub async fn run(
 /// `token_type_hint` is not needed: the two types have nothing in common.
 fn find(world: &World, token: &str, client: &ClientId) -> Result<Found, Refusal> {
     if let Some(token) = RefreshToken::parse(token) {
-        return Ok(Found::Refresh(token));
+        return Ok(if token.authentic(&world.secrets.refresh) { Found::Refresh(token) } else { Found::Nothing });
     }
     let policy = world.policy.load();
     let profile = Profile::access_token(&policy.tokens.issuer, Audience::Judged);

@@ -6,6 +6,7 @@ use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
     audit::{Event, Origin},
     base::{
+        credential::RefreshKeys,
         digest::{self, Pepper},
         entropy::Entropy,
         fault::{Fault, Stop},
@@ -94,8 +95,8 @@ pub struct KeyPolicy {
 pub struct Secrets {
     /// Hashes credentials for storage.
     pub pepper: Pepper,
-    /// Derives the successors of refresh tokens.
-    pub succession: Secret<[u8; 32]>,
+    /// Derives the successors of refresh tokens, and marks them as ours.
+    pub refresh: RefreshKeys,
     /// Seals the state of a sign-in in progress.
     pub interactions: Sealer,
     /// Seals private signing keys.
@@ -111,7 +112,10 @@ impl Secrets {
         let key = |purpose: &str| digest::derive(kek, purpose);
         Self {
             pepper: Pepper::new(1, &key("keywright pepper 1")),
-            succession: key("keywright refresh succession 1"),
+            refresh: RefreshKeys {
+                succession: key("keywright refresh succession 1"),
+                mark: key("keywright refresh mark 1"),
+            },
             interactions: Sealer::new(key("keywright interactions 1")),
             private_keys: Sealer::new(key("keywright private keys 1")),
             forms: key("keywright forms 1"),

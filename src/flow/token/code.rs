@@ -184,7 +184,7 @@ impl Redeeming<'_, '_, '_> {
         if !client.grant_types.contains(&GrantType::RefreshToken) {
             return Ok(None);
         }
-        let token = RefreshToken::first(&grant.id, self.tx.dice())?;
+        let token = RefreshToken::first(&grant.id, &self.means.world.secrets.refresh, self.tx.dice())?;
         let hash = self.means.world.secrets.pepper.hash(token.text().expose());
         let idle_expires_at = (self.tx.now() + self.means.policy.refresh_idle).min(grant.expires_at);
         Ok(Some((token, NewRefresh { hash, idle_expires_at })))

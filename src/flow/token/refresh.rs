@@ -100,6 +100,10 @@ pub(super) async fn exchange(
     request: Request,
     origin: &Origin,
 ) -> Result<Issued, Ended> {
+    // Grant and place are no secrets: what we did not mint is no token used again, and ends nothing.
+    if !request.token.authentic(&world.secrets.refresh) {
+        return Err(not_good().into());
+    }
     let presented = Presented {
         hash: world.secrets.pepper.hash(request.token.text().expose()),
         listed: proven.into_client(),
@@ -154,7 +158,7 @@ async fn rotate(world: &Arc<World>, presented: &Presented) -> Result<Option<Reco
     let now = world.now();
     let salt: [u8; 16] = entropy::bytes(&*world.dice)?;
     let token = &presented.request.token;
-    let next = token.successor(&world.secrets.succession, &salt)?;
+    let next = token.successor(&world.secrets.refresh, &salt)?;
     let next_hash = world.secrets.pepper.hash(next.text().expose());
     let jti = token_name(&*world.dice)?;
     let record = refreshed(world, presented, next.generation, &jti)?;
@@ -236,7 +240,7 @@ fn judged(
         RefreshVerdict::Replay => {
             let salt =
                 state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
-            let next = token.successor(&world.secrets.succession, &salt)?;
+            let next = token.successor(&world.secrets.refresh, &salt)?;
             tx.users().find(&row.grant.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
             let jti = token_name(tx.dice())?;
             let event = Event::RefreshReplayedInGrace {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     base::{
-        credential::{self, Kind, RefreshToken},
+        credential::{self, Kind, RefreshKeys, RefreshToken},
         digest::{Pepper, TokenHash},
         entropy::SeededEntropy,
         moment::Span,
@@ -257,7 +257,8 @@ fn what_a_client_lost_since_is_not_refreshed() {
 fn a_request_carries_its_refresh_token_in_parts() {
     let dice = SeededEntropy::new(2);
     let grant = GrantId::mint(NOW, &dice).unwrap();
-    let token = RefreshToken::first(&grant, &dice).unwrap();
+    let keys = RefreshKeys { succession: Secret::new([1; 32]), mark: Secret::new([2; 32]) };
+    let token = RefreshToken::first(&grant, &keys, &dice).unwrap();
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", token.text().expose().as_str())];
     let Ok(TokenRequest::RefreshToken(request)) = read(&pairs) else { panic!("not read") };
     assert_eq!((request.token.grant, request.token.generation), (grant, 1));
