@@ -6,6 +6,7 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -182,6 +183,10 @@ fn a_key_that_does_not_fit_the_database_is_refused_and_nothing_is_changed() {
         assert_eq!((code, told.contains("is missing")), (1, true), "{told}");
         assert!(!kek.exists());
         fs::write(&kek, "11".repeat(32)).unwrap();
+        fs::set_permissions(&kek, fs::Permissions::from_mode(0o644)).unwrap();
+        let (code, told) = it.failure(&["user", "list"], "");
+        assert_eq!((code, told.contains("chmod 600")), (1, true), "{told}");
+        fs::set_permissions(&kek, fs::Permissions::from_mode(0o600)).unwrap();
         let (code, told) = it.failure(&["user", "list"], "");
         assert_eq!((code, told.contains("another key-encryption key")), (1, true), "{told}");
         fs::rename(&kept, &kek).unwrap();
