@@ -93,6 +93,8 @@ fn a_database_that_restarts_costs_answers_of_503_and_nothing_acknowledged() {
         assert!(totals(&workers).busy > 0, "somebody noticed");
         assert!(back <= RECOVERY, "{back:?}");
         println!("restarted by {how}: served again after {back:?}; {:?}", totals(&workers));
+        // One thread writes again; every other looks again when its own rest is over.
+        thread::sleep(Duration::from_secs(1));
         hold_all(&mut workers, &node);
     }
     assert!(node.is_alive(), "without a restart of our own");
