@@ -28,6 +28,7 @@
 //! - [`keyring`]: the life of a signing key, from pending to gone.
 //! - [`oauth`]: the rules of OAuth 2.
 //! - [`oidc`]: what OpenID Connect adds: claims, the ID token, signing out.
+//! - [`apikey`]: API keys: their life, what restricts them, whether one is good for a call.
 //! - [`config`]: what an operator may set.
 //!
 //! **2, adapters.** Each has one big dependency or one part of the outside for itself.
@@ -49,6 +50,7 @@
 //! - [`demo`]: a relying application that shows each of its steps; it knows of the server what any client knows.
 
 pub mod account;
+pub mod apikey;
 pub mod app;
 pub mod audit;
 pub mod base;

@@ -96,6 +96,16 @@ ids! {
     OutboxId "out_";
     /// A request, as it is logged and shown to people beside our own faults.
     RequestId "req_";
+    /// An API that keys are for.
+    ApiId "api_";
+    /// A plan: rate and quota under a name.
+    PlanId "plan_";
+    /// The API keys of one line of rotation.
+    FamilyId "fam_";
+    /// An API key; its public handle, not its text.
+    ApiKeyId "key_";
+    /// A link with which an API key is made by whoever opens it first.
+    ClaimId "clm_";
 }
 
 /// The `kid` of a signing key (RFC 7517 §4.5).

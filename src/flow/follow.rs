@@ -85,6 +85,7 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
             Subject::SigningKeys => place.keys_changed = true,
             // People are read from the database whenever one is needed.
             Subject::User => {}
+            Subject::ApiKey | Subject::KeyFamily | Subject::Api | Subject::Plan => {}
         }
     }
     if place.keys_changed {

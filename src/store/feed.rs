@@ -31,10 +31,28 @@ pub enum Subject {
     User,
     /// The signing keys.
     SigningKeys,
+    /// An API key: its state, restrictions, or that it was made.
+    ApiKey,
+    /// A family of API keys: its plan or restrictions.
+    KeyFamily,
+    /// An API that keys are for.
+    Api,
+    /// A plan.
+    Plan,
 }
 
 impl Subject {
-    const ALL: [Self; 5] = [Self::Client, Self::Grant, Self::Token, Self::User, Self::SigningKeys];
+    const ALL: [Self; 9] = [
+        Self::Client,
+        Self::Grant,
+        Self::Token,
+        Self::User,
+        Self::SigningKeys,
+        Self::ApiKey,
+        Self::KeyFamily,
+        Self::Api,
+        Self::Plan,
+    ];
 
     /// The word that is stored.
     #[must_use]
@@ -45,6 +63,10 @@ impl Subject {
             Self::Token => "token",
             Self::User => "user",
             Self::SigningKeys => "signing_keys",
+            Self::ApiKey => "api_key",
+            Self::KeyFamily => "key_family",
+            Self::Api => "api",
+            Self::Plan => "plan",
         }
     }
     fn parse(word: &str) -> Option<Self> {

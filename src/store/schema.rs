@@ -140,6 +140,107 @@ tables! {
         name -> Text,
         value -> Binary,
     }
+    plans (id) {
+        id -> Text,
+        name -> Text,
+        policy -> JsonDoc,
+        guaranteed -> Bool,
+        version -> Integer,
+        created_at -> UtcTime,
+        updated_at -> UtcTime,
+    }
+    apis (id) {
+        id -> Text,
+        name -> Text,
+        audience -> Text,
+        prefix -> Text,
+        environments -> JsonDoc,
+        plan_id -> Nullable<Text>,
+        policy -> JsonDoc,
+        settings -> JsonDoc,
+        version -> Integer,
+        disabled_at -> Nullable<UtcTime>,
+        created_at -> UtcTime,
+        updated_at -> UtcTime,
+    }
+    key_families (id) {
+        id -> Text,
+        api_id -> Text,
+        owner_kind -> Text,
+        owner_id -> Text,
+        client_id -> Nullable<Text>,
+        name -> Text,
+        plan_id -> Nullable<Text>,
+        policy -> JsonDoc,
+        version -> Integer,
+        created_at -> UtcTime,
+        updated_at -> UtcTime,
+    }
+    api_keys (id) {
+        id -> Text,
+        family_id -> Text,
+        api_id -> Text,
+        environment -> Text,
+        digest -> Binary,
+        pepper -> SmallInt,
+        origin -> Text,
+        hint -> Text,
+        kind -> Text,
+        state -> Text,
+        scope -> Text,
+        policy -> JsonDoc,
+        meta -> JsonDoc,
+        not_before -> Nullable<UtcTime>,
+        expires_at -> Nullable<UtcTime>,
+        successor_id -> Nullable<Text>,
+        state_reason -> Nullable<Text>,
+        state_at -> UtcTime,
+        reminded -> SmallInt,
+        version -> Integer,
+        created_at -> UtcTime,
+    }
+    key_uses (key_id) {
+        key_id -> Text,
+        at -> UtcTime,
+        address -> Nullable<Text>,
+        agent -> Nullable<Text>,
+    }
+    key_claims (id) {
+        id -> Text,
+        digest -> Binary,
+        api_id -> Text,
+        spec -> JsonDoc,
+        expires_at -> UtcTime,
+        claimed_at -> Nullable<UtcTime>,
+        address -> Nullable<Text>,
+        key_id -> Nullable<Text>,
+        created_at -> UtcTime,
+    }
+    quota_counters (family_id, name, period_start) {
+        family_id -> Text,
+        name -> Text,
+        period_start -> UtcTime,
+        used -> BigInt,
+        topped_up -> BigInt,
+        warned -> SmallInt,
+    }
+    usage_minutes (key_id, minute, outcome) {
+        key_id -> Text,
+        minute -> UtcTime,
+        outcome -> Text,
+        calls -> BigInt,
+        errors_4 -> BigInt,
+        errors_5 -> BigInt,
+        bytes_in -> BigInt,
+        bytes_out -> BigInt,
+        millis -> BigInt,
+    }
+    idempotency (caller, hash) {
+        caller -> Text,
+        hash -> Binary,
+        subject -> Text,
+        expires_at -> UtcTime,
+    }
 }
 
 diesel::joinable!(client_secrets -> clients (client_id));

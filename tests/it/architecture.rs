@@ -18,18 +18,19 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("account", "base"),
     ("audit", "base"),
     ("keyring", "base jose"),
+    ("apikey", "base limit"),
     ("oauth", "base jose"),
     ("oidc", "base jose oauth"),
-    ("config", "base jose limit account audit keyring oauth oidc"),
-    ("store", "base jose limit account audit keyring oauth oidc"),
+    ("config", "base jose limit account audit keyring oauth oidc apikey"),
+    ("store", "base jose limit account audit keyring oauth oidc apikey"),
     ("cluster", "base jose limit audit"),
     ("remote", "base jose limit audit"),
     ("telemetry", "base jose limit audit"),
     // The pool of threads on which passwords are hashed.
     ("hashing", "base limit account"),
-    ("flow", "base jose limit account audit keyring oauth oidc config store cluster remote telemetry hashing"),
+    ("flow", "base jose limit account audit keyring oauth oidc apikey config store cluster remote telemetry hashing"),
     // Never store, cluster or remote: a handler asks a flow.
-    ("http", "base jose limit account audit keyring oauth oidc config telemetry flow"),
+    ("http", "base jose limit account audit keyring oauth oidc apikey config telemetry flow"),
     // A relying application: of the server it knows the published addresses, and shares only the words.
     ("demo", "base jose"),
     ("app", EVERYTHING),

@@ -1,0 +1,12 @@
+DELETE FROM change_feed WHERE kind IN ('api_key', 'key_family', 'api', 'plan');
+DROP TABLE idempotency;
+DROP TABLE usage_minutes;
+DROP TABLE quota_counters;
+DROP TABLE key_claims;
+DROP TABLE key_uses;
+DROP TABLE api_keys;
+DROP TABLE key_families;
+DROP TABLE apis;
+DROP TABLE plans;
+ALTER TABLE change_feed DROP CONSTRAINT change_feed_kind_check;
+ALTER TABLE change_feed ADD CONSTRAINT change_feed_kind_check CHECK (kind IN ('client', 'grant', 'token', 'user', 'signing_keys'));

@@ -1,0 +1,119 @@
+//! An API: an audience that keys are for, and what its operator decides for all of them.
+
+use super::PolicyText;
+use crate::base::{
+    id::{ApiId, PlanId},
+    moment::{Moment, Span},
+    uri::Resource,
+};
+use serde::{Deserialize, Serialize};
+
+/// An API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Api {
+    /// Its identifier.
+    pub id: ApiId,
+    /// What people call it; unique, and part of the address that gateways ask: lower-case letters,
+    /// digits and hyphens.
+    pub name: String,
+    /// Its resource indicator (RFC 8707): the audience of its keys and of the tokens they are exchanged for. Unique.
+    pub audience: Resource,
+    /// What its keys begin with.
+    pub prefix: String,
+    /// The environments that its keys are made for, such as `live` and `test`; at least one.
+    pub environments: Vec<String>,
+    /// The plan of families that name none.
+    pub plan: Option<PlanId>,
+    /// Restricts all its keys.
+    pub policy: PolicyText,
+    /// Everything else.
+    pub settings: Settings,
+    /// Raised with each change, so that two who change it at once do not undo one another.
+    pub version: u32,
+    /// Since when its keys are refused.
+    pub disabled_at: Option<Moment>,
+    /// When it was added.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
+}
+
+/// How much harm a stolen key of an API does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sensitivity {
+    /// Keys live for a year unless they are given less, and people are told to rotate each 90 days.
+    #[default]
+    Normal,
+    /// Keys live for at most 30 days.
+    Critical,
+}
+
+impl Sensitivity {
+    /// How long a key lives that is given no end.
+    #[must_use]
+    pub const fn lifetime(self) -> Span {
+        match self {
+            Self::Normal => Span::days(365),
+            Self::Critical => Span::days(30),
+        }
+    }
+    /// How long a key may live at most; `None` where the operator may choose.
+    #[must_use]
+    pub const fn longest(self) -> Option<Span> {
+        match self {
+            Self::Normal => None,
+            Self::Critical => Some(Span::days(30)),
+        }
+    }
+}
+
+/// Whether keys are exchanged for tokens (RFC 8693).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exchange {
+    /// Never.
+    Off,
+    /// Where no quota is in force: a token verified offline would not be counted.
+    #[default]
+    Unmetered,
+    /// Always; where a quota is in force, each exchange costs [`Settings::exchange_cost`].
+    Metered,
+}
+
+/// What an operator decides of an API besides its policy. Members that are not named are as the default says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How much harm a stolen key does.
+    pub sensitivity: Sensitivity,
+    /// Whether keys of kind `public` may be made.
+    pub public_keys: bool,
+    /// Whether a refused caller is told which restriction refused it.
+    pub expose_reason: bool,
+    /// Whether the country that a resource server names is believed over the database of addresses.
+    pub trust_country: bool,
+    /// Seconds for which a resource server may keep a good verdict, at most 5; of keys without limits only.
+    pub verdict_max_age: u8,
+    /// Whether keys are exchanged for tokens.
+    pub exchange: Exchange,
+    /// What an exchange costs where a quota is in force.
+    pub exchange_cost: u32,
+    /// The query parameter in which gateways find a key; none is looked at unless one is named.
+    pub query_parameter: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sensitivity: Sensitivity::Normal,
+            public_keys: false,
+            expose_reason: false,
+            trust_country: false,
+            verdict_max_age: 0,
+            exchange: Exchange::Unmetered,
+            exchange_cost: 1,
+            query_parameter: None,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! API keys: what they are, what restricts them, and whether one is good for a call.
+//!
+//! A key is one more credential of this server. It has an owner, scopes, an audience and limits
+//! as a grant has, and whatever asks whether it is good (the verify endpoint, introspection, a
+//! gateway, an exchange) asks the same rule.
+//!
+//! Where to start reading: [`key`] (the record), [`family`] (what the keys of one line of rotation
+//! share), [`api`] and [`plan`] (what an operator decides for many keys at once).
+
+pub mod api;
+pub mod family;
+pub mod key;
+pub mod plan;
+
+/// A restriction policy as it was written: a JSON object that has been found valid before it was stored.
+pub type PolicyText = serde_json::Map<String, serde_json::Value>;
