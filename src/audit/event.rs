@@ -2,7 +2,7 @@
 
 use super::word::{Actor, Attempted, GrantEnd, SignInFailure, SignOutKind};
 use crate::base::{
-    id::{ClientId, ConsentId, GrantId, KeyId, SessionId, UserId},
+    id::{ApiId, ApiKeyId, ClaimId, ClientId, ConsentId, FamilyId, GrantId, KeyId, PlanId, SessionId, UserId},
     scope::Scope,
 };
 use serde::Serialize;
@@ -16,9 +16,11 @@ pub struct Facets<'a> {
     pub user: Option<&'a UserId>,
     /// The grant it concerns.
     pub grant: Option<&'a GrantId>,
+    /// The API key it concerns.
+    pub api_key: Option<&'a ApiKeyId>,
 }
 
-/// A type of field; three of them are facets.
+/// A type of field; four of them are facets.
 trait Field {
     fn note<'a>(&'a self, _facets: &mut Facets<'a>) {}
 }
@@ -37,6 +39,11 @@ impl Field for GrantId {
         facets.grant = Some(self);
     }
 }
+impl Field for ApiKeyId {
+    fn note<'a>(&'a self, facets: &mut Facets<'a>) {
+        facets.api_key = Some(self);
+    }
+}
 impl<T: Field> Field for Option<T> {
     fn note<'a>(&'a self, facets: &mut Facets<'a>) {
         if let Some(field) = self {
@@ -46,6 +53,7 @@ impl<T: Field> Field for Option<T> {
 }
 macro_rules! plain_fields { ($($ty:ty),*) => { $(impl Field for $ty {})* } }
 plain_fields!(SessionId, ConsentId, KeyId, Scope, Actor, Attempted, GrantEnd, SignInFailure, SignOutKind);
+plain_fields!(ApiId, PlanId, FamilyId, ClaimId);
 plain_fields!(String, &'static str, Vec<String>, Vec<&'static str>, u32, u64);
 
 /// A row of the table of kinds.
@@ -167,6 +175,54 @@ events! {
     LogoutDelivered "logout.delivered" { client: ClientId, user: Option<UserId>, attempts: u32 }
     /// A client could not be told of a sign-out, after the last attempt.
     LogoutDeliveryFailed "logout.failed" { client: ClientId, user: Option<UserId>, attempts: u32, why: &'static str }
+    /// An API was added that keys are for.
+    ApiAdded "api.added" { api: ApiId, by: Actor }
+    /// Members of an API were changed; their names only.
+    ApiChanged "api.changed" { api: ApiId, by: Actor, members: Vec<String> }
+    /// An API was disabled: its keys are refused.
+    ApiDisabled "api.disabled" { api: ApiId, by: Actor }
+    /// A disabled API was enabled again.
+    ApiEnabled "api.enabled" { api: ApiId, by: Actor }
+    /// A plan was added.
+    PlanAdded "plan.added" { plan: PlanId, by: Actor }
+    /// Members of a plan were changed; their names only.
+    PlanChanged "plan.changed" { plan: PlanId, by: Actor, members: Vec<String> }
+    /// An API key was made; its text was shown once after this was written.
+    ApiKeyCreated "api_key.created" { api_key: ApiKeyId, family: FamilyId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, kind: &'static str, environment: String, by: Actor }
+    /// An API key was brought from elsewhere.
+    ApiKeyImported "api_key.imported" { api_key: ApiKeyId, family: FamilyId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, origin: &'static str, by: Actor }
+    /// A link was made with which an API key can be made once.
+    ClaimAdded "api_key.claim_added" { claim: ClaimId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, by: Actor }
+    /// An API key was made with such a link.
+    ClaimUsed "api_key.claimed" { claim: ClaimId, api_key: ApiKeyId, api: ApiId }
+    /// Such a link was used a second time; the key made with it is revoked.
+    ClaimReplayed "api_key.claim_replayed" { claim: ClaimId, api_key: Option<ApiKeyId> }
+    /// An API key got a successor; it is good until their overlap ends.
+    ApiKeyRotated "api_key.rotated" { api_key: ApiKeyId, successor: ApiKeyId, ends_at: String, by: Actor }
+    /// The overlap of an API key with its successor was ended early.
+    ApiKeyFinished "api_key.overlap_ended" { api_key: ApiKeyId, by: Actor }
+    /// Members of an API key or of its family were changed; their names only.
+    ApiKeyChanged "api_key.changed" { api_key: ApiKeyId, by: Actor, members: Vec<String> }
+    /// An API key was switched off; it may be switched on again.
+    ApiKeyDisabled "api_key.disabled" { api_key: ApiKeyId, by: Actor, reason: Option<String> }
+    /// An API key was switched on again.
+    ApiKeyEnabled "api_key.enabled" { api_key: ApiKeyId, by: Actor }
+    /// An API key was ended for good.
+    ApiKeyRevoked "api_key.revoked" { api_key: ApiKeyId, by: Actor, reason: Option<String> }
+    /// An API key that has not ended was refused; after ten in a minute of one key they are counted only.
+    ApiKeyRefused "api_key.refused" { api_key: ApiKeyId, code: &'static str, rule: Option<&'static str> }
+    /// An API key was used after it had been revoked.
+    ApiKeyUsedAfterEnd "api_key.used_after_end" { api_key: ApiKeyId }
+    /// An API key was exchanged for an access token (RFC 8693).
+    ApiKeyExchanged "api_key.exchanged" { api_key: ApiKeyId, client: Option<ClientId>, scope: Scope, audience: String, jti: String, kid: KeyId }
+    /// An API key ends in so many days.
+    ApiKeyExpiring "api_key.expiring" { api_key: ApiKeyId, user: Option<UserId>, client: Option<ClientId>, days: u64 }
+    /// So many percent of a quota are used.
+    QuotaWarned "quota.warned" { family: FamilyId, quota: String, percent: u64 }
+    /// A quota was raised for its current period.
+    QuotaToppedUp "quota.topped_up" { family: FamilyId, quota: String, amount: u64, by: Actor, reason: Option<String> }
+    /// What was counted against a quota was corrected.
+    QuotaAdjusted "quota.adjusted" { family: FamilyId, quota: String, used: u64, by: Actor, reason: Option<String> }
     /// Events were lost: the queue of those written in batches was full or the store was away.
     AuditLost "audit.lost" { count: u64 }
     /// A node ended without writing its last events: what it wrote in batches since then may be missing.
@@ -197,6 +253,11 @@ impl Event {
     #[must_use]
     pub fn grant(&self) -> Option<&GrantId> {
         self.facets().grant
+    }
+    /// The API key it concerns.
+    #[must_use]
+    pub fn api_key(&self) -> Option<&ApiKeyId> {
+        self.facets().api_key
     }
 }
 

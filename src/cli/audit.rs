@@ -5,7 +5,7 @@ use crate::{
     audit::KINDS,
     base::{
         fault::Stop,
-        id::{ClientId, EventId},
+        id::{ApiKeyId, ClientId, EventId},
         moment::{Clock, Moment, SystemClock},
     },
     config::span,
@@ -36,6 +36,9 @@ pub(super) struct List {
     /// Only about this client.
     #[arg(long, value_name = "ID", value_parser = client_id)]
     client: Option<ClientId>,
+    /// Only about this API key.
+    #[arg(long, value_name = "ID", value_parser = api_key_id)]
+    api_key: Option<ApiKeyId>,
     /// Only since this moment, such as 2026-11-24T09:00:00Z, or within this time, such as 2h.
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Moment>,
@@ -49,6 +52,10 @@ pub(super) struct List {
 
 pub(super) fn client_id(text: &str) -> Result<ClientId, String> {
     ClientId::parse(text).ok_or_else(|| "is no identifier of a client".to_owned())
+}
+
+fn api_key_id(text: &str) -> Result<ApiKeyId, String> {
+    ApiKeyId::parse(text).ok_or_else(|| "is no identifier of an API key".to_owned())
 }
 
 fn event_id(text: &str) -> Result<EventId, String> {
@@ -76,7 +83,8 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
             Some(named) => Some(manage_users::find(world, named).await?.id),
             None => None,
         };
-        let filter = Filter { kind_prefix: args.kind, user, client: args.client, since: args.since };
+        let filter =
+            Filter { kind_prefix: args.kind, user, client: args.client, api_key: args.api_key, since: args.since };
         let (before, n) = (args.before, i64::from(args.limit));
         let list = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.audit().list(&filter, before.as_ref(), n)?);
         Ok(world.store.read("list_audit_events", list).await.map_err(only_fault)?)

@@ -12,7 +12,7 @@ use crate::{
     audit::Record,
     base::{
         fault::Fault,
-        id::{ClientId, EventId, GrantId, RequestId, UserId},
+        id::{ApiKeyId, ClientId, EventId, GrantId, RequestId, UserId},
         moment::Moment,
     },
 };
@@ -34,6 +34,7 @@ pub(super) struct AuditRecord<'r> {
     pub(super) client_id: Option<&'r str>,
     pub(super) user_id: Option<&'r str>,
     pub(super) grant_id: Option<&'r str>,
+    pub(super) api_key_id: Option<&'r str>,
     pub(super) address: Option<String>,
     pub(super) request_id: Option<&'r str>,
     pub(super) data: Json<Map<String, Value>>,
@@ -50,6 +51,7 @@ impl<'r> AuditRecord<'r> {
             client_id: facets.client.map(ClientId::as_str),
             user_id: facets.user.map(UserId::as_str),
             grant_id: facets.grant.map(GrantId::as_str),
+            api_key_id: facets.api_key.map(ApiKeyId::as_str),
             address: record.address.map(|a| a.to_string()),
             request_id: record.request.as_ref().map(RequestId::as_str),
             data: Json(record.event.fields()),
@@ -91,6 +93,8 @@ pub struct Filter {
     pub user: Option<UserId>,
     /// Only about this client.
     pub client: Option<ClientId>,
+    /// Only about this API key.
+    pub api_key: Option<ApiKeyId>,
     /// Only since this moment.
     pub since: Option<Moment>,
 }
@@ -184,6 +188,9 @@ impl AuditEvents<'_, '_> {
             }
             if let Some(client) = &filter.client {
                 wanted = wanted.filter(dsl::client_id.eq(client.as_str()));
+            }
+            if let Some(api_key) = &filter.api_key {
+                wanted = wanted.filter(dsl::api_key_id.eq(api_key.as_str()));
             }
             if let Some(since) = filter.since {
                 wanted = wanted.filter(dsl::at.ge(At(since)));

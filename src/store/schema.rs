@@ -135,6 +135,7 @@ tables! {
         address -> Nullable<Text>,
         request_id -> Nullable<Text>,
         data -> JsonDoc,
+        api_key_id -> Nullable<Text>,
     }
     meta (name) {
         name -> Text,

@@ -1,3 +1,5 @@
+DROP INDEX audit_events_api_key_id;
+ALTER TABLE audit_events DROP COLUMN api_key_id;
 DELETE FROM change_feed WHERE kind IN ('api_key', 'key_family', 'api', 'plan');
 DROP TABLE idempotency;
 DROP TABLE usage_minutes;

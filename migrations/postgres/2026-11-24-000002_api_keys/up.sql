@@ -125,3 +125,6 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_expires_at ON idempotency (expires_at);
 ALTER TABLE change_feed DROP CONSTRAINT change_feed_kind_check;
 ALTER TABLE change_feed ADD CONSTRAINT change_feed_kind_check CHECK (kind IN ('client', 'grant', 'token', 'user', 'signing_keys', 'api_key', 'key_family', 'api', 'plan'));
+
+ALTER TABLE audit_events ADD COLUMN api_key_id text COLLATE "C";
+CREATE INDEX audit_events_api_key_id ON audit_events (api_key_id, id) WHERE api_key_id IS NOT NULL;

@@ -140,3 +140,6 @@ UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = '
 DROP TABLE change_feed;
 ALTER TABLE change_feed_wider RENAME TO change_feed;
 CREATE INDEX change_feed_expires_at ON change_feed (expires_at);
+
+ALTER TABLE audit_events ADD COLUMN api_key_id text;
+CREATE INDEX audit_events_api_key_id ON audit_events (api_key_id, id) WHERE api_key_id IS NOT NULL;
