@@ -4,6 +4,7 @@ use super::PolicyText;
 use crate::base::{
     id::{ApiId, PlanId},
     moment::{Moment, Span},
+    scope::Scope,
     uri::Resource,
 };
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,10 @@ pub struct Settings {
     pub exchange: Exchange,
     /// What an exchange costs where a quota is in force.
     pub exchange_cost: u32,
+    /// The scope tokens that its keys may have.
+    pub scopes: Scope,
+    /// Those of them that keys of kind `public` may have: what anyone may be allowed to read.
+    pub public_scopes: Scope,
     /// The query parameter in which gateways find a key; none is looked at unless one is named.
     pub query_parameter: Option<String>,
 }
@@ -113,6 +118,8 @@ impl Default for Settings {
             verdict_max_age: 0,
             exchange: Exchange::Unmetered,
             exchange_cost: 1,
+            scopes: Scope::default(),
+            public_scopes: Scope::default(),
             query_parameter: None,
         }
     }

@@ -7,10 +7,12 @@
 //! Where to start reading: [`key`] (the record), [`family`] (what the keys of one line of rotation
 //! share), [`api`] and [`plan`] (what an operator decides for many keys at once).
 
+pub mod access;
 pub mod api;
 pub mod family;
 pub mod key;
 pub mod plan;
+pub mod wanted;
 
 /// A restriction policy as it was written: a JSON object that has been found valid before it was stored.
 pub type PolicyText = serde_json::Map<String, serde_json::Value>;

@@ -18,6 +18,7 @@ pub mod follow;
 pub mod interaction;
 pub mod introspect;
 pub mod journal;
+pub mod keys;
 pub mod log_out;
 pub mod manage_clients;
 pub mod manage_users;

@@ -1,0 +1,3 @@
+//! API keys: verified, managed, metered.
+
+pub mod tally;
