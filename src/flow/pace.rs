@@ -1,6 +1,7 @@
 //! The pace of work in the background: it waits, and it hears when the server ends.
 
 use crate::base::moment::Span;
+use std::{future::poll_fn, pin::pin, task::Poll};
 use tokio::{sync::watch, time::timeout};
 
 /// Hears of the end: it has come when the value is true, or when nobody is left who could say so.
@@ -9,6 +10,17 @@ pub type Ending = watch::Receiver<bool>;
 /// Waits for this long; false, at once, when the end has come.
 pub async fn goes_on(ending: &mut Ending, wait: Span) -> bool {
     timeout(wait.to_std(), ending.wait_for(|come| *come)).await.is_err()
+}
+
+/// Waits for this long, or until what may come sooner has come; false, at once, when the end has.
+pub async fn goes_on_or(ending: &mut Ending, wait: Span, sooner: impl Future<Output = ()>) -> bool {
+    let mut sooner = pin!(sooner);
+    let mut ended = pin!(goes_on(ending, wait));
+    poll_fn(|context| match ended.as_mut().poll(context) {
+        Poll::Pending => sooner.as_mut().poll(context).map(|()| true),
+        ready @ Poll::Ready(_) => ready,
+    })
+    .await
 }
 
 /// Whether the end has come.
@@ -34,6 +46,17 @@ mod tests {
             end.send_replace(true);
             assert!(!goes_on(&mut ending, Span::hours(1)).await);
             assert!(has_ended(&ending));
+        });
+    }
+
+    #[test]
+    fn what_comes_sooner_ends_the_wait_but_the_end_comes_first() {
+        run(async {
+            let (end, mut ending) = watch::channel(false);
+            assert!(goes_on_or(&mut ending, Span::hours(1), async {}).await);
+            assert!(goes_on_or(&mut ending, Span::millis(1), std::future::pending()).await);
+            end.send_replace(true);
+            assert!(!goes_on_or(&mut ending, Span::hours(1), async {}).await);
         });
     }
 

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::base::{fault::Fault, moment::Moment};
 use diesel::{
+    connection::SimpleConnection,
     dsl::exists,
     pg::Pg,
     prelude::*,
@@ -60,6 +61,13 @@ pub(super) fn alone<T>(tx: &mut Tx<'_>, f: impl FnOnce(&mut Tx<'_>) -> Result<T,
         free.map_err(|e| tx.fault("giving back the lock of migrations", &"migrations", e))?;
     }
     done
+}
+
+/// Listens to what the trigger on `change_feed` tells, and says which of it is ours: that with the
+/// name of our schema.
+pub(super) fn listen(c: &mut PgConnection) -> QueryResult<String> {
+    c.batch_execute("LISTEN keywright_change_feed")?;
+    diesel::select(diesel::dsl::sql::<Text>("current_schema()::text")).get_result(c)
 }
 
 /// The messages that are due, locked against other nodes until the transaction ends.

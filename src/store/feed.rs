@@ -141,6 +141,7 @@ impl Feed<'_, '_> {
     /// A [`Fault`] where the database could not do it.
     pub fn add_many(&mut self, changes: &[Change]) -> Result<(), Fault> {
         let now = self.tx.now();
+        self.tx.tell();
         for batch in changes.chunks(BATCH) {
             let rows: Vec<_> = batch
                 .iter()

@@ -7,6 +7,7 @@
 
 mod column;
 mod failure;
+mod listen;
 mod migrate;
 mod observe;
 mod payload;
@@ -31,6 +32,7 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod users;
 
+pub use listen::Bell;
 pub use observe::{Observer, Outcome, Unobserved};
 pub use schema::TABLES;
 pub use tx::Tx;
@@ -41,6 +43,8 @@ use crate::base::{
     moment::{Clock, Span},
     secret::Secret,
 };
+use listen::Ear;
+use postgres::Postgres;
 use sqlite::Place;
 use std::{
     convert::Infallible,
@@ -98,6 +102,7 @@ struct Context {
     dice: Arc<dyn Entropy>,
     observer: Arc<dyn Observer>,
     patience: Duration,
+    bell: Bell,
 }
 
 /// Which database the address names.
@@ -114,6 +119,8 @@ struct Doors {
 struct Inner {
     doors: RwLock<Option<Doors>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    bell: Bell,
+    ear: Mutex<Option<Ear>>,
 }
 
 /// The database, shared: cloning gives another handle to the same threads.
@@ -146,19 +153,38 @@ impl Store {
         dice: Arc<dyn Entropy>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Fault> {
-        let context = Arc::new(Context { clock, dice, observer, patience: settings.pool_wait.to_std() });
+        let bell = Bell::default();
+        let patience = settings.pool_wait.to_std();
+        let context = Arc::new(Context { clock, dice, observer, patience, bell: bell.clone() });
         let backend = backend(settings.url.expose())?;
         let (writes, to_write) = flume::bounded(QUEUE);
         let (reads, to_read) = flume::bounded(QUEUE);
-        let (threads, reads) = match backend {
-            Backend::Postgres => (postgres::start(settings, &context, &to_write)?, writes.clone()),
+        let (threads, reads, ear) = match backend {
+            Backend::Postgres => {
+                let ear = Ear { how: Postgres::new(settings), jobs: to_write.clone(), bell: bell.clone() };
+                (postgres::start(settings, &context, &to_write)?, writes.clone(), Some(ear))
+            }
             Backend::Sqlite(place) => {
                 let threads = sqlite::start(settings, &place, &context, (&to_write, &to_read))?;
-                (threads, if place == Place::Memory { writes.clone() } else { reads })
+                (threads, if place == Place::Memory { writes.clone() } else { reads }, None)
             }
         };
         let doors = RwLock::new(Some(Doors { writes, reads }));
-        Ok(Self(Arc::new(Inner { doors, threads: Mutex::new(threads) })))
+        Ok(Self(Arc::new(Inner { doors, threads: Mutex::new(threads), bell, ear: Mutex::new(ear) })))
+    }
+
+    /// What rings, from now on, when the change feed may hold something new. On Postgres this takes
+    /// a connection and a thread more, so only those ask who follow the feed.
+    ///
+    /// # Errors
+    /// A [`Fault`] where there can be no thread.
+    pub fn listen(&self) -> Result<Bell, Fault> {
+        let ear = self.0.ear.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ear) = ear {
+            let thread = ear.start()?;
+            self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(self.0.bell.clone())
     }
 
     /// Does work in one transaction. Its end decides: a value and a refusal commit, a fault rolls

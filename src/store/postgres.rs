@@ -12,7 +12,7 @@ use super::{
 };
 use crate::base::{fault::Fault, moment::Moment, secret::Secret};
 use diesel::{
-    PgConnection,
+    Connection, PgConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
     r2d2::ConnectionManager,
 };
@@ -44,13 +44,13 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Greeting {
 }
 
 /// How connections are made.
-struct Postgres {
+pub(super) struct Postgres {
     url: Secret<String>,
     greeting: Greeting,
 }
 
 impl Postgres {
-    fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let statement = settings.statement_timeout.to_std().as_millis().max(1);
         let wait = settings.pool_wait.to_std().as_secs().max(1);
         let url = settings.url.expose();
@@ -65,6 +65,17 @@ impl Postgres {
              SET client_min_messages = 'warning'"
         );
         Self { url: Secret::new(url), greeting: Greeting(greeting) }
+    }
+
+    /// A connection outside the pool.
+    ///
+    /// # Errors
+    /// A [`Fault`] where none can be made.
+    pub(super) fn connect(&self) -> Result<PgConnection, Fault> {
+        let made = PgConnection::establish(self.url.expose());
+        let mut made = made.map_err(|e| Fault::new("connecting to Postgres", e).passing())?;
+        made.batch_execute(&self.greeting.0).map_err(|e| failure::fault("preparing a connection", e))?;
+        Ok(made)
     }
 
     /// The pool. It connects when there is work, so that a server starts while its database does.

@@ -116,6 +116,13 @@ struct Lane {
 /// The last writes of a group could not be committed, or lost the transaction under their feet.
 struct Lost(Fault);
 
+/// Whether what was committed holds a change that others wait to hear of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Something,
+    Nothing,
+}
+
 impl Lane {
     fn take(&mut self, first: Box<dyn Work>, jobs: &Queue) {
         let mut group = vec![first];
@@ -164,9 +171,13 @@ impl Lane {
             [work] => by_itself(connection, work.as_mut(), &self.context),
             several => in_savepoints(connection, several, &self.context),
         };
-        if let Err(Lost(fault)) = done {
-            abandon(connection);
-            fail_all(group, &fault);
+        match done {
+            Ok(Told::Something) => self.context.bell.ring(),
+            Ok(Told::Nothing) => {}
+            Err(Lost(fault)) => {
+                abandon(connection);
+                fail_all(group, &fault);
+            }
         }
     }
 
@@ -179,30 +190,39 @@ impl Lane {
 }
 
 fn bare(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) {
-    let now = context.clock.now();
-    work.run(&mut Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref()));
+    run(connection, work, context);
 }
 
-fn by_itself(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) -> Result<(), Lost> {
-    let now = context.clock.now();
-    match work.run(&mut Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref())) {
-        Verdict::Keep => commit(connection),
+fn by_itself(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) -> Result<Told, Lost> {
+    let (verdict, told) = run(connection, work, context);
+    match verdict {
+        Verdict::Keep => commit(connection).map(|()| told),
         Verdict::Undo(_) => {
             abandon(connection);
-            Ok(())
+            Ok(Told::Nothing)
         }
     }
+}
+
+fn run(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) -> (Verdict, Told) {
+    let now = context.clock.now();
+    let mut tx = Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref());
+    let verdict = work.run(&mut tx);
+    (verdict, if tx.told() { Told::Something } else { Told::Nothing })
 }
 
 fn in_savepoints(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Work>],
     context: &Context,
-) -> Result<(), Lost> {
+) -> Result<Told, Lost> {
+    let mut all = Told::Nothing;
     for work in group {
-        let now = context.clock.now();
         Transactions::begin_transaction(connection).map_err(lost)?;
-        let verdict = work.run(&mut Tx::new(Conn::Sqlite(connection), now, context.dice.as_ref()));
+        let (verdict, told) = run(connection, work.as_mut(), context);
+        if told == Told::Something {
+            all = told;
+        }
         // After some errors (a full disk) SQLite has given up the whole transaction: then there is
         // no savepoint to go back to, and the group is lost with it.
         match verdict {
@@ -215,7 +235,7 @@ fn in_savepoints(
             }
         }
     }
-    commit(connection)
+    commit(connection).map(|()| all)
 }
 
 fn commit(connection: &mut SqliteConnection) -> Result<(), Lost> {

@@ -42,6 +42,7 @@ pub struct Tx<'c> {
     now: Moment,
     dice: &'c dyn Entropy,
     trouble: Option<Trouble>,
+    told: bool,
 }
 
 impl fmt::Debug for Tx<'_> {
@@ -58,7 +59,7 @@ macro_rules! accessors {
 
 impl<'c> Tx<'c> {
     pub(super) const fn new(conn: Conn<'c>, now: Moment, dice: &'c dyn Entropy) -> Self {
-        Self { conn, now, dice, trouble: None }
+        Self { conn, now, dice, trouble: None, told: false }
     }
 
     /// When this work began. It stays the same when the work is tried again.
@@ -106,6 +107,15 @@ impl<'c> Tx<'c> {
         self.trouble = Some(self.trouble.map_or(trouble, |before| before.max(trouble)));
         let fault = Fault::new(format!("{doing}, key {key}"), error);
         if trouble.passes() { fault.passing() } else { fault }
+    }
+
+    /// Remembers that there is a change to be heard of once this is committed.
+    pub(super) const fn tell(&mut self) {
+        self.told = true;
+    }
+
+    pub(super) const fn told(&self) -> bool {
+        self.told
     }
 
     pub(super) const fn trouble(&self) -> Option<Trouble> {

@@ -1,6 +1,7 @@
 //! The conformance suite of the store: every sentence holds on SQLite and on Postgres.
 
 mod law;
+mod listen;
 mod outage;
 mod people;
 mod schema;

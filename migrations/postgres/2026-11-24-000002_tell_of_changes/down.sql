@@ -1,0 +1,2 @@
+DROP TRIGGER tell_of_changes ON change_feed;
+DROP FUNCTION tell_of_changes();
