@@ -79,6 +79,21 @@ thread_local! {
     static SEEN: std::cell::RefCell<Vec<Vec<String>>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
+/// Two branches that each add a migration may give it the same number: then one is never applied.
+#[test]
+fn no_two_migrations_have_the_same_number_and_both_databases_have_the_same() {
+    let names = |dialect: &str| {
+        let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(dialect);
+        let entries = std::fs::read_dir(place).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        entries.collect::<std::collections::BTreeSet<String>>()
+    };
+    let all = names("postgres");
+    assert_eq!(all, names("sqlite"));
+    let numbers: std::collections::BTreeSet<_> =
+        all.iter().filter_map(|name| name.split_once('_')).map(|(n, _)| n).collect();
+    assert_eq!(numbers.len(), all.len(), "{all:?}");
+}
+
 #[test]
 fn migrations_go_up_down_and_up_again() {
     for db in empty() {
