@@ -52,6 +52,23 @@ impl FromSql<UtcTime, Sqlite> for At {
     }
 }
 
+/// A version as a column holds it; one beyond that is no other's neighbour.
+pub(super) fn to_version(version: u32) -> i32 {
+    i32::try_from(version).unwrap_or(i32::MAX)
+}
+/// A version as a column held it.
+pub(super) fn from_version(version: i32) -> Option<u32> {
+    u32::try_from(version).ok()
+}
+/// A count as a column holds it; the column's end stands for everything beyond.
+pub(super) fn to_count(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+/// A count as a column held it.
+pub(super) fn from_count(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
 /// A JSON document: `jsonb` on Postgres, checked text on SQLite.
 #[derive(Debug, Clone, Copy, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 3802, array_oid = 3807))]

@@ -2,10 +2,12 @@
 
 use super::{
     Tx,
+    api_keys::Written as NewKey,
     audit::AuditRecord,
     column::{At, JsonDoc, UtcTime},
     grants::{GrantRecord, Rotation},
-    schema::{audit_events, grants, outbox, users},
+    key_families::Written as NewFamily,
+    schema::{api_keys, audit_events, grants, key_families, outbox, users},
     tx::Conn,
 };
 use crate::base::{fault::Fault, moment::Moment};
@@ -100,6 +102,39 @@ pub(super) fn add_events(tx: &mut Tx<'_>, rows: &[AuditRecord<'_>]) -> Result<()
         }),
     };
     added.map_err(|e| tx.fault("adding rows of audit_events", &"several", e))
+}
+
+/// Adds many rows, but not those that are there already: one statement on Postgres, and on SQLite
+/// one for each row.
+macro_rules! add_many {
+    ($tx:ident, $table:ident, $rows:ident) => {
+        match &mut $tx.conn {
+            Conn::Pg(c) => diesel::insert_into($table::table)
+                .values($rows)
+                .on_conflict_do_nothing()
+                .returning($table::id)
+                .get_results(*c),
+            Conn::Sqlite(c) => $rows
+                .iter()
+                .filter_map(|row| {
+                    let added = diesel::insert_into($table::table).values(row).on_conflict_do_nothing();
+                    added.returning($table::id).get_result(*c).optional().transpose()
+                })
+                .collect(),
+        }
+    };
+}
+
+/// Adds families that are not there yet; says which.
+pub(super) fn add_families(tx: &mut Tx<'_>, rows: &[NewFamily<'_>]) -> Result<Vec<String>, Fault> {
+    let added: QueryResult<Vec<String>> = add_many!(tx, key_families, rows);
+    added.map_err(|e| tx.fault("adding rows of key_families", &"several", e))
+}
+
+/// Adds keys that are not there yet; says which.
+pub(super) fn add_keys(tx: &mut Tx<'_>, rows: &[NewKey<'_>]) -> Result<Vec<String>, Fault> {
+    let added: QueryResult<Vec<String>> = add_many!(tx, api_keys, rows);
+    added.map_err(|e| tx.fault("adding rows of api_keys", &"several", e))
 }
 
 /// Rotates a refresh token and records it: one statement on Postgres, two on SQLite, where the

@@ -3,7 +3,7 @@
 //! Nodes poll it. Postgres numbers rows when they are written and shows them when they are
 //! committed, so a row may appear below the highest number seen: [`Reader`] looks back for a while.
 
-use super::{Tx, column::At, failure::illegal, schema::change_feed, tx::sql};
+use super::{Tx, column::At, schema::change_feed, tx::sql};
 use crate::base::{
     fault::Fault,
     moment::{Moment, Span},
@@ -115,9 +115,11 @@ pub struct FeedRow {
 
 type Loaded = (i64, String, String, At, At);
 
-fn into_row((epoch, kind, id, at, expires_at): Loaded) -> Result<FeedRow, Fault> {
-    let subject = Subject::parse(&kind).ok_or_else(|| illegal("change_feed", epoch, "kind"))?;
-    Ok(FeedRow { epoch, subject, id, at: at.0, expires_at: expires_at.0 })
+/// `None` for a kind that this program does not know: a newer release, running beside this one
+/// while nodes are updated one by one, may tell of things that this one does not have.
+fn into_row((epoch, kind, id, at, expires_at): Loaded) -> Option<FeedRow> {
+    let subject = Subject::parse(&kind)?;
+    Some(FeedRow { epoch, subject, id, at: at.0, expires_at: expires_at.0 })
 }
 
 /// Queries on this table.
@@ -161,27 +163,28 @@ impl Feed<'_, '_> {
         Ok(())
     }
 
-    /// All rows above this number, in order.
+    /// All rows above this number, in order; without those of kinds that this program does not know.
     ///
     /// # Errors
-    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    /// A [`Fault`] where the database could not do it.
     pub fn since(&mut self, floor: i64) -> Result<Vec<FeedRow>, Fault> {
         let rows: Vec<Loaded> = sql!(self.tx, "reading rows of change_feed", floor, |c| {
             change_feed::table.filter(change_feed::epoch.gt(floor)).order(change_feed::epoch).load(c)
         })?;
-        rows.into_iter().map(into_row).collect()
+        Ok(rows.into_iter().filter_map(into_row).collect())
     }
 
-    /// All rows that still matter, in order: for a node that starts.
+    /// All rows that still matter, in order: for a node that starts. Without those of kinds that
+    /// this program does not know.
     ///
     /// # Errors
-    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    /// A [`Fault`] where the database could not do it.
     pub fn live(&mut self) -> Result<Vec<FeedRow>, Fault> {
         let now = At(self.tx.now());
         let rows: Vec<Loaded> = sql!(self.tx, "reading rows of change_feed", "live", |c| {
             change_feed::table.filter(change_feed::expires_at.gt(now)).order(change_feed::epoch).load(c)
         })?;
-        rows.into_iter().map(into_row).collect()
+        Ok(rows.into_iter().filter_map(into_row).collect())
     }
 }
 

@@ -4,16 +4,28 @@
 use super::{
     Tx,
     column::At,
-    schema::{change_feed, codes, grants, outbox, replay, sessions},
+    schema::{change_feed, codes, grants, idempotency, key_claims, outbox, replay, sessions},
+    statement::Statement,
     tx::sql,
 };
-use crate::base::{fault::Fault, moment::Span};
+use crate::base::{
+    fault::Fault,
+    moment::{Moment, Span},
+};
 use diesel::prelude::*;
 
 /// The most rows of a table that one call deletes.
 pub const BATCH: i64 = 1000;
 /// For how long what has ended is kept, so that a replay is still seen for what it is.
 pub const KEPT: Span = Span::days(7);
+
+/// For how long it is kept, by the minute, what keys were used for. Minutes are a lot of rows, and
+/// two days of them would do once they are summed by the hour; until something sums them, they are
+/// all there is to look back on, so they are kept for two weeks.
+pub const USAGE_KEPT: Span = Span::days(14);
+/// For how long it is kept what was used of a quota in a period, from its beginning: longer than a
+/// year, so that this month can be compared with the same one a year ago.
+pub const QUOTAS_KEPT: Span = Span::days(400);
 
 /// How many rows were deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,14 +42,23 @@ pub struct Purged {
     pub grants: usize,
     /// Messages that were delivered or given up.
     pub outbox: usize,
+    /// Links for API keys.
+    pub claims: usize,
+    /// Requests that must not be done twice.
+    pub idempotency: usize,
+    /// Minutes of what API keys were used for.
+    pub usage: usize,
+    /// What was used of quotas.
+    pub quotas: usize,
 }
 
 impl Purged {
     /// Whether some table had as many as one call deletes, so that there may be more.
     #[must_use]
     pub fn more(&self) -> bool {
-        let all = [self.codes, self.sessions, self.replay, self.feed, self.grants, self.outbox];
-        all.into_iter().any(|n| i64::try_from(n).is_ok_and(|n| n >= BATCH))
+        let signing_in = [self.codes, self.sessions, self.replay, self.feed, self.grants, self.outbox];
+        let keys = [self.claims, self.idempotency, self.usage, self.quotas];
+        signing_in.into_iter().chain(keys).any(|n| i64::try_from(n).is_ok_and(|n| n >= BATCH))
     }
 }
 
@@ -51,6 +72,35 @@ macro_rules! old {
             diesel::delete($table::table.filter($table::$key.eq_any(&keys)).filter($old)).execute(c)
         })?
     }};
+}
+
+/// Minutes of usage, found by an index of their own.
+fn old_usage(tx: &mut Tx<'_>) -> Result<usize, Fault> {
+    let statement: Statement<'_> = Statement::new(
+        "DELETE FROM usage_minutes WHERE (key_id, minute, outcome) IN \
+         (SELECT key_id, minute, outcome FROM usage_minutes WHERE minute < ",
+    )
+    .at(tx.now() - USAGE_KEPT)
+    .sql(" ORDER BY minute LIMIT ")
+    .count(BATCH)
+    .sql(")");
+    sql!(tx, "deleting rows of usage_minutes", "old ones", |c| statement.execute(c))
+}
+
+/// Counters of periods long past. A quota that is never filled up again counts from
+/// [`Moment::EPOCH`] on; its counter is never old.
+fn old_quotas(tx: &mut Tx<'_>) -> Result<usize, Fault> {
+    let statement: Statement<'_> = Statement::new(
+        "DELETE FROM quota_counters WHERE (family_id, name, period_start) IN \
+         (SELECT family_id, name, period_start FROM quota_counters WHERE period_start < ",
+    )
+    .at(tx.now() - QUOTAS_KEPT)
+    .sql(" AND period_start > ")
+    .at(Moment::EPOCH)
+    .sql(" LIMIT ")
+    .count(BATCH)
+    .sql(")");
+    sql!(tx, "deleting rows of quota_counters", "old ones", |c| statement.execute(c))
 }
 
 /// Deletes at most [`BATCH`] rows of each table: what has expired, and after a week what was ended.
@@ -72,5 +122,14 @@ pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
             outbox::id: String,
             outbox::done_at.lt(week_ago).or(outbox::dead_at.lt(week_ago))
         ),
+        claims: old!(tx, "deleting rows of key_claims", key_claims::id: String, key_claims::expires_at.lt(week_ago)),
+        idempotency: old!(
+            tx,
+            "deleting rows of idempotency",
+            idempotency::hash: Vec<u8>,
+            idempotency::expires_at.le(now)
+        ),
+        usage: old_usage(tx)?,
+        quotas: old_quotas(tx)?,
     })
 }

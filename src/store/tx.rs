@@ -1,9 +1,10 @@
 //! [`Tx`]: the database, the time and the dice, as one piece of work sees them.
 
 use super::{
-    audit::AuditEvents, clients::Clients, codes::Codes, consents::Consents, failure::Trouble, feed::Feed,
-    grants::Grants, meta::Meta, outbox::Outbox, replay::Replay, sessions::Sessions, signing_keys::SigningKeys,
-    users::Users,
+    api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, clients::Clients, codes::Codes,
+    consents::Consents, failure::Trouble, feed::Feed, grants::Grants, idempotency::Idempotency,
+    key_families::KeyFamilies, key_uses::KeyUses, meta::Meta, outbox::Outbox, plans::Plans, quotas::Quotas,
+    replay::Replay, sessions::Sessions, signing_keys::SigningKeys, usage::Usage, users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -98,6 +99,24 @@ impl<'c> Tx<'c> {
         audit AuditEvents;
         /// Single values of the installation.
         meta Meta;
+        /// Rates and quotas that families of API keys share by name.
+        plans Plans;
+        /// The audiences of API keys.
+        apis Apis;
+        /// Lines of rotation of API keys, and what their keys share.
+        key_families KeyFamilies;
+        /// API keys.
+        api_keys ApiKeys;
+        /// When API keys were last used.
+        key_uses KeyUses;
+        /// Links with which API keys are made.
+        claims Claims;
+        /// What was used of quotas.
+        quotas Quotas;
+        /// What API keys were used for, by the minute.
+        usage Usage;
+        /// Requests that must not be done twice.
+        idempotency Idempotency;
     }
 
     /// The fault for a statement that failed. Remembers what kind of failure it was, so that the

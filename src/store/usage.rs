@@ -1,0 +1,201 @@
+//! Table `usage_minutes`: what API keys were used for, summed by key, minute and outcome.
+
+use super::{
+    Tx,
+    column::{At, from_count, to_count},
+    schema::{api_keys, usage_minutes},
+    statement::Statement,
+    tx::sql,
+};
+use crate::base::{
+    fault::Fault,
+    id::{ApiId, ApiKeyId},
+    moment::Moment,
+};
+use diesel::{dsl::sql as raw, prelude::*, sql_types::BigInt};
+use std::collections::BTreeMap;
+
+/// Rows in one statement.
+const BATCH: usize = 500;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls.
+    pub calls: u64,
+    /// Calls that the resource server answered with a status from 400 to 499.
+    pub errors_4: u64,
+    /// Calls that it answered with a status from 500 on.
+    pub errors_5: u64,
+    /// Bytes of requests.
+    pub bytes_in: u64,
+    /// Bytes of answers.
+    pub bytes_out: u64,
+    /// Milliseconds that the calls took, all together.
+    pub millis: u64,
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(other.calls),
+            errors_4: self.errors_4.saturating_add(other.errors_4),
+            errors_5: self.errors_5.saturating_add(other.errors_5),
+            bytes_in: self.bytes_in.saturating_add(other.bytes_in),
+            bytes_out: self.bytes_out.saturating_add(other.bytes_out),
+            millis: self.millis.saturating_add(other.millis),
+        }
+    }
+}
+
+/// What a key was used for in a minute, with one outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageRow {
+    /// Which key.
+    pub key: ApiKeyId,
+    /// When the minute began.
+    pub minute: Moment,
+    /// What became of the calls: the word of a verdict.
+    pub outcome: String,
+    /// How much it was.
+    pub counts: Counts,
+}
+
+/// What all keys of an API were used for in a minute, with one outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiUsageRow {
+    /// When the minute began.
+    pub minute: Moment,
+    /// What became of the calls.
+    pub outcome: String,
+    /// How much it was.
+    pub counts: Counts,
+}
+
+type Six = (i64, i64, i64, i64, i64, i64);
+
+fn counts_of((calls, errors_4, errors_5, bytes_in, bytes_out, millis): Six) -> Counts {
+    Counts {
+        calls: from_count(calls),
+        errors_4: from_count(errors_4),
+        errors_5: from_count(errors_5),
+        bytes_in: from_count(bytes_in),
+        bytes_out: from_count(bytes_out),
+        millis: from_count(millis),
+    }
+}
+
+/// Queries on this table.
+#[derive(Debug)]
+pub struct Usage<'t, 'c> {
+    pub(super) tx: &'t mut Tx<'c>,
+}
+
+impl Usage<'_, '_> {
+    /// Adds to what is counted.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn add(&mut self, rows: &[UsageRow]) -> Result<(), Fault> {
+        // Each once, and in one order, so that two nodes cannot wait for one another.
+        let mut sums: BTreeMap<(&str, Moment, &str), Counts> = BTreeMap::new();
+        for row in rows {
+            let sum = sums.entry((row.key.as_str(), row.minute, &row.outcome)).or_default();
+            *sum = sum.and(row.counts);
+        }
+        let sums: Vec<_> = sums.into_iter().collect();
+        for batch in sums.chunks(BATCH) {
+            let statement: Statement<'_> = Statement::new(
+                "INSERT INTO usage_minutes \
+                 (key_id, minute, outcome, calls, errors_4, errors_5, bytes_in, bytes_out, millis) ",
+            )
+            .rows(batch, |out, ((key, minute, outcome), n)| {
+                let out = out.text(key).sql(", ").at(*minute).sql(", ").text(outcome);
+                [n.calls, n.errors_4, n.errors_5, n.bytes_in, n.bytes_out, n.millis]
+                    .into_iter()
+                    .fold(out, |out, n| out.sql(", ").count(to_count(n)))
+            })
+            .sql(
+                " ON CONFLICT (key_id, minute, outcome) DO UPDATE SET calls = usage_minutes.calls + excluded.calls, \
+                 errors_4 = usage_minutes.errors_4 + excluded.errors_4, \
+                 errors_5 = usage_minutes.errors_5 + excluded.errors_5, \
+                 bytes_in = usage_minutes.bytes_in + excluded.bytes_in, \
+                 bytes_out = usage_minutes.bytes_out + excluded.bytes_out, \
+                 millis = usage_minutes.millis + excluded.millis",
+            );
+            sql!(self.tx, "adding to rows of usage_minutes", "several", |c| statement.execute(c))?;
+        }
+        Ok(())
+    }
+
+    /// What a key was used for from `from` on and before `to`, in order.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn of_key(&mut self, key: &ApiKeyId, from: Moment, to: Moment) -> Result<Vec<UsageRow>, Fault> {
+        let rows: Vec<(At, String, Six)> = sql!(self.tx, "listing rows of usage_minutes of a key", key, |c| {
+            usage_minutes::table
+                .filter(usage_minutes::key_id.eq(key.as_str()))
+                .filter(usage_minutes::minute.ge(At(from)))
+                .filter(usage_minutes::minute.lt(At(to)))
+                .order((usage_minutes::minute, usage_minutes::outcome))
+                .select((
+                    usage_minutes::minute,
+                    usage_minutes::outcome,
+                    (
+                        usage_minutes::calls,
+                        usage_minutes::errors_4,
+                        usage_minutes::errors_5,
+                        usage_minutes::bytes_in,
+                        usage_minutes::bytes_out,
+                        usage_minutes::millis,
+                    ),
+                ))
+                .load(c)
+        })?;
+        let row = |(minute, outcome, six): (At, String, Six)| UsageRow {
+            key: key.clone(),
+            minute: minute.0,
+            outcome,
+            counts: counts_of(six),
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// What all keys of an API were used for from `from` on and before `to`, summed, in order.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn of_api(&mut self, api: &ApiId, from: Moment, to: Moment) -> Result<Vec<ApiUsageRow>, Fault> {
+        let rows: Vec<(At, String, Six)> = sql!(self.tx, "summing rows of usage_minutes of an API", api, |c| {
+            usage_minutes::table
+                .inner_join(api_keys::table.on(api_keys::id.eq(usage_minutes::key_id)))
+                .filter(api_keys::api_id.eq(api.as_str()))
+                .filter(usage_minutes::minute.ge(At(from)))
+                .filter(usage_minutes::minute.lt(At(to)))
+                .group_by((usage_minutes::minute, usage_minutes::outcome))
+                .order((usage_minutes::minute, usage_minutes::outcome))
+                .select((
+                    usage_minutes::minute,
+                    usage_minutes::outcome,
+                    (
+                        raw::<BigInt>("CAST(sum(calls) AS bigint)"),
+                        raw::<BigInt>("CAST(sum(errors_4) AS bigint)"),
+                        raw::<BigInt>("CAST(sum(errors_5) AS bigint)"),
+                        raw::<BigInt>("CAST(sum(bytes_in) AS bigint)"),
+                        raw::<BigInt>("CAST(sum(bytes_out) AS bigint)"),
+                        raw::<BigInt>("CAST(sum(millis) AS bigint)"),
+                    ),
+                ))
+                .load(c)
+        })?;
+        let row = |(minute, outcome, six): (At, String, Six)| ApiUsageRow {
+            minute: minute.0,
+            outcome,
+            counts: counts_of(six),
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+}
