@@ -5,14 +5,23 @@
 //! gateway, an exchange) asks the same rule.
 //!
 //! Where to start reading: [`key`] (the record), [`family`] (what the keys of one line of rotation
-//! share), [`api`] and [`plan`] (what an operator decides for many keys at once).
+//! share), [`api`] and [`plan`] (what an operator decides for many keys at once); then [`policy`] (what
+//! restricts it) and [`judge`] (whether it is good).
 
 pub mod access;
 pub mod api;
+pub mod call;
+pub mod create;
 pub mod family;
+pub mod judge;
 pub mod key;
 pub mod plan;
 pub mod wanted;
+pub mod policy;
+pub mod quota;
+pub mod rotate;
+pub mod text;
+pub mod verdict;
 
 /// A restriction policy as it was written: a JSON object that has been found valid before it was stored.
 pub type PolicyText = serde_json::Map<String, serde_json::Value>;

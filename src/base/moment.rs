@@ -88,6 +88,11 @@ impl Span {
     pub const fn seconds(n: i64) -> Self {
         Self(n.saturating_mul(MICROS))
     }
+    /// From microseconds.
+    #[must_use]
+    pub const fn micros(n: i64) -> Self {
+        Self(n)
+    }
     /// From milliseconds.
     #[must_use]
     pub const fn millis(n: i64) -> Self {

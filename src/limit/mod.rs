@@ -102,8 +102,7 @@ fn micros(span: Span) -> u64 {
 }
 
 fn span(micros: u64) -> Span {
-    // Span has no constructor from microseconds; a difference of moments is one.
-    Moment::from_micros(i64::try_from(micros).unwrap_or(i64::MAX)).since(Moment::EPOCH)
+    Span::micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -1,0 +1,75 @@
+//! A call for which a key is shown: what the resource server or gateway says of it.
+//!
+//! Everything here was said by somebody else and is text until a restriction reads it. A
+//! restriction that needs what was not said, or cannot read it, refuses.
+
+use crate::base::{id::ApiId, moment::Moment, scope::Scope};
+
+/// What the key is shown for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To call an API.
+    #[default]
+    Use,
+    /// To ask about the keys of an API, as its resource server does.
+    Ask,
+}
+
+/// What is said of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// When it is judged.
+    pub at: Moment,
+    /// The API that is called.
+    pub api: &'a ApiId,
+    /// What the key is shown for.
+    pub purpose: Purpose,
+    /// The environment that the resource server serves; `None` where it serves all of its API's.
+    pub environment: Option<&'a str>,
+    /// What it must be allowed to do.
+    pub scope: Scope,
+    /// Units it costs.
+    pub cost: u32,
+    /// The address of the end client: never that of whoever asks.
+    pub address: Option<&'a str>,
+    /// The country of that address: two letters (ISO 3166-1).
+    pub country: Option<&'a str>,
+    /// The method (RFC 9110 §9).
+    pub method: Option<&'a str>,
+    /// The path as the client sent it, not decoded; a query behind it is not looked at.
+    pub path: Option<&'a str>,
+    /// The field `User-Agent`.
+    pub user_agent: Option<&'a str>,
+    /// The field `Referer`.
+    pub referer: Option<&'a str>,
+    /// The field `Origin` (RFC 6454 §7).
+    pub origin: Option<&'a str>,
+    /// The thumbprint (RFC 7638) of the key of a `DPoP` proof that has been found good for this call.
+    pub dpop: Option<&'a str>,
+    /// The SHA-256 of the client's certificate, in base64url (RFC 8705 §3.1), where the connection had one.
+    pub certificate: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    /// A call of which nothing is said: it costs one unit and wants no scope.
+    #[must_use]
+    pub const fn new(api: &'a ApiId, at: Moment) -> Self {
+        Self {
+            at,
+            api,
+            purpose: Purpose::Use,
+            environment: None,
+            scope: Scope::none(),
+            cost: 1,
+            address: None,
+            country: None,
+            method: None,
+            path: None,
+            user_agent: None,
+            referer: None,
+            origin: None,
+            dpop: None,
+            certificate: None,
+        }
+    }
+}

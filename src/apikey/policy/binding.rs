@@ -1,0 +1,127 @@
+//! Member `binding`: whether a call must prove that it holds more than the text of the key.
+
+use super::{Call, Invalid};
+use crate::base::digest::from_base64url;
+use serde::Deserialize;
+
+/// Whether calls must prove that they hold a private key (RFC 9449).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// They may; a proof that is shown must be good.
+    Optional,
+    /// They must.
+    Required,
+}
+
+/// The member as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    dpop: Option<Proof>,
+    jkt: Option<String>,
+    x5t: Option<String>,
+}
+
+/// What a call must prove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    dpop: Proof,
+    jkt: Option<String>,
+    x5t: Option<String>,
+}
+
+impl Binding {
+    /// Reads the member: `jkt` is the thumbprint of the one key whose proofs count (RFC 7638), and
+    /// makes a proof required; `x5t` the SHA-256 of the one client certificate (RFC 8705 §3.1).
+    ///
+    /// # Errors
+    /// [`Invalid`] where a thumbprint is no SHA-256 in base64url, a proof of a certain key is said
+    /// to be optional, or nothing is said.
+    pub fn read(written: &Written) -> Result<Self, Invalid> {
+        let thumbprint = |name: &str, text: &Option<String>| match text {
+            Some(text) if from_base64url(text).is_none_or(|bytes| bytes.len() != 32) => {
+                Err(Invalid::new(format!("binding.{name}"), "is no SHA-256 in base64url, which has 43 characters"))
+            }
+            Some(_) | None => Ok(()),
+        };
+        thumbprint("jkt", &written.jkt)?;
+        thumbprint("x5t", &written.x5t)?;
+        let dpop = match (written.dpop, &written.jkt, &written.x5t) {
+            (None, None, None) => return Err(Invalid::new("binding", "says nothing: leave it out")),
+            (Some(Proof::Optional), Some(_), _) => {
+                return Err(Invalid::new("binding.dpop", "is optional, which would leave jkt without effect"));
+            }
+            (Some(proof), ..) => proof,
+            (None, Some(_), _) => Proof::Required,
+            (None, None, Some(_)) => Proof::Optional,
+        };
+        Ok(Self { dpop, jkt: written.jkt.clone(), x5t: written.x5t.clone() })
+    }
+
+    /// Whether calls must prove that they hold a private key.
+    #[must_use]
+    pub const fn proof(&self) -> Proof {
+        self.dpop
+    }
+
+    /// Whether the call proves what it must.
+    #[must_use]
+    pub fn holds(&self, call: &Call<'_>) -> bool {
+        let proven = match (self.dpop, &self.jkt) {
+            (_, Some(jkt)) => call.dpop == Some(jkt.as_str()),
+            (Proof::Required, None) => call.dpop.is_some(),
+            (Proof::Optional, None) => true,
+        };
+        proven && self.x5t.as_ref().is_none_or(|x5t| call.certificate == Some(x5t.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apikey::policy::sample::{call, document, refused};
+
+    const ONE: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+    const OTHER: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+
+    #[test]
+    fn a_call_proves_what_it_must() {
+        let bound = format!(r#"{{"jkt":"{ONE}"}}"#);
+        let both = format!(r#"{{"dpop":"required","jkt":"{ONE}","x5t":"{OTHER}"}}"#);
+        let certificate = format!(r#"{{"x5t":"{OTHER}"}}"#);
+        let cases = [
+            (r#"{"dpop":"optional"}"#, None, None, true),
+            (r#"{"dpop":"optional"}"#, Some(ONE), None, true),
+            (r#"{"dpop":"required"}"#, None, None, false),
+            (r#"{"dpop":"required"}"#, Some(ONE), None, true),
+            (&bound, Some(ONE), None, true),
+            (&bound, Some(OTHER), None, false),
+            (&bound, None, Some(ONE), false),
+            (&certificate, None, Some(OTHER), true),
+            (&certificate, Some(OTHER), None, false),
+            (&both, Some(ONE), Some(OTHER), true),
+            (&both, Some(ONE), None, false),
+        ];
+        for (written, dpop, certificate, wanted) in cases {
+            let document = document(&format!(r#"{{"v":1,"binding":{written}}}"#)).unwrap();
+            let call = Call { dpop, certificate, ..call() };
+            assert_eq!(document.binding().unwrap().holds(&call), wanted, "{written} {dpop:?} {certificate:?}");
+        }
+    }
+
+    #[test]
+    fn a_binding_without_effect_is_refused() {
+        let optional = format!(r#"{{"dpop":"optional","jkt":"{ONE}"}}"#);
+        let cases = [
+            (r#"{}"#, "binding"),
+            (r#"{"dpop":"maybe"}"#, "binding"),
+            (r#"{"jkt":"short"}"#, "binding.jkt"),
+            (r#"{"x5t":"c2hvcnQ"}"#, "binding.x5t"),
+            (&optional, "binding.dpop"),
+        ];
+        for (written, member) in cases {
+            assert_eq!(refused("binding", written), member, "{written}");
+        }
+    }
+}
