@@ -9,7 +9,7 @@ use crate::{
         fault::Fault,
         moment::{Clock, SystemClock},
     },
-    cluster::Memory,
+    cluster::Counters,
     config::{Config, Reachable, Synchronous},
     flow::{
         rotate_keys::{self, Keeper},
@@ -127,7 +127,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(HashingPolicy { cost: edges.hash_cost, ..hashing_policy(config) }, &dice)?,
         outbound: Outbound::start(&outbound_policy(config))?,
-        counters: Box::new(Memory::new(COUNTERS)),
+        counters: counters(config)?,
         clock: Arc::clone(&edges.clock),
         store,
         secrets,
@@ -159,6 +159,14 @@ pub fn policy(config: &Config) -> Policy {
         throttle: config.throttle_policy(),
         resources: config.resources.iter().map(resource).collect(),
         service_name: config.sign_in.display_name.clone(),
+    }
+}
+
+/// The counters of limits, where the settings say.
+fn counters(config: &Config) -> Result<Counters, Fault> {
+    match config.redis() {
+        Some(url) => Counters::shared(COUNTERS, url),
+        None => Ok(Counters::local(COUNTERS)),
     }
 }
 

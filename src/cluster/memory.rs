@@ -1,6 +1,6 @@
 //! Counters in the memory of this node: maps behind mutexes, spread by hash, bounded.
 
-use super::Counters;
+use super::{Exhausted, Take};
 use crate::{
     base::moment::Moment,
     limit::{self, Outcome, Rule},
@@ -17,7 +17,7 @@ const SHARDS: usize = 16;
 /// keys are forgotten whenever a shard is at its bound; if every key is still in use, those
 /// closest to full are forgotten first, an eighth of the shard at once.
 #[derive(Debug)]
-pub struct Memory {
+pub(super) struct Memory {
     shards: Vec<Mutex<HashMap<Box<str>, Moment>>>,
     // Keyed at random, so that nobody can choose keys that meet in one shard.
     hasher: RandomState,
@@ -26,24 +26,12 @@ pub struct Memory {
 
 impl Memory {
     /// Counters for at most about `most` keys at once, some 150 bytes each.
-    #[must_use]
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             most_per_shard: most.div_ceil(SHARDS).max(8),
         }
-    }
-
-    /// Keys kept now.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
-    }
-    /// Whether no key is kept.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     fn shard(&self, key: &str) -> Option<MutexGuard<'_, HashMap<Box<str>, Moment>>> {
@@ -52,40 +40,88 @@ impl Memory {
         // A panic inside the lock could at worst leave one counter untouched.
         self.shards.get(at).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
 
-impl Default for Memory {
-    /// For 100,000 keys.
-    fn default() -> Self {
-        Self::new(100_000)
-    }
-}
-
-impl Counters for Memory {
-    fn take(&self, key: &str, rule: Rule, now: Moment, cost: u32) -> Outcome {
+    /// Takes `cost` units from the counter of this key, as `(now, cost)`; one that is not known yet
+    /// begins with this state.
+    pub(super) fn take(
+        &self,
+        key: &str,
+        begins: Option<Moment>,
+        rule: Rule,
+        (now, cost): (Moment, u32),
+    ) -> Outcome {
         let Some(mut shard) = self.shard(key) else { return limit::take(None, rule, now, cost) };
         if let Some(tat) = shard.get_mut(key) {
             let got = limit::take(Some(*tat), rule, now, cost);
             *tat = got.tat;
             return got;
         }
-        if shard.len() >= self.most_per_shard {
-            make_room(&mut shard, now);
-        }
-        let got = limit::take(None, rule, now, cost);
+        let got = limit::take(begins, rule, now, cost);
         if got.allowed {
-            shard.insert(key.into(), got.tat);
+            self.insert(&mut shard, key, got.tat, now);
         }
         got
     }
 
-    fn give_back(&self, key: &str, rule: Rule, now: Moment, cost: u32) {
+    /// See [`super::Counters::take_all`].
+    pub(super) fn take_all(&self, wanted: &mut [Take<'_>], now: Moment, nodes: u32) -> Result<(), Exhausted> {
+        for index in 0..wanted.len() {
+            let Some(one) = wanted.get_mut(index) else { break };
+            let got = self.take(one.key, None, one.rule.share(nodes), (now, one.cost));
+            one.outcome = Some(got);
+            if !got.allowed {
+                self.give_back_all(wanted.get(..index).unwrap_or_default(), now, nodes);
+                return Err(Exhausted { index, retry_after: got.retry_after });
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`super::Counters::give_back_all`].
+    pub(super) fn give_back_all(&self, taken: &[Take<'_>], now: Moment, nodes: u32) {
+        for one in taken {
+            self.give_back(one.key, one.rule.share(nodes), (now, one.cost));
+        }
+    }
+
+    fn give_back(&self, key: &str, rule: Rule, (now, cost): (Moment, u32)) {
         let Some(mut shard) = self.shard(key) else { return };
         let Some(tat) = shard.get_mut(key) else { return };
         *tat = limit::give_back(*tat, rule, now, cost);
         if *tat <= now {
             shard.remove(key);
         }
+    }
+
+    /// The state of this key; `None` where it is not known, which is as good as a full bucket.
+    pub(super) fn state(&self, key: &str) -> Option<Moment> {
+        self.shard(key)?.get(key).copied()
+    }
+
+    /// Writes down the state of this key, whatever it was.
+    pub(super) fn put(&self, key: &str, tat: Moment, now: Moment) {
+        let Some(mut shard) = self.shard(key) else { return };
+        if tat <= now {
+            shard.remove(key);
+        } else if let Some(known) = shard.get_mut(key) {
+            *known = tat;
+        } else {
+            self.insert(&mut shard, key, tat, now);
+        }
+    }
+
+    /// Forgets this key.
+    pub(super) fn forget(&self, key: &str) {
+        if let Some(mut shard) = self.shard(key) {
+            shard.remove(key);
+        }
+    }
+
+    fn insert(&self, shard: &mut HashMap<Box<str>, Moment>, key: &str, tat: Moment, now: Moment) {
+        if shard.len() >= self.most_per_shard {
+            make_room(shard, now);
+        }
+        shard.insert(key.into(), tat);
     }
 }
 
@@ -117,10 +153,7 @@ fn make_room(shard: &mut HashMap<Box<str>, Moment>, now: Moment) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        base::moment::Span,
-        cluster::{Exhausted, give_back_all, take_all},
-    };
+    use crate::base::moment::Span;
     use std::sync::{
         Barrier,
         atomic::{AtomicU32, Ordering},
@@ -128,9 +161,18 @@ mod tests {
 
     const NOW: Moment = Moment::from_unix(1_000_000);
 
+    impl Memory {
+        fn len(&self) -> usize {
+            self.shards.iter().map(|shard| shard.lock().unwrap().len()).sum()
+        }
+        fn one(&self, key: &str, rule: Rule, now: Moment) -> Outcome {
+            self.take(key, None, rule, (now, 1))
+        }
+    }
+
     #[test]
     fn of_64_threads_at_once_exactly_the_burst_gets_through() {
-        let counters = Memory::default();
+        let counters = Memory::new(1000);
         let rule = Rule::every(Span::hours(1), 10);
         let (passed, start) = (AtomicU32::new(0), Barrier::new(64));
         std::thread::scope(|scope| {
@@ -138,7 +180,7 @@ mod tests {
                 scope.spawn(|| {
                     start.wait();
                     for _ in 0..50 {
-                        if counters.take("ann", rule, NOW, 1).allowed {
+                        if counters.one("ann", rule, NOW).allowed {
                             passed.fetch_add(1, Ordering::SeqCst);
                         }
                     }
@@ -155,13 +197,13 @@ mod tests {
         let quick = Rule::every(Span::seconds(1), 1);
         let slow = Rule::every(Span::days(1), 1);
         for n in 0..100 {
-            assert!(counters.take(&format!("slow{n}"), slow, NOW, 1).allowed);
+            assert!(counters.one(&format!("slow{n}"), slow, NOW).allowed);
         }
         for n in 0..20_000 {
-            let _ = counters.take(&format!("quick{n}"), quick, NOW + Span::millis(n), 1);
+            let _ = counters.one(&format!("quick{n}"), quick, NOW + Span::millis(n));
         }
         assert!(counters.len() <= 1616, "{}", counters.len());
-        let refused = (0..100).filter(|n| !counters.take(&format!("slow{n}"), slow, NOW, 1).allowed).count();
+        let refused = (0..100).filter(|n| !counters.one(&format!("slow{n}"), slow, NOW).allowed).count();
         assert_eq!(refused, 100);
     }
 
@@ -170,21 +212,31 @@ mod tests {
         let counters = Memory::new(160);
         let rule = Rule::every(Span::days(1), 5);
         for n in 0..5000 {
-            let _ = counters.take(&format!("{n}"), rule, NOW, 1);
+            let _ = counters.one(&format!("{n}"), rule, NOW);
         }
         assert!(counters.len() <= 160, "{}", counters.len());
     }
 
     #[test]
     fn several_are_taken_together_or_not_at_all() {
-        let counters = Memory::default();
+        let counters = Memory::new(1000);
         let (wide, narrow) = (Rule::every(Span::hours(1), 5), Rule::every(Span::hours(1), 1));
-        let wanted = [("wide", wide), ("narrow", narrow)];
-        assert_eq!(take_all(&counters, &wanted, NOW), Ok(()));
-        let refused = take_all(&counters, &wanted, NOW).unwrap_err();
+        let mut wanted = [Take::one("wide", wide), Take::one("narrow", narrow)];
+        assert_eq!(counters.take_all(&mut wanted, NOW, 1), Ok(()));
+        let refused = counters.take_all(&mut wanted, NOW, 1).unwrap_err();
         assert_eq!(refused, Exhausted { index: 1, retry_after: Span::hours(1) });
-        assert_eq!(counters.take("wide", wide, NOW, 1).remaining, 3);
-        give_back_all(&counters, &wanted, NOW);
-        assert_eq!(take_all(&counters, &wanted, NOW), Ok(()));
+        assert_eq!(counters.one("wide", wide, NOW).remaining, 3);
+        counters.give_back_all(&wanted, NOW, 1);
+        assert_eq!(counters.take_all(&mut wanted, NOW, 1), Ok(()));
+    }
+
+    #[test]
+    fn nodes_that_count_alone_let_no_more_through_than_one() {
+        let rule = Rule::every(Span::hours(1), 5);
+        let passed = |_| {
+            let node = Memory::new(1000);
+            (0..1000).filter(|_| node.take_all(&mut [Take::one("k", rule)], NOW, 2).is_ok()).count()
+        };
+        assert_eq!((0..2).map(passed).sum::<usize>(), 4);
     }
 }

@@ -1,6 +1,6 @@
 //! What no single setting can say: rules between settings, and what is allowed but doubtful.
 
-use super::{Config, Synchronous, problem::Problem, setting::Setting};
+use super::{Config, CountedIn, Synchronous, problem::Problem, setting::Setting};
 use crate::base::moment::Span;
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     listening(config, &mut found);
     lifetimes(config, &mut found);
     resources(config, &mut found);
+    limits(config, &mut found);
     found
 }
 
@@ -73,6 +74,13 @@ fn resources(config: &Config, found: &mut Vec<Problem>) {
     }
 }
 
+fn limits(config: &Config, found: &mut Vec<Problem>) {
+    if config.limits.store == CountedIn::Redis && config.limits.redis_url.is_none() {
+        let wrong = "is unset, and limits.store is \"redis\"";
+        found.push(Problem::new("limits.redis_url", wrong, "give it by KEYWRIGHT_LIMITS_REDIS_URL_FILE"));
+    }
+}
+
 /// What is allowed but doubtful.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let Config { server, tokens, .. } = config;
@@ -102,6 +110,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         config.database.sqlite_synchronous == Synchronous::Normal,
         "database.sqlite_synchronous is \"normal\": the last commits, revocations among them, may be lost with the power"
             .into(),
+    );
+    when(
+        config.limits.store == CountedIn::Local && config.limits.redis_url.is_some(),
+        "limits.redis_url is given, but limits.store is \"local\": it is not used".into(),
     );
     if let Some(audience) = &tokens.default_audience {
         let listed = config.resources.iter().any(|resource| resource.identifier == *audience);

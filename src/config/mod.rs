@@ -11,6 +11,7 @@ mod declared;
 mod environment;
 mod file;
 mod keys;
+mod limits;
 mod log;
 mod outbound;
 mod policy;
@@ -34,6 +35,7 @@ pub use self::{
     declared::{DeclaredClient, declared_clients},
     environment::{CONFIG_VARIABLE, environment},
     keys::Keys,
+    limits::{CountedIn, Limits, RedisUrl},
     log::{Format, Level, Log},
     outbound::{Outbound, Reachable},
     policy::LONGEST_ACCESS_TOKEN,
@@ -53,6 +55,7 @@ use self::{
     reader::{Reader, Report, not_a_table},
     section::{Field, Section, When},
 };
+use crate::base::secret::Secret;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -130,6 +133,8 @@ sections! {
     keys: Keys,
     /// `[sign_in]`: how people sign in.
     sign_in: SignIn,
+    /// `[limits]`: where limits are counted, and what our own endpoints allow.
+    limits: Limits,
     /// `[outbound]`: what the server itself may call.
     outbound: Outbound,
     /// `[log]`: what is logged, and how.
@@ -166,6 +171,15 @@ impl Config {
     #[must_use]
     pub fn database_url(&self) -> DatabaseUrl {
         self.database.url.clone().unwrap_or_else(|| DatabaseUrl::within(&self.server.data_dir))
+    }
+
+    /// Where limits are counted by all nodes together, if anywhere.
+    #[must_use]
+    pub fn redis(&self) -> Option<&Secret<String>> {
+        match self.limits.store {
+            CountedIn::Local => None,
+            CountedIn::Redis | CountedIn::Auto => self.limits.redis_url.as_ref().map(|RedisUrl(url)| url),
+        }
     }
 
     /// The file of the key-encryption key that is used, and made, when `secrets.kek` is unset.

@@ -18,7 +18,7 @@ use crate::{
         secret::Secret,
         uri::Issuer,
     },
-    cluster::Memory,
+    cluster::Counters,
     hashing::{Hashing, HashingPolicy},
     jose::Alg,
     oauth::{
@@ -107,7 +107,7 @@ async fn sample() -> Sample {
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(hashing, &dice).unwrap(),
         outbound: Outbound::start(&outbound).unwrap(),
-        counters: Box::new(Memory::new(1000)),
+        counters: Counters::local(1000),
         metrics: Arc::new(Metrics::new()),
         node: "a".into(),
         clock: time,

@@ -25,7 +25,7 @@ use crate::{
         moment::{Moment, Span},
         secret::{Secret, same},
     },
-    cluster::{give_back_all, take_all},
+    cluster::Take,
     limit::Rule,
     store::{Tx, users::Credentials},
 };
@@ -70,7 +70,7 @@ pub struct SignedIn {
 /// # Errors
 /// [`Denied`], or a fault.
 pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin) -> Result<SignedIn, Stop<Denied>> {
-    let budgets = charge(world, &form, visit, origin)?;
+    let budgets = charge(world, &form, visit, origin).await?;
     let found = look_up(world, &form.username).await?;
     let (user, stored, set_at) = match found {
         Some(Credentials { user, password, password_changed_at }) => (Some(user), password, password_changed_at),
@@ -98,7 +98,7 @@ pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin)
     if !user.enabled() {
         return Err(refuse(SignInFailure::Disabled, Some(&user)));
     }
-    give_back(world, &budgets);
+    give_back(world, &budgets).await;
     let known = remember(world, visit, form.known.as_ref(), user.username.as_str());
     let rehash = outcome.rehash.map(|new| (stored, new));
     let signed = open(world, Opening { user, set_at, rehash, agent: form.agent }, visit, origin).await?;
@@ -113,15 +113,20 @@ pub(super) fn busy(world: &World, stop: Stop<crate::hashing::Busy>) -> Stop<Deni
     stop.map(|busy| Denied::Busy(busy.retry_after))
 }
 
-fn rules(budgets: &[Budget]) -> Vec<(&str, Rule)> {
-    budgets.iter().map(|b| (b.key.as_str(), Rule::every(b.allowance.every, b.allowance.burst))).collect()
+fn takes(budgets: &[Budget]) -> Vec<Take<'_>> {
+    budgets.iter().map(|b| Take::one(&b.key, Rule::every(b.allowance.every, b.allowance.burst))).collect()
 }
 
 /// Charges an attempt to its budgets, before the password is looked at.
 ///
 /// # Errors
 /// [`Denied::Throttled`].
-pub(super) fn charge(world: &World, form: &Form, visit: &Visit, origin: &Origin) -> Result<Vec<Budget>, Stop<Denied>> {
+pub(super) async fn charge(
+    world: &World,
+    form: &Form,
+    visit: &Visit,
+    origin: &Origin,
+) -> Result<Vec<Budget>, Stop<Denied>> {
     let browser = if remembers(world, visit, form.known.as_ref(), &form.username) {
         throttle::Browser::Known(visit.browser.cookie().expose())
     } else {
@@ -129,7 +134,7 @@ pub(super) fn charge(world: &World, form: &Form, visit: &Visit, origin: &Origin)
     };
     let attempt = Attempt { username: &form.username, address: origin.address, browser };
     let budgets = world.policy.load().throttle.budgets(&attempt);
-    match take_all(&*world.counters, &rules(&budgets), world.now()) {
+    match world.counters.take_all(&mut takes(&budgets), world.now()).await {
         Ok(()) => Ok(budgets),
         Err(exhausted) => {
             let retry_after = exhausted.retry_after.max(Span::seconds(1));
@@ -149,8 +154,8 @@ pub(super) fn charge(world: &World, form: &Form, visit: &Visit, origin: &Origin)
 }
 
 /// Gives the charge of an attempt back that was right.
-pub(super) fn give_back(world: &World, budgets: &[Budget]) {
-    give_back_all(&*world.counters, &rules(budgets), world.now());
+pub(super) async fn give_back(world: &World, budgets: &[Budget]) {
+    world.counters.give_back_all(&takes(budgets), world.now()).await;
 }
 
 async fn look_up(world: &Arc<World>, username: &str) -> Result<Option<Credentials>, Fault> {

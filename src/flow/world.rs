@@ -146,7 +146,7 @@ pub struct World {
     /// Calls to the outside.
     pub outbound: Outbound,
     /// Limits.
-    pub counters: Box<dyn Counters>,
+    pub counters: Counters,
     /// Events without a transaction.
     pub journal: Journal,
     /// Measurements.

@@ -45,12 +45,26 @@ impl Rule {
     pub fn full_after(self) -> Span {
         self.times(self.burst)
     }
+    /// What one of `nodes` may let through when each counts alone: its part of the rate and of the
+    /// burst, at least one unit. All parts together are the whole, but where the burst is smaller
+    /// than the number of nodes.
+    ///
+    /// A bucket keeps its TAT when it is divided: if all nodes were equally busy, the part of each
+    /// is full again when the whole is.
+    #[must_use]
+    pub fn share(self, nodes: u32) -> Self {
+        if nodes <= 1 {
+            return self;
+        }
+        Self { interval: self.times(nodes), burst: (self.burst / nodes).max(1) }
+    }
+
     fn times(self, n: u32) -> Span {
         span(micros(self.interval).saturating_mul(u64::from(n)))
     }
 }
 
-/// What became of a take.
+/// What became of a take. Where a node counts alone it speaks of that node's [share](Rule::share).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether it was allowed; if not, nothing was taken.

@@ -60,6 +60,24 @@ fn a_rule_of_zeros_is_a_rule_of_ones() {
     assert_eq!(rule.burst(), 1);
 }
 
+#[test]
+fn the_shares_of_all_nodes_are_no_more_than_the_whole_and_never_nothing() {
+    let whole = Rule::new(60, Span::minutes(1), 10);
+    let share = whole.share(4);
+    assert_eq!((share.interval(), share.burst()), (Span::seconds(4), 2));
+    assert_eq!((whole.share(0), whole.share(1)), (whole, whole));
+    assert_eq!(whole.share(11).burst(), 1);
+}
+
+#[test]
+fn a_bucket_that_is_used_up_is_used_up_in_every_share() {
+    let whole = Rule::every(Span::seconds(10), 6);
+    let used_up = take(None, whole, at(0), 6).tat;
+    for nodes in 1..=6 {
+        assert!(!take(Some(used_up), whole.share(nodes), at(0), 1).allowed, "{nodes}");
+    }
+}
+
 proptest! {
     /// In any stretch of time no more gets through than the burst and what the rate adds.
     #[test]

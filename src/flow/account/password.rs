@@ -105,7 +105,7 @@ async fn prove(
         known: change.known.clone(),
         agent: None,
     };
-    let budgets = charge(world, &form, visit, origin).map_err(|stop| stop.map(Wrong::from))?;
+    let budgets = charge(world, &form, visit, origin).await.map_err(|stop| stop.map(Wrong::from))?;
     let id = here.user.id.clone();
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().credentials(&id)?);
     let found = world.store.read("find_credentials", read).await.map_err(only_fault)?;
@@ -117,7 +117,7 @@ async fn prove(
         _ => None,
     };
     if proven.is_some() {
-        give_back(world, &budgets);
+        give_back(world, &budgets).await;
     } else {
         let (username, user) = (Attempted::new(here.user.username.as_str()), Some(here.user.id.clone()));
         world.note(origin, Event::SignInFailed { username, user, why: SignInFailure::WrongPassword });
