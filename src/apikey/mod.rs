@@ -16,12 +16,12 @@ pub mod family;
 pub mod judge;
 pub mod key;
 pub mod plan;
-pub mod wanted;
 pub mod policy;
 pub mod quota;
 pub mod rotate;
 pub mod text;
 pub mod verdict;
+pub mod wanted;
 
 /// A restriction policy as it was written: a JSON object that has been found valid before it was stored.
 pub type PolicyText = serde_json::Map<String, serde_json::Value>;

@@ -4,7 +4,7 @@ use super::{declared, open, reload};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
-    flow::{deliver, follow, presence, sweep, world::World},
+    flow::{deliver, follow, nodes, presence, sweep, world::World},
     http::{routes, site::Site},
     telemetry::{Logs, metrics},
 };
@@ -64,6 +64,7 @@ pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault>
     // Before anything is answered: what was revoked is known, and a bad end of this node would be noticed.
     follow::now(&world).await?;
     presence::begin(&world).await?;
+    nodes::now(&world).await?;
     let site = Data::new(Site::new(Arc::clone(&world), config.server.trusted_proxies.clone()));
     let socket = listen(config.server.listen, "requests")?;
     let address = socket.local_addr().map_err(|e| Fault::new("reading the address listened on", e))?;
@@ -80,6 +81,7 @@ pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault>
     let (stop, stopped) = watch::channel(false);
     let housekeeping = vec![
         rt::spawn(follow::run(Arc::clone(&world), stopped.clone())),
+        rt::spawn(nodes::run(Arc::clone(&world), stopped.clone())),
         rt::spawn(sweep::run(Arc::clone(&world), stopped.clone())),
         rt::spawn(deliver::run(Arc::clone(&world), stopped)),
     ];
@@ -126,6 +128,7 @@ fn operators(site: &Data<Site>, socket: TcpListener) -> Result<Server, Fault> {
 async fn scrape(site: Data<Site>) -> HttpResponse {
     let world = &site.world;
     world.metrics.hash_queue.set(world.hashing.waiting());
+    world.metrics.limits_degraded.set(usize::from(world.counters.degraded()));
     world.metrics.revocations.set(world.revocations.len());
     HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(world.metrics.render())
 }

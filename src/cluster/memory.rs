@@ -43,13 +43,7 @@ impl Memory {
 
     /// Takes `cost` units from the counter of this key, as `(now, cost)`; one that is not known yet
     /// begins with this state.
-    pub(super) fn take(
-        &self,
-        key: &str,
-        begins: Option<Moment>,
-        rule: Rule,
-        (now, cost): (Moment, u32),
-    ) -> Outcome {
+    pub(super) fn take(&self, key: &str, begins: Option<Moment>, rule: Rule, (now, cost): (Moment, u32)) -> Outcome {
         let Some(mut shard) = self.shard(key) else { return limit::take(None, rule, now, cost) };
         if let Some(tat) = shard.get_mut(key) {
             let got = limit::take(Some(*tat), rule, now, cost);

@@ -6,7 +6,9 @@
 
 use super::Take;
 use crate::base::{fault::Fault, moment::Span, secret::Secret};
-use redis::{AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, aio::MultiplexedConnection,
+};
 use std::{fmt, time::Duration};
 use tokio::time::timeout;
 
@@ -98,7 +100,9 @@ impl Address {
     /// Reads an address such as `redis://user:password@host:6379/0`.
     pub(super) fn parse(url: &Secret<String>) -> Result<Self, Fault> {
         // The text of the error could repeat the password.
-        Client::open(url.expose().as_str()).map(Self).map_err(|_| Fault::bare("limits.redis_url is no address of Redis"))
+        Client::open(url.expose().as_str())
+            .map(Self)
+            .map_err(|_| Fault::bare("limits.redis_url is no address of Redis"))
     }
 
     /// Connects, and makes sure that it answers and knows the scripts.

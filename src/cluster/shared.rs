@@ -62,12 +62,7 @@ impl Shared {
     }
 
     /// See [`super::Counters::take_all`].
-    pub(super) async fn take_all(
-        &self,
-        wanted: &mut [Take<'_>],
-        now: Moment,
-        nodes: u32,
-    ) -> Result<(), Exhausted> {
+    pub(super) async fn take_all(&self, wanted: &mut [Take<'_>], now: Moment, nodes: u32) -> Result<(), Exhausted> {
         if let Some(link) = self.link.load_full() {
             let asked: Vec<_> = wanted.iter().map(|one| (*one, self.known(one.key, now))).collect();
             match link.take(&asked).await {

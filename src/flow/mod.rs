@@ -22,6 +22,7 @@ pub mod keys;
 pub mod log_out;
 pub mod manage_clients;
 pub mod manage_users;
+pub mod nodes;
 pub mod pace;
 pub mod person;
 pub mod presence;

@@ -35,6 +35,11 @@ pub(super) fn ping(tx: &mut Tx<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether this database can have one node only.
+pub(super) const fn has_one_node(tx: &Tx<'_>) -> bool {
+    matches!(tx.conn, Conn::Sqlite(_))
+}
+
 /// Lets one transaction at a time past this point, until it ends. On SQLite a write transaction is
 /// always alone.
 pub(super) fn exclusive(tx: &mut Tx<'_>, name: &str) -> Result<(), Fault> {

@@ -33,6 +33,7 @@ pub mod key_families;
 pub mod key_lists;
 pub mod key_uses;
 pub mod meta;
+pub mod nodes;
 pub mod outbox;
 pub mod plans;
 pub mod purge;

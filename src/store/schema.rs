@@ -141,6 +141,10 @@ tables! {
         name -> Text,
         value -> Binary,
     }
+    nodes (name) {
+        name -> Text,
+        seen_at -> UtcTime,
+    }
     plans (id) {
         id -> Text,
         name -> Text,

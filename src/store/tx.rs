@@ -3,8 +3,8 @@
 use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, clients::Clients, codes::Codes,
     consents::Consents, failure::Trouble, feed::Feed, grants::Grants, idempotency::Idempotency,
-    key_families::KeyFamilies, key_uses::KeyUses, meta::Meta, outbox::Outbox, plans::Plans, quotas::Quotas,
-    replay::Replay, sessions::Sessions, signing_keys::SigningKeys, usage::Usage, users::Users,
+    key_families::KeyFamilies, key_uses::KeyUses, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans,
+    quotas::Quotas, replay::Replay, sessions::Sessions, signing_keys::SigningKeys, usage::Usage, users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -117,6 +117,8 @@ impl<'c> Tx<'c> {
         usage Usage;
         /// Requests that must not be done twice.
         idempotency Idempotency;
+        /// Who is running.
+        nodes Nodes;
     }
 
     /// The fault for a statement that failed. Remembers what kind of failure it was, so that the

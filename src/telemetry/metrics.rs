@@ -81,6 +81,8 @@ metrics! {
     audit_lost: Count[] = "keywright_audit_events_lost";
     /// Revoked grants and tokens that this node knows of and still refuses.
     revocations: Level[] = "keywright_revocations_known";
+    /// 1 while this node counts limits alone though Redis is configured, else 0.
+    limits_degraded: Level[] = "keywright_limits_degraded";
     /// Signing keys that are published.
     signing_keys: Level[] = "keywright_signing_keys";
     /// Back-channel logout messages, by result: delivered, retried, abandoned.

@@ -26,9 +26,14 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("cluster", "base jose limit audit"),
     ("remote", "base jose limit audit"),
     ("telemetry", "base jose limit audit"),
+    // Where addresses are.
+    ("geo", "base"),
     // The pool of threads on which passwords are hashed.
     ("hashing", "base limit account"),
-    ("flow", "base jose limit account audit keyring oauth oidc apikey config store cluster remote telemetry hashing"),
+    (
+        "flow",
+        "base jose limit account audit keyring oauth oidc apikey config store cluster remote telemetry hashing geo",
+    ),
     // Never store, cluster or remote: a handler asks a flow.
     ("http", "base jose limit account audit keyring oauth oidc apikey config telemetry flow"),
     // A relying application: of the server it knows the published addresses, and shares only the words.
@@ -50,6 +55,8 @@ const WALLS: &[(&str, &str)] = &[
     ("oxide_auth", "oauth::engine"),
     ("askama", "http demo"),
     ("ureq", "remote demo"),
+    ("redis", "cluster"),
+    ("maxminddb", "geo"),
     ("tokio", "store cluster remote telemetry hashing flow http app cli demo"),
     ("clap", "cli"),
     ("prometheus_client", "telemetry"),
