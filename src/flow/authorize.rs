@@ -6,7 +6,7 @@ use super::{
     clients,
     interaction::{Browser, Interaction},
     visit::{self, Visit},
-    world::{World, note, only_fault},
+    world::{World, only_fault},
 };
 use crate::{
     audit::{Event, Origin},
@@ -30,7 +30,7 @@ use crate::{
         params::Params,
         refusal::{Dead, Refusal},
     },
-    store::Tx,
+    store::{Tx, codes::Issuing},
 };
 use std::{convert::Infallible, sync::Arc};
 
@@ -174,22 +174,30 @@ pub async fn resume(
     if interaction.asked.destination.still_registered(registered.client()).is_err() {
         return Err(Halt::Dead(Dead::new("the application's redirect_uri is no longer registered")));
     }
-    let facts = facts(world, &interaction, registered.client(), visit).await?;
-    let page = match rule::next(&interaction.asked, &facts, world.now()) {
-        Next::SignIn(why) => Page::SignIn(why),
-        Next::SelectAccount => Page::SelectAccount,
-        Next::Consent { .. } => Page::Consent,
-        Next::Refuse(refusal) => {
-            world.metrics.refusals.one(refusal.code.wire());
-            return Ok(Answer::Deliver(respond::error(&interaction.asked.destination, &issuer, &refusal)));
-        }
-        Next::Approve => {
-            let session = facts.session.ok_or_else(|| Fault::bare("an approval of nobody"))?;
-            let code = issue_code(world, interaction.asked.clone(), session, origin).await?;
-            return Ok(Answer::Deliver(respond::success(&interaction.asked.destination, &issuer, &code)));
-        }
-    };
-    Ok(Answer::Page(page, Box::new(interaction)))
+    // Twice, because the session may end, or change, between the look and the deed.
+    for _ in 0..2 {
+        let facts = facts(world, &interaction, registered.client(), visit).await?;
+        let page = match rule::next(&interaction.asked, &facts, world.now()) {
+            Next::SignIn(why) => Page::SignIn(why),
+            Next::SelectAccount => Page::SelectAccount,
+            Next::Consent { .. } => Page::Consent,
+            Next::Refuse(refusal) => {
+                world.metrics.refusals.one(refusal.code.wire());
+                return Ok(Answer::Deliver(respond::error(&interaction.asked.destination, &issuer, &refusal)));
+            }
+            Next::Approve => {
+                let session = facts.session.ok_or_else(|| Fault::bare("an approval of nobody"))?;
+                match issue_code(world, interaction.asked.clone(), session, origin).await? {
+                    Some(code) => {
+                        return Ok(Answer::Deliver(respond::success(&interaction.asked.destination, &issuer, &code)));
+                    }
+                    None => continue,
+                }
+            }
+        };
+        return Ok(Answer::Page(page, Box::new(interaction)));
+    }
+    Err(Fault::bare("a session that changes all the time").passing().into())
 }
 
 /// The person said no (RFC 6749 §4.1.2.1).
@@ -241,12 +249,13 @@ pub async fn facts(
     })
 }
 
+/// A code; `None` where the session has ended, or is not as it was, since these facts were found.
 async fn issue_code(
     world: &Arc<World>,
     asked: Asked,
     session: SessionFacts,
     origin: &Origin,
-) -> Result<Secret<String>, Fault> {
+) -> Result<Option<Secret<String>>, Fault> {
     let code = credential::mint(Kind::Code, &*world.dice)?;
     let hash = world.secrets.pepper.hash(code.expose());
     if world.challenges.seen_before(&asked.client, asked.challenge.as_str()) {
@@ -259,12 +268,13 @@ async fn issue_code(
         scope: asked.scope.clone(),
         resources: asked.resources.iter().map(ToString::to_string).collect(),
     };
-    let lifetime = world.policy.load().tokens.code_lifetime;
-    let mut stored = Code {
+    let now = world.now();
+    let record = origin.record(event, now, &*world.dice)?;
+    let stored = Code {
         redirect_uri: asked.destination.uri().to_owned(),
         redirect_uri_was_sent: asked.destination.was_sent(),
         challenge: asked.challenge.as_str().to_owned(),
-        expires_at: world.now(),
+        expires_at: now + world.policy.load().tokens.code_lifetime,
         granted: Granted {
             client: asked.client,
             user: session.user,
@@ -276,15 +286,12 @@ async fn issue_code(
             nonce: asked.nonce,
         },
     };
-    let origin = origin.clone();
-    let write = world.store.write("issue_code", move |tx: &mut Tx<'_>| {
-        stored.expires_at = tx.now() + lifetime;
-        tx.codes().add(&hash, &stored)?;
-        note(tx, &origin, event.clone())?;
-        Ok::<_, Stop<Infallible>>(())
+    let single = world.store.single("issue_code", move |tx: &mut Tx<'_>| {
+        let issuing = Issuing { hash: &hash, code: &stored, audit: &record };
+        Ok::<_, Stop<Infallible>>(tx.codes().issue(&issuing)?)
     });
-    write.await.map_err(only_fault)?;
-    Ok(code)
+    let issued = single.await.map_err(only_fault)?;
+    Ok(issued.then_some(code))
 }
 
 /// Who is at the browser, for the pages.

@@ -3,15 +3,20 @@
 use super::{
     Tx,
     column::{At, Json},
+    dialect,
     failure::illegal,
-    grants::By,
-    payload::{CodeDoc, GrantedDoc, Parties},
-    schema::codes,
+    grants::{By, NewRefresh},
+    payload::{CodeDoc, Parties},
+    schema::{codes, sessions, users},
+    sessions::Loaded as LoadedSession,
     tx::sql,
+    users::Loaded as LoadedUser,
 };
 use crate::{
+    account::{Session, User},
+    audit::Record,
     base::{digest::TokenHash, fault::Fault, id::GrantId},
-    oauth::grant::Code,
+    oauth::grant::{Code, Grant},
 };
 use diesel::prelude::*;
 
@@ -20,6 +25,43 @@ use diesel::prelude::*;
 pub struct UsedBy {
     /// The grant that its first use made: a second use revokes it.
     pub grant: GrantId,
+}
+
+/// A code to be added.
+#[derive(Clone, Copy, Debug)]
+pub struct Issuing<'r> {
+    /// The hash of the code.
+    pub hash: &'r TokenHash,
+    /// What it stands for.
+    pub code: &'r Code,
+    /// What is recorded where it is added.
+    pub audit: &'r Record,
+}
+
+/// A code with whom and what it was made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redeemable {
+    /// The code.
+    pub code: Code,
+    /// That it was used, where it was.
+    pub used: Option<UsedBy>,
+    /// The person.
+    pub user: Option<User>,
+    /// The session.
+    pub session: Option<Session>,
+}
+
+/// What becomes of a code.
+#[derive(Clone, Copy, Debug)]
+pub struct Redemption<'r> {
+    /// The hash of the code.
+    pub hash: &'r TokenHash,
+    /// The grant it becomes.
+    pub grant: &'r Grant,
+    /// The first refresh token of it, where it gets one.
+    pub refresh: Option<&'r NewRefresh>,
+    /// What is recorded where it happens.
+    pub audit: &'r Record,
 }
 
 #[derive(Queryable, Selectable)]
@@ -45,12 +87,7 @@ impl Codes<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it.
     pub fn add(&mut self, hash: &TokenHash, code: &Code) -> Result<(), Fault> {
-        let document = CodeDoc {
-            granted: GrantedDoc::of(&code.granted),
-            redirect_uri: code.redirect_uri.clone(),
-            redirect_uri_was_sent: code.redirect_uri_was_sent,
-            challenge: code.challenge.clone(),
-        };
+        let document = CodeDoc::of(code);
         sql!(self.tx, "adding a row of codes of a client", code.granted.client, |c| {
             diesel::insert_into(codes::table)
                 .values((
@@ -75,6 +112,48 @@ impl Codes<'_, '_> {
             codes::table.find(hash.as_bytes().as_slice()).select(Loaded::as_select()).first(c).optional()
         })?;
         found.map(into_code).transpose()
+    }
+
+    /// Adds a code and records it, as one statement, unless its session has ended, or somebody proved
+    /// themselves in it again since: false then. A session that is being ended at this moment takes
+    /// the code along.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn issue(&mut self, issuing: &Issuing<'_>) -> Result<bool, Fault> {
+        dialect::issue(self.tx, issuing)
+    }
+
+    /// A code, used or not, expired or not, with the person and the session it was made in.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn redeemable(&mut self, hash: &TokenHash) -> Result<Option<Redeemable>, Fault> {
+        type Found = (Loaded, Option<LoadedUser>, Option<LoadedSession>);
+        let found: Option<Found> = sql!(self.tx, "finding a row of codes", "a hash", |c| {
+            codes::table
+                .left_join(users::table.on(users::id.eq(codes::user_id)))
+                .left_join(sessions::table.on(sessions::id.eq(codes::session_id)))
+                .filter(codes::hash.eq(hash.as_bytes().as_slice()))
+                .select((Loaded::as_select(), Option::<LoadedUser>::as_select(), Option::<LoadedSession>::as_select()))
+                .first(c)
+                .optional()
+        })?;
+        let Some((code, user, session)) = found else { return Ok(None) };
+        let (code, used) = into_code(code)?;
+        let user = user.map(LoadedUser::into_user).transpose()?;
+        let session = session.map(LoadedSession::into_session).transpose()?;
+        Ok(Some(Redeemable { code, used, user, session }))
+    }
+
+    /// Uses a code up for a grant, adds the grant and records it, as one statement: of all who try,
+    /// exactly one hears true. False too, and nothing changed, where the code was taken away, its
+    /// session has ended or its person is disabled.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn redeem(&mut self, redemption: &Redemption<'_>) -> Result<bool, Fault> {
+        dialect::redeem(self.tx, redemption)
     }
 
     /// Uses a code up for the grant it becomes: of all who try, exactly one hears true.

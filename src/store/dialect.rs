@@ -20,6 +20,16 @@ use diesel::{
     sql_types::{Binary, Integer, Nullable, Text},
 };
 
+/// Text and values by turns, in one list that reads like the statement.
+macro_rules! statement {
+    ($out:ident: $($sql:literal $(, $value:expr => $ty:ty)?;)*) => {
+        $($out.push_sql($sql); $($out.push_bind_param::<$ty, _>($value)?;)?)*
+    };
+}
+mod codes;
+
+pub(super) use codes::{issue, redeem};
+
 /// The number under which Postgres keeps a lock of ours: the first eight bytes of the hash of its name.
 fn lock_number(name: &str) -> i64 {
     let hash = crate::base::digest::sha256(format!("keywright {name}").as_bytes());
@@ -218,16 +228,9 @@ impl Query for RotateAndRecord<'_> {
 }
 impl<C> RunQueryDsl<C> for RotateAndRecord<'_> {}
 
-/// Text and values by turns, in one list that reads like the statement.
-macro_rules! statement {
-    ($out:ident: $($sql:literal $(, $value:expr => $ty:ty)?;)*) => {
-        $($out.push_sql($sql); $($out.push_bind_param::<$ty, _>($value)?;)?)*
-    };
-}
-
 impl QueryFragment<Pg> for RotateAndRecord<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let (r, a) = (self.rotation, &self.audit);
+        let r = self.rotation;
         statement! { out:
             "WITH rotated AS (UPDATE grants SET generation = generation + 1, previous_hash = current_hash, \
              current_hash = ", r.next.as_bytes().as_slice() => Binary;
@@ -241,21 +244,33 @@ impl QueryFragment<Pg> for RotateAndRecord<'_> {
             " AND revoked_at IS NULL AND expires_at > ", &self.now => UtcTime;
             " AND idle_expires_at > ", &self.now => UtcTime;
             " AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id AND users.disabled_at IS NULL) \
-             RETURNING grants.*), recorded AS (INSERT INTO audit_events \
-             (id, at, node, kind, client_id, user_id, grant_id, address, request_id, data) SELECT ", a.id => Text;
-            ", ", &a.at => UtcTime;
-            ", ", a.node => Text;
-            ", ", a.kind => Text;
-            ", ", &a.client_id => Nullable<Text>;
-            ", ", &a.user_id => Nullable<Text>;
-            ", ", &a.grant_id => Nullable<Text>;
-            ", ", &a.address => Nullable<Text>;
-            ", ", &a.request_id => Nullable<Text>;
-            ", ", &a.data => JsonDoc;
+             RETURNING grants.*), ";
+        }
+        recorded(&mut out, &self.audit)?;
+        statement! { out:
             " FROM rotated) SELECT id, client_id, user_id, session_id, offline, payload, created_at, expires_at, \
              idle_expires_at, generation, current_hash, previous_hash, salt, rotated_at, revoked_at, revoked_why \
              FROM rotated";
         }
         Ok(())
     }
+}
+
+/// The part of a statement that records an event, up to what it hangs from.
+fn recorded<'b>(out: &mut AstPass<'_, 'b, Pg>, a: &'b AuditRecord<'_>) -> QueryResult<()> {
+    statement! { out:
+        "recorded AS (INSERT INTO audit_events \
+         (id, at, node, kind, client_id, user_id, grant_id, api_key_id, address, request_id, data) SELECT ", a.id => Text;
+        ", ", &a.at => UtcTime;
+        ", ", a.node => Text;
+        ", ", a.kind => Text;
+        ", ", &a.client_id => Nullable<Text>;
+        ", ", &a.user_id => Nullable<Text>;
+        ", ", &a.grant_id => Nullable<Text>;
+        ", ", &a.api_key_id => Nullable<Text>;
+        ", ", &a.address => Nullable<Text>;
+        ", ", &a.request_id => Nullable<Text>;
+        ", ", &a.data => JsonDoc;
+    }
+    Ok(())
 }

@@ -179,6 +179,42 @@ impl GrantRecord {
     }
 }
 
+/// A grant as its row is written.
+#[derive(Insertable)]
+#[diesel(table_name = grants)]
+pub(super) struct GrantFacts<'g> {
+    pub(super) id: &'g str,
+    pub(super) client_id: &'g str,
+    pub(super) user_id: &'g str,
+    pub(super) session_id: &'g str,
+    pub(super) offline: bool,
+    pub(super) payload: Json<GrantedDoc>,
+    pub(super) created_at: At,
+    pub(super) expires_at: At,
+    pub(super) idle_expires_at: At,
+    pub(super) generation: i32,
+    pub(super) current_hash: Option<&'g [u8]>,
+}
+
+impl<'g> GrantFacts<'g> {
+    pub(super) fn of(grant: &'g Grant, refresh: Option<&'g NewRefresh>) -> Self {
+        let granted = &grant.granted;
+        Self {
+            id: grant.id.as_str(),
+            client_id: granted.client.as_str(),
+            user_id: granted.user.as_str(),
+            session_id: granted.session.as_str(),
+            offline: granted.scope.has(OFFLINE),
+            payload: Json(GrantedDoc::of(granted)),
+            created_at: At(grant.created_at),
+            expires_at: At(grant.expires_at),
+            idle_expires_at: At(refresh.map_or(grant.expires_at, |r| r.idle_expires_at)),
+            generation: i32::from(refresh.is_some()),
+            current_hash: refresh.map(|r| r.hash.as_bytes().as_slice()),
+        }
+    }
+}
+
 /// Queries on this table.
 #[derive(Debug)]
 pub struct Grants<'t, 'c> {
@@ -191,23 +227,9 @@ impl Grants<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it.
     pub fn insert(&mut self, grant: &Grant, refresh: Option<&NewRefresh>) -> Result<(), Fault> {
-        let granted = &grant.granted;
+        let row = GrantFacts::of(grant, refresh);
         sql!(self.tx, "adding a row of grants", grant.id, |c| {
-            diesel::insert_into(grants::table)
-                .values((
-                    grants::id.eq(grant.id.as_str()),
-                    grants::client_id.eq(granted.client.as_str()),
-                    grants::user_id.eq(granted.user.as_str()),
-                    grants::session_id.eq(granted.session.as_str()),
-                    grants::offline.eq(granted.scope.has(OFFLINE)),
-                    grants::payload.eq(Json(GrantedDoc::of(granted))),
-                    grants::created_at.eq(At(grant.created_at)),
-                    grants::expires_at.eq(At(grant.expires_at)),
-                    grants::idle_expires_at.eq(At(refresh.map_or(grant.expires_at, |r| r.idle_expires_at))),
-                    grants::generation.eq(i32::from(refresh.is_some())),
-                    grants::current_hash.eq(refresh.map(|r| r.hash.as_bytes().as_slice())),
-                ))
-                .execute(c)
+            diesel::insert_into(grants::table).values(&row).execute(c)
         })?;
         Ok(())
     }

@@ -231,9 +231,9 @@ impl Store {
         wait(self.ask(name, Mode::Read, f)?).await
     }
 
-    /// As [`Store::write`], for one statement that is a transaction by itself: one round trip on
-    /// Postgres. Where the connection breaks it is sent again, once, so it must be one that may
-    /// happen twice.
+    /// As [`Store::write`], for one statement that is a transaction by itself, and may be preceded by
+    /// some that read: one round trip each on Postgres. Where the connection breaks the work is done
+    /// again, so it must be such that it may happen twice.
     ///
     /// # Errors
     /// As [`Store::write`].

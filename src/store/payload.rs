@@ -9,7 +9,7 @@ use crate::{
         scope::Scope,
         uri::Resource,
     },
-    oauth::grant::{Authentication, ClaimsRequest, Granted},
+    oauth::grant::{Authentication, ClaimsRequest, Code, Granted},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -35,6 +35,17 @@ pub(super) struct CodeDoc {
     pub(super) redirect_uri: String,
     pub(super) redirect_uri_was_sent: bool,
     pub(super) challenge: String,
+}
+
+impl CodeDoc {
+    pub(super) fn of(code: &Code) -> Self {
+        Self {
+            granted: GrantedDoc::of(&code.granted),
+            redirect_uri: code.redirect_uri.clone(),
+            redirect_uri_was_sent: code.redirect_uri_was_sent,
+            challenge: code.challenge.clone(),
+        }
+    }
 }
 
 /// The columns that say who granted what to whom.

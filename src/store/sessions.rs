@@ -21,7 +21,7 @@ use diesel::prelude::*;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
-struct Loaded {
+pub(super) struct Loaded {
     id: String,
     user_id: String,
     auth_time: At,
@@ -33,7 +33,7 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn into_session(self) -> Result<Session, Fault> {
+    pub(super) fn into_session(self) -> Result<Session, Fault> {
         let bad = |what| illegal("sessions", &self.id, what);
         let amr: Option<Vec<Amr>> = self.amr.0.iter().map(|word| Amr::parse(word)).collect();
         Ok(Session {

@@ -1,7 +1,8 @@
 //! Many at once: exactly one wins, or all get the same.
 
 use crate::world::{Server, each, get, post};
-use std::{collections::BTreeSet, thread};
+use keywright::{audit::Origin, base::id::UserId, flow::log_out};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 /// Runs this many at once and collects what each got.
 fn together<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
@@ -67,5 +68,38 @@ fn attempts_to_sign_in_are_counted_one_by_one_however_many_come_at_once() {
             together(30, |_| post("/sign-in", &form).field("Cookie", cookie.clone()).send(server.address).status);
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 10, "{statuses:?}");
         assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 20, "{statuses:?}");
+    });
+}
+
+#[test]
+fn whatever_is_issued_while_somebody_signs_out_everywhere_is_dead_afterwards() {
+    each(|database| {
+        let server = Server::start(database, |settings| settings.set("server.workers", "2"));
+        let (ada, app) = (server.person("ada"), server.web_app());
+        server.browser().tokens(&app, &ada);
+        let user = UserId::parse(&ada.id).unwrap();
+        let mut issued = 0;
+        for round in 0..20 {
+            let mut browser = server.browser();
+            browser.sign_in(&ada);
+            let got = thread::scope(|scope| {
+                let asking = scope.spawn(|| {
+                    let attempt = app.begin().with("prompt", "none");
+                    let callback = attempt.callback(&browser.open(&attempt.url()));
+                    callback.get("code").map(|code| app.redeem(&attempt, code))
+                });
+                thread::sleep(Duration::from_micros(500 * round));
+                let everywhere = log_out::Everywhere::asked_by(&user);
+                server.run(log_out::everywhere(&server.world, everywhere, &Origin::default())).unwrap();
+                asking.join().unwrap()
+            });
+            let Some(reply) = got.filter(|reply| reply.status == 200) else { continue };
+            issued += 1;
+            let tokens = reply.tokens();
+            server.follow_now();
+            assert!(!app.sees_live(&tokens.access), "round {round}");
+            assert_eq!(app.refresh(&tokens.refresh).error(), "invalid_grant", "round {round}");
+        }
+        eprintln!("of 20 rounds {issued} issued tokens before the end");
     });
 }

@@ -171,11 +171,12 @@ async fn save(
             why: GrantEnd::PasswordChanged,
             keep: Some(here.session.id.clone()),
         };
-        let ended = log_out::all(tx, &ending, &origin)?;
+        // The session that stays changes first: a code that is being made in it now is caught by the
+        // end of the others, or finds that it is not what it was.
         let again = Session { auth_time: tx.now(), seen_at: tx.now(), amr: vec![Amr::Pwd], ..here.session.clone() };
         let until = tx.now() + lifetime;
         let stays = tx.sessions().authenticated_again(&again, &cookie_hash, until)?;
-        Ok((ended, stays))
+        Ok((log_out::all(tx, &ending, &origin)?, stays))
     };
     let (ended, stays) = world.store.write("change_password", write).await?;
     end::heard(world, &ended);

@@ -8,7 +8,7 @@ use crate::{
     base::{
         credential::RefreshToken,
         digest::TokenHash,
-        fault::Stop,
+        fault::{Fault, Stop},
         id::{ClientId, GrantId},
         moment::Moment,
         uri::Resource,
@@ -24,14 +24,19 @@ use crate::{
         client::{Client, GrantType},
         engine::{self, Ended, Exchange},
         grant::{
-            Code, Grant, Granted,
+            Grant, Granted,
             authorization_code::{CodeVerdict, Request, Usage, judge_code, not_good},
         },
         issue::{Issued, Policy},
         proof::Proven,
+        refusal::Refusal,
     },
     oidc::{claims::Person, id_token::Occasion},
-    store::{Tx, codes::UsedBy, grants::NewRefresh},
+    store::{
+        Tx,
+        codes::{Redeemable, Redemption},
+        grants::NewRefresh,
+    },
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -47,34 +52,46 @@ struct Means {
     hash: TokenHash,
 }
 
-struct Found {
-    code: Code,
-    used: Option<UsedBy>,
+/// What surrounds a redemption. Nearly all go well: those take one statement to look and one that
+/// does everything. Whatever else is to be decided is, again from the start, in a transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Nothing,
+    Transaction,
+}
+
+/// How a redemption ends that does not go well.
+enum Ill {
+    /// It is to be judged in a transaction.
+    Again,
+    /// A refusal, and the grant that was ended with it.
+    Refused(Refusal, Option<GrantId>),
 }
 
 struct Redeeming<'m, 't, 'c> {
     means: &'m Means,
     tx: &'t mut Tx<'c>,
+    around: Around,
+    /// That a transaction is needed and is not there: whatever is answered does not count.
+    again: bool,
     resources: BTreeSet<Resource>,
     /// The grant that a second use of the code has ended.
     ended: Option<GrantId>,
 }
 
 impl Exchange for Redeeming<'_, '_, '_> {
-    type Recovered = Found;
+    type Recovered = Redeemable;
     type Minted = Issued;
 
-    fn recover(&mut self) -> Result<Found, Ended> {
-        let found = self.tx.codes().find(&self.means.hash)?;
-        let (code, used) = found.ok_or_else(not_good)?;
-        Ok(Found { code, used })
+    fn recover(&mut self) -> Result<Redeemable, Ended> {
+        Ok(self.tx.codes().redeemable(&self.means.hash)?.ok_or_else(not_good)?)
     }
 
-    fn holder<'r>(&self, found: &'r Found) -> &'r ClientId {
+    fn holder<'r>(&self, found: &'r Redeemable) -> &'r ClientId {
         &found.code.granted.client
     }
 
-    fn bind(&mut self, found: &Found) -> Result<(), Ended> {
+    fn bind(&mut self, found: &Redeemable) -> Result<(), Ended> {
         let usage = if found.used.is_some() { Usage::Used } else { Usage::Unused };
         let client = self.means.listed.client();
         match judge_code(&found.code, usage, &client.id, &self.means.request, self.tx.now()) {
@@ -83,39 +100,55 @@ impl Exchange for Redeeming<'_, '_, '_> {
                 Ok(())
             }
             Err(verdict) => {
+                self.in_transaction()?;
                 match &verdict {
                     CodeVerdict::Replayed => self.replayed(found)?,
                     // A guess at the verifier costs the code: it is spent, for nobody.
-                    CodeVerdict::Refused(_) => {
-                        let nobody = GrantId::mint(self.tx.now(), self.tx.dice())?;
-                        self.tx.codes().consume(&self.means.hash, &nobody)?;
-                    }
+                    CodeVerdict::Refused(_) => self.spend()?,
                 }
                 Err(Stop::Refusal(verdict.into()))
             }
         }
     }
 
-    fn mint(&mut self, found: Found) -> Result<Issued, Ended> {
+    fn mint(&mut self, found: Redeemable) -> Result<Issued, Ended> {
+        let live = (found.user.filter(User::enabled), found.session.filter(|session| session.ended_at.is_none()));
+        let (Some(user), Some(session)) = live else {
+            self.in_transaction()?;
+            self.spend()?;
+            return Err(not_good().into());
+        };
         let now = self.tx.now();
         let id = GrantId::mint(now, self.tx.dice())?;
-        if !self.tx.codes().consume(&self.means.hash, &id)? {
-            // Another request was first, a moment ago: what it got must end (RFC 6749 §4.1.2).
-            let (_, used) = self.tx.codes().find(&self.means.hash)?.ok_or_else(not_good)?;
-            self.replayed(&Found { code: found.code, used })?;
-            return Err(not_good().into());
-        }
-        let user = self.tx.users().find(&found.code.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
-        // A code that was made while its session was being ended escaped the end of all the others.
-        let session = self.tx.sessions().find(&found.code.granted.session)?;
-        let session = session.filter(|session| session.ended_at.is_none()).ok_or_else(not_good)?;
         let expires_at = self.end_of(&found.code.granted, &session);
         let grant = Grant { id, granted: found.code.granted, created_at: now, expires_at };
-        self.issue(&grant, &person::of(&user)?)
+        let Some(issued) = self.issue(&grant, &person::of(&user)?)? else {
+            self.in_transaction()?;
+            // Another request was first, a moment ago: what it got must end (RFC 6749 §4.1.2). Or the
+            // code was taken away, and nobody gets anything.
+            let found = self.tx.codes().redeemable(&self.means.hash)?.ok_or_else(not_good)?;
+            if found.used.is_some() {
+                self.replayed(&found)?;
+            }
+            return Err(not_good().into());
+        };
+        Ok(issued)
     }
 }
 
 impl Redeeming<'_, '_, '_> {
+    /// Goes on only within a transaction.
+    fn in_transaction(&mut self) -> Result<(), Ended> {
+        self.again = self.around == Around::Nothing;
+        if self.again { Err(not_good().into()) } else { Ok(()) }
+    }
+
+    /// The code is spent, for nobody.
+    fn spend(&mut self) -> Result<(), Fault> {
+        let nobody = GrantId::mint(self.tx.now(), self.tx.dice())?;
+        self.tx.codes().consume(&self.means.hash, &nobody).map(drop)
+    }
+
     /// The absolute end of a grant: without `offline_access` it ends with the session at the latest
     /// (OpenID Connect Core §11).
     fn end_of(&self, granted: &Granted, session: &Session) -> Moment {
@@ -127,7 +160,7 @@ impl Redeeming<'_, '_, '_> {
     }
 
     /// A code came a second time: whoever was first may be a thief, so their tokens end.
-    fn replayed(&mut self, found: &Found) -> Result<(), Ended> {
+    fn replayed(&mut self, found: &Redeemable) -> Result<(), Ended> {
         let granted = &found.code.granted;
         let grant = found.used.as_ref().map(|used| used.grant.clone());
         if let Some(grant) = &grant
@@ -147,11 +180,11 @@ impl Redeeming<'_, '_, '_> {
         Ok(note(self.tx, &self.means.origin, event)?)
     }
 
-    fn issue(&mut self, grant: &Grant, person: &Person) -> Result<Issued, Ended> {
+    /// Signs, and then stores; `None`, and nothing stored, where the code is not to be had any more.
+    fn issue(&mut self, grant: &Grant, person: &Person) -> Result<Option<Issued>, Ended> {
         let client = self.means.listed.client();
         let scope = grant.granted.scope.and(&client.scope);
         let refresh = self.first_refresh_token(client, grant)?;
-        self.tx.grants().insert(grant, refresh.as_ref().map(|(_, new)| new))?;
         let press = Press {
             keyring: &self.means.keyring,
             policy: &self.means.policy,
@@ -170,14 +203,22 @@ impl Redeeming<'_, '_, '_> {
             jti: minted.jti,
             kid: minted.kid,
         };
-        note(self.tx, &self.means.origin, event)?;
-        Ok(Issued {
+        let redemption = Redemption {
+            hash: &self.means.hash,
+            grant,
+            refresh: refresh.as_ref().map(|(_, new)| new),
+            audit: &self.means.origin.record(event, self.tx.now(), self.tx.dice())?,
+        };
+        if !self.tx.codes().redeem(&redemption)? {
+            return Ok(None);
+        }
+        Ok(Some(Issued {
             access_token: minted.token,
             expires_in: minted.lifetime,
             scope,
             refresh_token: refresh.map(|(token, _)| token.text().clone()),
             id_token,
-        })
+        }))
     }
 
     fn first_refresh_token(&self, client: &Client, grant: &Grant) -> Result<Option<(RefreshToken, NewRefresh)>, Ended> {
@@ -208,16 +249,27 @@ pub(super) async fn exchange(
         policy,
         origin: origin.clone(),
     };
-    let write = move |tx: &mut Tx<'_>| {
-        let mut redeeming = Redeeming { means: &means, tx, resources: BTreeSet::new(), ended: None };
-        let outcome = engine::exchange_code(&means.listed.client().id, &mut redeeming);
-        outcome.map_err(|stop| stop.map(|refusal| (refusal, redeeming.ended.take())))
-    };
-    let outcome = world.store.write("exchange_code", write).await;
-    outcome.map_err(|stop| {
-        stop.map(|(refusal, ended)| {
+    let quick = means.clone();
+    let single = move |tx: &mut Tx<'_>| redeem(&quick, tx, Around::Nothing);
+    let mut outcome = world.store.single("exchange_code", single).await;
+    if matches!(outcome, Err(Stop::Refusal(Ill::Again))) {
+        let write = move |tx: &mut Tx<'_>| redeem(&means, tx, Around::Transaction);
+        outcome = world.store.write("judge_code", write).await;
+    }
+    outcome.map_err(|stop| match stop {
+        Stop::Refusal(Ill::Refused(refusal, ended)) => {
             end::heard(world, ended.as_slice());
-            refusal
-        })
+            Stop::Refusal(refusal)
+        }
+        Stop::Refusal(Ill::Again) => Fault::bare("a transaction that wants to be one").into(),
+        Stop::Fault(fault) => Stop::Fault(fault),
+    })
+}
+
+fn redeem(means: &Means, tx: &mut Tx<'_>, around: Around) -> Result<Issued, Stop<Ill>> {
+    let mut redeeming = Redeeming { means, tx, around, again: false, resources: BTreeSet::new(), ended: None };
+    let outcome = engine::exchange_code(&means.listed.client().id, &mut redeeming);
+    outcome.map_err(|stop| {
+        stop.map(|refusal| if redeeming.again { Ill::Again } else { Ill::Refused(refusal, redeeming.ended.take()) })
     })
 }

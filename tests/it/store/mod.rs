@@ -1,5 +1,6 @@
 //! The conformance suite of the store: every sentence holds on SQLite and on Postgres.
 
+mod codes;
 mod law;
 mod listen;
 mod outage;
