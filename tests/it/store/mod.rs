@@ -1,10 +1,14 @@
 //! The conformance suite of the store: every sentence holds on SQLite and on Postgres.
 
+mod apis;
 mod codes;
+mod counts;
+mod keys;
 mod law;
 mod listen;
 mod outage;
 mod people;
+mod queries;
 mod schema;
 mod tables;
 mod tokens;

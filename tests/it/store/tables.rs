@@ -178,6 +178,28 @@ fn a_node_that_starts_reads_what_still_matters() {
 }
 
 #[test]
+fn what_a_newer_release_tells_of_is_passed_over() {
+    each(|db| {
+        write(&db.store, |tx| {
+            tx.feed().add(&Change::about(Subject::ApiKey, "before"))?;
+            tx.feed().add(&Change::about(Subject::Plan, "strange"))?;
+            tx.feed().add(&Change::about(Subject::Grant, "after"))
+        });
+        let unlock = if db.is_sqlite() {
+            "PRAGMA ignore_check_constraints = 1"
+        } else {
+            "ALTER TABLE change_feed DROP CONSTRAINT change_feed_kind_check"
+        };
+        db.backdoor().execute(&format!("{unlock}; UPDATE change_feed SET kind = 'tenant' WHERE subject = 'strange'"));
+        let ids = |rows: Vec<keywright::store::feed::FeedRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!(ids(read(&db.store, |tx| tx.feed().live())), ["before", "after"]);
+        let mut reader = Reader::default();
+        let now = keywright::base::moment::Clock::now(db.clock.as_ref());
+        assert_eq!(ids(reader.take(read(&db.store, |tx| tx.feed().since(0)), now)), ["before", "after"]);
+    });
+}
+
+#[test]
 fn no_two_claim_the_same_message() {
     each(|db| {
         write(&db.store, |tx| {

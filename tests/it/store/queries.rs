@@ -1,0 +1,144 @@
+//! What the store asks the databases, listened to, and how they answer it.
+
+use super::{
+    keys::{key, keyed},
+    *,
+};
+use crate::world::database::Backdoor;
+use diesel::{
+    RunQueryDsl,
+    connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation},
+};
+use keywright::base::id::ApiKeyId;
+use std::sync::Mutex;
+
+/// One at a time listens.
+static LISTENING: Mutex<()> = Mutex::new(());
+/// What was asked over connections to databases whose address has this in it.
+static HEARD: Mutex<(String, Vec<String>)> = Mutex::new((String::new(), Vec::new()));
+
+struct Listener(String);
+
+impl Instrumentation for Listener {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartEstablishConnection { url, .. } => self.0 = url.to_owned(),
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let mut heard = HEARD.lock().unwrap();
+                if !heard.0.is_empty() && self.0.contains(&heard.0) {
+                    heard.1.push(query.to_string());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What `f` asks, without the values: one text for each statement.
+fn asked<T: Send + 'static>(
+    db: &Database,
+    f: impl FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+) -> Vec<String> {
+    let _alone = LISTENING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let address = db.settings.url.expose();
+    let address = address.strip_prefix("sqlite:").unwrap_or(address).to_owned();
+    set_default_instrumentation(|| Some(Box::new(Listener(String::new())))).unwrap();
+    let store = db.another();
+    // Whatever is said once for each connection is said before.
+    read(&store, |tx| tx.meta().get("x"));
+    *HEARD.lock().unwrap() = (address, Vec::new());
+    let done: Plain<T> = store.read_blocking("listen", {
+        let mut f = f;
+        move |tx| Ok(f(tx)?)
+    });
+    done.unwrap();
+    let heard = std::mem::take(&mut *HEARD.lock().unwrap()).1;
+    store.close();
+    heard.into_iter().map(|query| query.split(" -- binds").next().unwrap().to_owned()).collect()
+}
+
+#[derive(diesel::QueryableByName)]
+struct PostgresLine {
+    #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
+    line: String,
+}
+#[derive(diesel::QueryableByName)]
+struct SqliteLine {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
+/// How the database goes about it, for whatever values: a line for each step.
+fn explained(db: &Database, query: &str) -> Vec<String> {
+    match &mut db.backdoor() {
+        Backdoor::Sqlite(c) => {
+            let lines: Vec<SqliteLine> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}")).load(c).unwrap();
+            lines.into_iter().map(|line| line.detail).collect()
+        }
+        Backdoor::Pg(c) => {
+            let values = query.matches('$').count();
+            diesel::connection::SimpleConnection::batch_execute(
+                c,
+                &format!("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; PREPARE it AS {query}"),
+            )
+            .unwrap();
+            let nulls = vec!["NULL"; values].join(", ");
+            let lines: Vec<PostgresLine> = diesel::sql_query(format!("EXPLAIN EXECUTE it({nulls})")).load(c).unwrap();
+            lines.into_iter().map(|line| line.line).collect()
+        }
+    }
+}
+
+#[test]
+fn a_key_with_all_that_is_known_of_it_is_one_statement_that_reads_no_table_from_end_to_end() {
+    each(|db| {
+        keyed(db);
+        let by_text = asked(db, |tx| tx.api_keys().by_digest(&key(1, 1).digest));
+        let by_handle = asked(db, |tx| tx.api_keys().facts(&ApiKeyId::from_u128(1)));
+        for asked in [by_text, by_handle] {
+            assert_eq!(asked.len(), 1, "{asked:#?}");
+            let steps = explained(db, &asked[0]);
+            assert!(!steps.iter().any(|step| step.contains("SCAN") || step.contains("Seq Scan")), "{steps:#?}");
+            assert!(steps.len() >= 7, "{steps:#?}");
+        }
+    });
+}
+
+#[test]
+fn what_has_ended_and_what_will_end_is_found_by_an_index_of_its_own() {
+    use keywright::store::key_lists::KeyFilter;
+    each(|db| {
+        keyed(db);
+        let ended = asked(db, |tx| tx.api_keys().ended_since(START, None, 10));
+        let steps = explained(db, &ended[0]);
+        assert!(steps.iter().any(|step| step.contains("api_keys_ended_at")), "{steps:#?}");
+        let page = asked(db, |tx| {
+            let wanted = KeyFilter { expiring_before: Some(START), ..KeyFilter::default() };
+            tx.api_keys().list(&wanted, None, 10)
+        });
+        assert_eq!(page.len(), 1);
+        // Whether that index or the order of handles is quicker depends on how many there are.
+        assert!(page[0].contains("api_keys.state IN ('active', 'retiring')"), "{}", page[0]);
+    });
+}
+
+#[test]
+fn a_debit_is_one_statement() {
+    use keywright::{
+        base::id::FamilyId,
+        store::quotas::{CounterId, Debit},
+    };
+    each(|db| {
+        let counter = CounterId { family: FamilyId::from_u128(1), name: "a".into(), period_start: START };
+        let one = counter.clone();
+        if db.is_sqlite() {
+            // What reads may not write there, and what writes is told to begin and to commit as well.
+            return;
+        }
+        assert_eq!(asked(db, move |tx| tx.quotas().debit(&one, 1, 10)).len(), 1);
+        let many: Vec<_> = (0..300)
+            .map(|n| Debit { counter: CounterId { name: n.to_string(), ..counter.clone() }, n: 1, limit: 1 })
+            .collect();
+        assert_eq!(asked(db, move |tx| tx.quotas().debit_many(&many)).len(), 2);
+    });
+}
