@@ -23,12 +23,16 @@ use crate::{
         scope::Scope,
     },
 };
-use diesel::prelude::*;
+use diesel::{dsl::sql as raw, prelude::*, sql_types::Bool};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Rows in one statement.
 const BATCH: usize = 500;
+
+/// Conditions as indexes have them, word for word: databases compare them as text.
+pub(super) const LIVE: &str = "api_keys.state IN ('active', 'retiring')";
+const ENDED: &str = "api_keys.state IN ('revoked', 'compromised', 'disabled', 'suspended')";
 
 /// A key as its row is written.
 #[derive(Insertable, AsChangeset)]
@@ -248,15 +252,38 @@ impl ApiKeys<'_, '_> {
     pub fn ended_since(&mut self, at: Moment, after: Option<&ApiKeyId>, n: i64) -> Result<Vec<ApiKey>, Fault> {
         let after = after.map_or("", ApiKeyId::as_str);
         let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that have ended", after, |c| {
-            // As the index has it, word for word: databases compare conditions as text.
-            let ended = diesel::dsl::sql::<diesel::sql_types::Bool>(
-                "api_keys.state IN ('revoked', 'compromised', 'disabled', 'suspended')",
-            );
             api_keys::table
-                .filter(ended)
+                .filter(raw::<Bool>(ENDED))
                 .filter(api_keys::state_at.ge(At(at)))
                 .filter(api_keys::state_at.gt(At(at)).or(api_keys::id.gt(after)))
                 .order((api_keys::state_at, api_keys::id))
+                .limit(n)
+                .select(Loaded::as_select())
+                .load(c)
+        })?;
+        rows.into_iter().map(Loaded::into_key).collect()
+    }
+
+    /// At most `n` active and retiring keys that end from `from` on and before `before`, in the
+    /// order in which they do; those that end at `from` itself only after `after`, where that is given.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn ending(
+        &mut self,
+        from: Moment,
+        before: Moment,
+        after: Option<&ApiKeyId>,
+        n: i64,
+    ) -> Result<Vec<ApiKey>, Fault> {
+        let after = after.map_or("", ApiKeyId::as_str);
+        let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that end", after, |c| {
+            api_keys::table
+                .filter(raw::<Bool>(LIVE))
+                .filter(api_keys::expires_at.ge(At(from)))
+                .filter(api_keys::expires_at.lt(At(before)))
+                .filter(api_keys::expires_at.gt(At(from)).or(api_keys::id.nullable().gt(after)))
+                .order((api_keys::expires_at, api_keys::id))
                 .limit(n)
                 .select(Loaded::as_select())
                 .load(c)

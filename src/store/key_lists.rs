@@ -1,7 +1,7 @@
 //! Lists of API keys: for people, and of those that a change concerns.
 
 use super::{
-    api_keys::{ApiKeys, Loaded as LoadedKey},
+    api_keys::{ApiKeys, LIVE, Loaded as LoadedKey},
     column::{At, UtcTime},
     failure::illegal,
     key_families::Loaded as LoadedFamily,
@@ -111,10 +111,7 @@ impl ApiKeys<'_, '_> {
                 wanted = wanted.filter(this_or(key_uses::at.nullable(), api_keys::created_at).lt(At(since)));
             }
             if let Some(before) = filter.expiring_before {
-                // As the index has it, word for word: databases compare conditions as text.
-                wanted = wanted
-                    .filter(raw::<Bool>("api_keys.state IN ('active', 'retiring')"))
-                    .filter(api_keys::expires_at.lt(At(before)));
+                wanted = wanted.filter(raw::<Bool>(LIVE)).filter(api_keys::expires_at.lt(At(before)));
             }
             if let Some(after) = after {
                 wanted = wanted.filter(api_keys::id.gt(after.as_str()));

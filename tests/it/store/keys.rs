@@ -379,3 +379,35 @@ fn what_has_ended_is_told_in_one_order() {
         assert_eq!(seen, [11, 12, 13, 10]);
     });
 }
+
+#[test]
+fn what_will_end_is_told_in_one_order() {
+    each(|db| {
+        keyed(db);
+        write(&db.store, |tx| {
+            let ending = |n: u128, state, day| ApiKey { state, expires_at: Some(START + Span::days(day)), ..key(n, 1) };
+            let never = ApiKey { expires_at: None, ..key(16, 1) };
+            for one in [
+                ending(10, State::Active, 5),
+                ending(11, State::Retiring, 2),
+                ending(12, State::Active, 2),
+                ending(13, State::Revoked, 2),
+                ending(14, State::Active, 1),
+                ending(15, State::Active, 6),
+                never,
+            ] {
+                tx.api_keys().insert(&one)?.unwrap();
+            }
+            Ok(())
+        });
+        let (mut from, mut after, mut seen) = (START + Span::days(2), None::<ApiKeyId>, Vec::new());
+        loop {
+            let last = after.clone();
+            let page = read(&db.store, move |tx| tx.api_keys().ending(from, START + Span::days(6), last.as_ref(), 1));
+            let Some(last) = page.last() else { break };
+            (from, after) = (last.expires_at.unwrap(), Some(last.id.clone()));
+            seen.extend(page.iter().map(|key| key.id.to_u128().unwrap()));
+        }
+        assert_eq!(seen, [11, 12, 10]);
+    });
+}
