@@ -1,4 +1,4 @@
-//! Form bodies, bounded in size and in time: the framework has no deadline of its own for a
+//! Bodies, and form bodies in particular, bounded in size and in time: the framework has no deadline of its own for a
 //! body that dribbles in.
 
 use crate::oauth::{
@@ -18,9 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub enum Unread {
     /// It is not what the endpoint takes: 400.
     Refused(Refusal),
-    /// Not `application/x-www-form-urlencoded`: 415.
+    /// Of a media type that the endpoint does not take: 415.
     MediaType,
-    /// More than [`MAX_FORM`]: 413.
+    /// More bytes than the endpoint takes: 413.
     TooLarge,
     /// Not complete after ten seconds: 408.
     TooSlow,
@@ -34,15 +34,24 @@ pub async fn form(request: &HttpRequest, body: web::Payload) -> Result<Params, U
     if !is_form(request) {
         return Err(Unread::MediaType);
     }
+    let bytes = bytes(request, body, MAX_FORM).await?;
+    Params::parse(&bytes).map_err(Unread::Refused)
+}
+
+/// A body of at most so many bytes, within ten seconds.
+///
+/// # Errors
+/// [`Unread`], never [`Unread::MediaType`].
+pub async fn bytes(request: &HttpRequest, body: web::Payload, most: usize) -> Result<web::Bytes, Unread> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|n| n > MAX_FORM) {
+    if declared.is_some_and(|n| n > most) {
         return Err(Unread::TooLarge);
     }
-    match tokio::time::timeout(DEADLINE, body.to_bytes_limited(MAX_FORM)).await {
+    match tokio::time::timeout(DEADLINE, body.to_bytes_limited(most)).await {
         Err(_) => Err(Unread::TooSlow),
         Ok(Err(_)) => Err(Unread::TooLarge),
         Ok(Ok(Err(_))) => refuse(InvalidRequest, "the body ended early").map_err(Unread::Refused),
-        Ok(Ok(Ok(bytes))) => Params::parse(&bytes).map_err(Unread::Refused),
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub mod body;
 pub mod cookies;
+pub mod json;
 pub mod peer;
