@@ -1,0 +1,259 @@
+//! The directory of API keys: a bounded cache over the store, so that a key that is in use needs
+//! no query. The change feed takes out what has changed.
+//!
+//! What many keys have in common (their API, their plan, the policies of both) is held once for
+//! all of them, so that a key costs about a kilobyte.
+
+use crate::{
+    apikey::{
+        api::Api,
+        family::Family,
+        key::{ApiKey, Origin},
+        plan::Plan,
+        policy::{Compiled, Document, Invalid, Layer, Level, rate::Rate},
+    },
+    base::{
+        digest::TokenHash,
+        fault::{Fault, Stop},
+        id::{ApiId, ApiKeyId, PlanId},
+    },
+    flow::world::{World, only_fault},
+    store::{Tx, feed::Subject, key_facts::KeyFacts},
+};
+use moka::sync::Cache;
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Keys kept in memory on each node, unless the operator says otherwise.
+pub const CAPACITY: u64 = 20_000;
+/// How long a key is believed to be what it was when nothing is heard of it: a second line, since
+/// what changes is told by the feed.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// How long "there is no such key" is remembered, so that guessing costs the database little.
+const UNKNOWN_FOR: Duration = Duration::from_secs(2);
+const MOST_UNKNOWN: u64 = 100_000;
+
+/// What the keys of one API and plan have in common.
+#[derive(Debug)]
+pub struct Shared {
+    /// The API.
+    pub api: Api,
+    /// The plan.
+    pub plan: Option<Plan>,
+    layers: Vec<Layer>,
+}
+
+/// A key, ready to be judged.
+#[derive(Debug)]
+pub struct Known {
+    /// The key.
+    pub key: ApiKey,
+    /// Its family.
+    pub family: Family,
+    /// Its API and plan.
+    pub shared: Arc<Shared>,
+    /// Whether its owner is known and not disabled.
+    pub owner_active: bool,
+    /// All that restricts it.
+    pub policy: Compiled,
+    /// The number in its identifier.
+    pub number: u128,
+    /// The number in the identifier of its family.
+    pub family_number: u128,
+}
+
+impl Known {
+    /// Its API.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.shared.api
+    }
+
+    fn concerns(&self, subject: Subject, id: &str) -> bool {
+        match subject {
+            Subject::ApiKey => self.key.id.as_str() == id,
+            Subject::KeyFamily => self.family.id.as_str() == id,
+            Subject::Api => self.api().id.as_str() == id,
+            Subject::Plan => self.shared.plan.as_ref().is_some_and(|plan| plan.id.as_str() == id),
+            Subject::User | Subject::Client => {
+                self.family.owner.id() == id || self.family.client.as_ref().is_some_and(|client| client.as_str() == id)
+            }
+            Subject::Grant | Subject::Token | Subject::SigningKeys => false,
+        }
+    }
+}
+
+type SharedKey = (ApiId, u32, Option<(PlanId, u32)>);
+
+/// The cache.
+#[derive(Debug)]
+pub struct Directory {
+    known: Cache<TokenHash, Arc<Known>>,
+    digests: Cache<ApiKeyId, TokenHash>,
+    unknown: Cache<TokenHash, ()>,
+    shared: Cache<SharedKey, Arc<Shared>>,
+    /// Moves with every change, so that a row read before a change is not kept after it.
+    changes: AtomicU64,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self::new(CAPACITY)
+    }
+}
+
+impl Directory {
+    /// For at most so many keys.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        Self {
+            known: Cache::builder()
+                .max_capacity(capacity)
+                .time_to_live(KNOWN_FOR)
+                .support_invalidation_closures()
+                .build(),
+            digests: Cache::builder().max_capacity(capacity).time_to_live(KNOWN_FOR).build(),
+            unknown: Cache::builder().max_capacity(MOST_UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
+            shared: Cache::builder().max_capacity(1000).build(),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// Forgets what this change concerns.
+    pub fn changed(&self, subject: Subject, id: &str) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        match subject {
+            Subject::ApiKey => {
+                self.unknown.invalidate_all();
+                let digest = ApiKeyId::parse(id).and_then(|id| self.digests.remove(&id));
+                if let Some(digest) = digest {
+                    self.known.invalidate(&digest);
+                }
+            }
+            Subject::KeyFamily | Subject::Api | Subject::Plan | Subject::User | Subject::Client => {
+                if self.known.entry_count() == 0 {
+                    return;
+                }
+                let id = id.to_owned();
+                let concerned = move |_: &TokenHash, known: &Arc<Known>| known.concerns(subject, &id);
+                if self.known.invalidate_entries_if(concerned).is_err() {
+                    self.known.invalidate_all();
+                }
+            }
+            Subject::Grant | Subject::Token | Subject::SigningKeys => {}
+        }
+    }
+
+    fn keep(&self, digest: TokenHash, found: Option<&Arc<Known>>) {
+        match found {
+            Some(known) => {
+                self.digests.insert(known.key.id.clone(), digest);
+                self.known.insert(digest, Arc::clone(known));
+            }
+            None => self.unknown.insert(digest, ()),
+        }
+    }
+
+    fn forget(&self, digest: &TokenHash) {
+        self.known.invalidate(digest);
+        self.unknown.invalidate(digest);
+    }
+
+    fn read(&self, facts: KeyFacts) -> Result<Known, Fault> {
+        let KeyFacts { key, family, api, plan, owner_active, .. } = facts;
+        let number = |n: Option<u128>| n.ok_or_else(|| Fault::bare("an API key whose identifier is not ours"));
+        let (number, family_number) = (number(key.id.to_u128())?, number(family.id.to_u128())?);
+        let shared = self.share(api, plan)?;
+        let mut layers = shared.layers.clone();
+        let own = [(Level::Family, family.id.as_str(), &family.policy), (Level::Key, key.id.as_str(), &key.policy)];
+        for (level, of, policy) in own {
+            if !policy.is_empty() {
+                let document = Document::read(policy).map_err(|e| illegal(of, &e))?;
+                layers.push(Layer { level, of: of.to_owned(), document: Arc::new(document) });
+            }
+        }
+        let policy = limited(Compiled::of(layers), &key, family.id.as_str());
+        Ok(Known { key, family, shared, owner_active, policy, number, family_number })
+    }
+
+    fn share(&self, api: Api, plan: Option<Plan>) -> Result<Arc<Shared>, Fault> {
+        let wanted = (api.id.clone(), api.version, plan.as_ref().map(|plan| (plan.id.clone(), plan.version)));
+        if let Some(shared) = self.shared.get(&wanted) {
+            return Ok(shared);
+        }
+        let mut layers = Vec::new();
+        let mut add = |level, of: &str, document: Result<Document, Invalid>| -> Result<(), Fault> {
+            let document = Arc::new(document.map_err(|e| illegal(of, &e))?);
+            layers.push(Layer { level, of: of.to_owned(), document });
+            Ok(())
+        };
+        add(Level::Api, api.id.as_str(), Document::read(&api.policy))?;
+        if let Some(plan) = &plan {
+            add(Level::Plan, plan.id.as_str(), Document::read_plan(&plan.policy))?;
+        }
+        let shared = Arc::new(Shared { api, plan, layers });
+        self.shared.insert(wanted, Arc::clone(&shared));
+        Ok(shared)
+    }
+}
+
+/// Nothing is without a limit of rate: where no policy has one there is the usual one, and what
+/// may be easy to guess has one of its own.
+fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
+    let policy =
+        if policy.limits().is_empty() { policy.within(Level::Family, family, Rate::usual()) } else { policy };
+    match key.origin {
+        Origin::Imported => policy.within(Level::Key, key.id.as_str(), Rate::weak()),
+        Origin::Minted | Origin::ImportedHash => policy,
+    }
+}
+
+fn illegal(of: &str, why: &Invalid) -> Fault {
+    Fault::new(format!("reading the policy of {of}"), why.to_string())
+}
+
+/// The key of this digest; `None` where there is none. One query where it is not in memory.
+///
+/// # Errors
+/// A fault where it is not in memory and the store cannot be asked, where this node has not
+/// heard of changes for too long and cannot ask, or where a policy cannot be read.
+pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Known>>, Fault> {
+    let directory = &world.keys;
+    if world.revocations.is_fresh(world.now()) {
+        if let Some(found) = directory.known.get(&digest) {
+            return Ok(Some(found));
+        }
+        if directory.unknown.contains_key(&digest) {
+            return Ok(None);
+        }
+    }
+    let before = directory.changes.load(Ordering::Acquire);
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().by_digest(&digest)?);
+    let facts = world.store.read("find_api_key", read).await.map_err(only_fault)?;
+    let found = facts.map(|facts| directory.read(facts)).transpose()?.map(Arc::new);
+    if directory.changes.load(Ordering::Acquire) == before {
+        directory.keep(digest, found.as_ref());
+        // A change that was heard between the question and the insertion found nothing to take out.
+        if directory.changes.load(Ordering::Acquire) != before {
+            directory.forget(&digest);
+        }
+    }
+    Ok(found)
+}
+
+/// A key by its handle, as the store has it now; for those who show or try it, not for calls.
+///
+/// # Errors
+/// A fault of the store, or where a policy cannot be read.
+pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Known>, Fault> {
+    let id = id.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().facts(&id)?);
+    let facts = world.store.read("show_api_key", read).await.map_err(only_fault)?;
+    facts.map(|facts| world.keys.read(facts)).transpose()
+}
