@@ -102,8 +102,6 @@ pub struct Settings {
     pub exchange_cost: u32,
     /// The scope tokens that its keys may have.
     pub scopes: Scope,
-    /// Those of them that keys of kind `public` may have: what anyone may be allowed to read.
-    pub public_scopes: Scope,
     /// The query parameter in which gateways find a key; none is looked at unless one is named.
     pub query_parameter: Option<String>,
 }
@@ -119,7 +117,6 @@ impl Default for Settings {
             exchange: Exchange::Unmetered,
             exchange_cost: 1,
             scopes: Scope::default(),
-            public_scopes: Scope::default(),
             query_parameter: None,
         }
     }

@@ -2,20 +2,17 @@
 
 use super::{
     PolicyText,
-    api::{Api, Sensitivity},
+    api::Api,
+    create::{self, Ending, From, Wish},
     key::Kind,
+    policy::{Document, Invalid},
 };
-use crate::base::{
-    moment::{Moment, Span},
-    scope::Scope,
-};
+use crate::base::{moment::Moment, scope::Scope};
 use serde_json::{Map, Value};
 use std::fmt;
 
 /// Most characters of a name.
 pub const MAX_NAME: usize = 100;
-/// Most bytes of `meta`, as JSON.
-pub const MAX_META: usize = 2048;
 
 /// A key that somebody wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +25,16 @@ pub struct Wanted {
     pub environment: Option<String>,
     /// What it may do.
     pub scope: Scope,
-    /// What restricts it, found valid before.
+    /// What restricts it.
     pub policy: PolicyText,
     /// What its maker wants told with each good verdict.
     pub meta: Map<String, Value>,
     /// From when it is good; at once where nothing is said.
     pub not_before: Option<Moment>,
-    /// Until when; as its API says where nothing is said.
-    pub expires_at: Option<Moment>,
+    /// Until when.
+    pub ending: Ending,
+    /// From where.
+    pub from: From,
 }
 
 /// What a key that may be made will be.
@@ -43,8 +42,8 @@ pub struct Wanted {
 pub struct Admitted {
     /// Its environment.
     pub environment: String,
-    /// Until when it is good.
-    pub expires_at: Moment,
+    /// Until when it is good; for ever where that was asked for and is allowed.
+    pub expires_at: Option<Moment>,
 }
 
 /// Why a key may not be made. Shown, it is a sentence for whoever asked.
@@ -52,6 +51,8 @@ pub struct Admitted {
 pub enum Unfit {
     /// A member that cannot be, by its name, and why.
     Member(&'static str, String),
+    /// Its policy cannot be read.
+    Policy(Invalid),
     /// The API is disabled.
     ApiDisabled,
 }
@@ -60,6 +61,7 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Member(member, why) => write!(f, "{member} {why}"),
+            Self::Policy(invalid) => invalid.fmt(f),
             Self::ApiDisabled => f.write_str("the API is disabled"),
         }
     }
@@ -80,14 +82,43 @@ pub fn admit(wanted: &Wanted, api: &Api, now: Moment) -> Result<Admitted, Unfit>
         return Err(Unfit::ApiDisabled);
     }
     name(&wanted.name)?;
-    let environment = environment(wanted, api)?;
     scope(wanted, api)?;
-    kind(wanted, api)?;
     let meta = serde_json::to_string(&wanted.meta).map_or(usize::MAX, |text| text.len());
-    if meta > MAX_META {
-        return unfit("meta", format!("has more than {MAX_META} bytes"));
+    if meta > create::MOST_META {
+        return unfit("meta", format!("has more than {} bytes", create::MOST_META));
     }
-    Ok(Admitted { environment, expires_at: expiry(wanted, api.settings.sensitivity, now)? })
+    let first = || api.environments.first().cloned().unwrap_or_default();
+    let environment = wanted.environment.clone().unwrap_or_else(first);
+    let policy = Document::read(&wanted.policy).map_err(Unfit::Policy)?;
+    let wish = Wish {
+        kind: wanted.kind,
+        scope: &wanted.scope,
+        environment: &environment,
+        not_before: wanted.not_before,
+        ending: wanted.ending,
+        from: wanted.from,
+        policies: &[&policy],
+    };
+    let expires_at = create::terms(&wish, api, now).map_err(|refused| told(refused, api))?;
+    Ok(Admitted { environment, expires_at })
+}
+
+/// A refusal of the rules, as the member it concerns and a sentence.
+fn told(refused: create::Refused, api: &Api) -> Unfit {
+    use create::Refused as R;
+    let (member, why) = match refused {
+        R::Environment => ("environment", format!("must be one of {}", api.environments.join(", "))),
+        R::Expiry => ("expires_at", match api.settings.sensitivity.longest() {
+            Some(longest) => format!("must be within {} days, as this API is critical", longest.as_seconds() / 86_400),
+            None => "must be later than now and than not_before".to_owned(),
+        }),
+        R::Public => ("kind", "public is not offered by this API".to_owned()),
+        R::ScopeNotPublic => ("scope", "of a public key must only read: tokens that end in read".to_owned()),
+        R::Referrer => ("policy", "of a public key needs referrer: the pages that it is used from".to_owned()),
+        R::Address => ("policy", "of a server key needs ip, or anywhere has to be true".to_owned()),
+        R::ScopeOfVerifier => ("scope", "must be empty for a verifier".to_owned()),
+    };
+    Unfit::Member(member, why)
 }
 
 /// Whether this can be a name of a family, or of anything that people name.
@@ -101,57 +132,12 @@ pub fn name(text: &str) -> Result<(), Unfit> {
     Ok(())
 }
 
-fn environment(wanted: &Wanted, api: &Api) -> Result<String, Unfit> {
-    let Some(named) = &wanted.environment else {
-        return api.environments.first().cloned().map_or_else(|| unfit("environment", "is not known"), Ok);
-    };
-    if api.environments.contains(named) {
-        return Ok(named.clone());
-    }
-    unfit("environment", format!("must be one of {}", api.environments.join(", ")))
-}
-
 fn scope(wanted: &Wanted, api: &Api) -> Result<(), Unfit> {
     if wanted.kind == Kind::Verifier {
-        return if wanted.scope.is_empty() { Ok(()) } else { unfit("scope", "must be empty for a verifier") };
+        return Ok(());
     }
     let beyond = wanted.scope.minus(&api.settings.scopes);
     if beyond.is_empty() { Ok(()) } else { unfit("scope", format!("has what the API does not offer: {beyond}")) }
-}
-
-fn kind(wanted: &Wanted, api: &Api) -> Result<(), Unfit> {
-    if wanted.kind != Kind::Public {
-        return Ok(());
-    }
-    if !api.settings.public_keys {
-        return unfit("kind", "public is not offered by this API");
-    }
-    let beyond = wanted.scope.minus(&api.settings.public_scopes);
-    if !beyond.is_empty() {
-        return unfit("scope", format!("has what a public key may not do: {beyond}"));
-    }
-    // Anyone can read a public key: its own pages are all that it may be used from.
-    let bound = |policy: &PolicyText| policy.get("referrer").and_then(|r| r.get("allow")).is_some();
-    if bound(&wanted.policy) || bound(&api.policy) {
-        Ok(())
-    } else {
-        unfit("policy", "of a public key needs referrer.allow")
-    }
-}
-
-fn expiry(wanted: &Wanted, sensitivity: Sensitivity, now: Moment) -> Result<Moment, Unfit> {
-    let from = wanted.not_before.map_or(now, |at| at.max(now));
-    let until = wanted.expires_at.unwrap_or(from + sensitivity.lifetime());
-    if until.since(from) <= Span::ZERO {
-        return unfit("expires_at", "must be later than now and than not_before");
-    }
-    match sensitivity.longest() {
-        Some(longest) if until.since(from) > longest => unfit(
-            "expires_at",
-            format!("must be within {} days, as this API is critical", longest.as_seconds() / 86_400),
-        ),
-        Some(_) | None => Ok(until),
-    }
 }
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
 
 async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result<(), Fault> {
     for row in fresh {
+        world.keys.changed(row.subject, &row.id);
         match row.subject {
             Subject::Client => ClientId::parse(&row.id).iter().for_each(|id| world.clients.forget(id)),
             Subject::Grant => {
@@ -95,9 +96,8 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
             }
             Subject::Token => world.revocations.token(row.id, row.expires_at),
             Subject::SigningKeys => place.keys_changed = true,
-            // People are read from the database whenever one is needed.
-            Subject::User => {}
-            Subject::ApiKey | Subject::KeyFamily | Subject::Api | Subject::Plan => {}
+            // People are read from the database whenever one is needed, and keys have a directory of their own.
+            Subject::User | Subject::ApiKey | Subject::KeyFamily | Subject::Api | Subject::Plan => {}
         }
     }
     if place.keys_changed {

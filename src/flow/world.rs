@@ -1,7 +1,9 @@
 //! The world that the flows act in: everything with state or with an outside, built once by
 //! `app` and handed down. Nothing here is a process global, so one process can hold several.
 
-use super::{challenges::Challenges, clients::Directory, follow::Follower, journal::Journal, revocations::Revocations};
+use super::{
+    challenges::Challenges, clients::Directory, follow::Follower, journal::Journal, keys, revocations::Revocations,
+};
 use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
     audit::{Event, Origin},
@@ -129,6 +131,12 @@ pub struct World {
     pub store: Store,
     /// Clients, cached.
     pub clients: Directory,
+    /// API keys, cached.
+    pub keys: keys::directory::Directory,
+    /// What API keys were used for, not written yet.
+    pub tally: keys::tally::Tally,
+    /// What is in hand of quotas.
+    pub slices: keys::slices::Slices,
     /// What has been revoked.
     pub revocations: Revocations,
     /// Where this node stands in the change feed.
@@ -172,6 +180,12 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// How many nodes are alive, this one among them.
+    #[must_use]
+    pub fn live_nodes(&self) -> u64 {
+        u64::from(self.counters.nodes())
     }
 
     /// Whether this node finishes what it has begun and wants no new requests.

@@ -87,6 +87,12 @@ metrics! {
     signing_keys: Level[] = "keywright_signing_keys";
     /// Back-channel logout messages, by result: delivered, retried, abandoned.
     logout_deliveries: Tally["result"] = "keywright_logout_deliveries";
+    /// Answers about API keys, by the code of the verdict.
+    key_verdicts: Tally["code"] = "keywright_key_verdicts";
+    /// Units of quotas debited ahead of their use.
+    quota_debited: Count[] = "keywright_quota_units_debited";
+    /// Units of quotas given back unused.
+    quota_returned: Count[] = "keywright_quota_units_returned";
     /// Calls to other servers, by purpose and result: ok, refused, failed.
     outbound: CrossTally["purpose", "result"] = "keywright_outbound_requests";
 }

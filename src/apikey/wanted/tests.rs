@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    apikey::api::Settings,
-    base::{id::ApiId, uri::Resource},
+    apikey::api::{Sensitivity, Settings},
+    base::{id::ApiId, moment::Span, uri::Resource},
 };
 use serde_json::json;
 
@@ -25,7 +25,6 @@ fn api() -> Api {
         settings: Settings {
             public_keys: true,
             scopes: scope("read write"),
-            public_scopes: scope("read"),
             ..Settings::default()
         },
         version: 1,
@@ -44,7 +43,8 @@ fn wanted() -> Wanted {
         policy: Map::new(),
         meta: Map::new(),
         not_before: None,
-        expires_at: None,
+        ending: Ending::Usual,
+        from: From::Anywhere,
     }
 }
 
@@ -52,19 +52,22 @@ fn member(outcome: Result<Admitted, Unfit>) -> &'static str {
     match outcome {
         Ok(_) => "",
         Err(Unfit::Member(member, _)) => member,
+        Err(Unfit::Policy(_)) => "policy",
         Err(Unfit::ApiDisabled) => "api",
     }
 }
 
 #[test]
 fn a_key_that_says_nothing_lives_for_a_year_in_the_first_environment() {
-    let expected = Admitted { environment: "live".to_owned(), expires_at: NOW + Span::days(365) };
+    let expected = Admitted { environment: "live".to_owned(), expires_at: Some(NOW + Span::days(365)) };
     assert_eq!(admit(&wanted(), &api(), NOW), Ok(expected));
 }
 
 #[test]
 fn each_member_that_cannot_be_is_named() {
-    let cases: [(&str, fn(&mut Wanted)); 9] = [
+    let cases: [(&str, fn(&mut Wanted)); 11] = [
+        ("policy", |w| w.from = From::Listed),
+        ("policy", |w| w.policy = json!({"v": 2}).as_object().unwrap().clone()),
         ("name", |w| w.name = "  ".to_owned()),
         ("name", |w| w.name = "a\nb".to_owned()),
         ("name", |w| w.name = "x".repeat(101)),
@@ -72,8 +75,8 @@ fn each_member_that_cannot_be_is_named() {
         ("scope", |w| w.scope = scope("read admin")),
         ("scope", |w| w.kind = Kind::Verifier),
         ("meta", |w| w.meta = json!({"a": "b".repeat(2048)}).as_object().unwrap().clone()),
-        ("expires_at", |w| w.expires_at = Some(NOW)),
-        ("expires_at", |w| (w.not_before, w.expires_at) = (Some(NOW + Span::days(2)), Some(NOW + Span::days(1)))),
+        ("expires_at", |w| w.ending = Ending::At(NOW)),
+        ("expires_at", |w| (w.not_before, w.ending) = (Some(NOW + Span::days(2)), Ending::At(NOW + Span::days(1)))),
     ];
     for (expected, spoil) in cases {
         let mut bad = wanted();
@@ -86,7 +89,7 @@ fn each_member_that_cannot_be_is_named() {
 
 #[test]
 fn a_public_key_only_reads_and_only_from_its_own_origins() {
-    let referrer = json!({"referrer": {"allow": ["https://app.example"]}}).as_object().unwrap().clone();
+    let referrer = json!({"v": 1, "referrer": {"allow": ["https://app.example"]}}).as_object().unwrap().clone();
     let public = |change: fn(&mut Wanted)| {
         let mut key = Wanted { kind: Kind::Public, policy: referrer.clone(), ..wanted() };
         change(&mut key);
@@ -104,9 +107,9 @@ fn a_public_key_only_reads_and_only_from_its_own_origins() {
 fn a_key_of_a_critical_api_lives_for_thirty_days_at_most() {
     let mut critical = api();
     critical.settings.sensitivity = Sensitivity::Critical;
-    assert_eq!(admit(&wanted(), &critical, NOW).unwrap().expires_at, NOW + Span::days(30));
-    let long = Wanted { expires_at: Some(NOW + Span::days(31)), ..wanted() };
+    assert_eq!(admit(&wanted(), &critical, NOW).unwrap().expires_at, Some(NOW + Span::days(30)));
+    let long = Wanted { ending: Ending::At(NOW + Span::days(31)), ..wanted() };
     assert_eq!(member(admit(&long, &critical, NOW)), "expires_at");
-    let later = Wanted { not_before: Some(NOW + Span::days(10)), expires_at: Some(NOW + Span::days(40)), ..wanted() };
+    let later = Wanted { not_before: Some(NOW + Span::days(10)), ending: Ending::At(NOW + Span::days(40)), ..wanted() };
     assert_eq!(member(admit(&later, &critical, NOW)), "");
 }

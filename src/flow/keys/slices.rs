@@ -5,9 +5,10 @@
 //! One debit at a time for each quota: callers that find a slice empty wait for whoever fills it.
 
 use crate::{
-    apikey::quota::{Hand, Need},
-    audit::Event,
+    apikey::quota::{Hand, Need, Period},
+    audit::{Event, Origin},
     base::{
+        digest::sha256,
         fault::{Fault, Stop},
         id::FamilyId,
         moment::{Moment, Span},
@@ -16,7 +17,7 @@ use crate::{
         journal::own_work,
         world::{World, note, only_fault},
     },
-    store::Tx,
+    store::{Tx, quotas::CounterId},
 };
 use std::{
     collections::HashMap,
@@ -30,23 +31,30 @@ const IDLE: Span = Span::seconds(30);
 /// Percentages of a quota at whose use its owner is warned.
 const WARN_AT: [u8; 2] = [80, 100];
 
-/// A quota of a family, in its current period.
-#[derive(Clone, Debug)]
+/// A quota of a family.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meter {
-    /// Whose.
-    pub family: FamilyId,
-    /// The number in that identifier.
-    pub number: u128,
-    /// Its name in the policy.
-    pub name: Arc<str>,
-    /// Units for each period.
-    pub limit: u64,
-    /// When its current period began.
-    pub period: Moment,
-    /// When the next begins; `None` if never.
-    pub ends: Option<Moment>,
-    /// Units a second that this family may use, by its rate.
-    pub per_second: u64,
+    slot: u128,
+    family: FamilyId,
+    counter: String,
+    limit: u64,
+    per: Period,
+    per_second: u64,
+}
+
+impl Meter {
+    /// Of this family, under this name among its counters: so many units each period. `per_second`
+    /// is what the family may use by its rate, which bounds what is debited ahead.
+    #[must_use]
+    pub fn new(family: &FamilyId, counter: &str, (limit, per): (u64, Period), per_second: u64) -> Self {
+        let hash = sha256(format!("{family} {counter}").as_bytes());
+        let slot = hash.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+        Self { slot, family: family.clone(), counter: counter.to_owned(), limit, per, per_second }
+    }
+
+    fn counter_of(&self, period_start: Moment) -> CounterId {
+        CounterId { family: self.family.clone(), name: self.counter.clone(), period_start }
+    }
 }
 
 /// What is left after a spending.
@@ -56,6 +64,8 @@ pub struct Left {
     pub remaining: u64,
     /// Units for the period, topped up as they are.
     pub limit: u64,
+    /// When the next period begins; `None` if never.
+    pub ends: Option<Moment>,
 }
 
 /// A quota that does not have as much left.
@@ -64,8 +74,11 @@ pub struct Exceeded(pub Left);
 
 #[derive(Debug)]
 struct Slice {
-    hand: Hand,
+    family: FamilyId,
+    counter: String,
+    period: Moment,
     ends: Option<Moment>,
+    hand: Hand,
     /// Of the counter, when it was last seen.
     used: u64,
     limit: u64,
@@ -75,17 +88,30 @@ struct Slice {
 
 impl Slice {
     fn empty(meter: &Meter, now: Moment) -> Self {
-        let (hand, ends, limit) = (Hand::empty(meter.period), meter.ends, meter.limit);
-        Self { hand, ends, used: 0, limit, last: now, filling: Arc::default() }
+        let period = meter.per.start(now);
+        Self {
+            family: meter.family.clone(),
+            counter: meter.counter.clone(),
+            period,
+            ends: meter.per.end(now),
+            hand: Hand::empty(period),
+            used: 0,
+            limit: meter.limit,
+            last: now,
+            filling: Arc::default(),
+        }
     }
     /// What nobody has spent: what was not debited yet, and what is in hand.
     fn told(&self) -> Left {
-        Left { remaining: self.limit.saturating_sub(self.used).saturating_add(self.hand.left()), limit: self.limit }
+        let remaining = self.limit.saturating_sub(self.used).saturating_add(self.hand.left());
+        Left { remaining, limit: self.limit, ends: self.ends }
+    }
+    fn is_over(&self, now: Moment) -> bool {
+        self.ends.is_some_and(|end| end <= now)
     }
 }
 
-type Key = (u128, Arc<str>);
-type Shard = HashMap<Key, (FamilyId, Slice)>;
+type Shard = HashMap<u128, Slice>;
 
 /// The slices of this node.
 #[derive(Debug)]
@@ -106,9 +132,8 @@ enum Tried {
 }
 
 impl Slices {
-    fn shard(&self, number: u128) -> MutexGuard<'_, Shard> {
-        // The low bits of an identifier are random.
-        let at = usize::try_from(number & 0xf).unwrap_or_default();
+    fn shard(&self, slot: u128) -> MutexGuard<'_, Shard> {
+        let at = usize::try_from(slot & 0xf).unwrap_or_default();
         self.others.get(at).unwrap_or(&self.first).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,53 +142,52 @@ impl Slices {
         all.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn try_spend(&self, meter: &Meter, cost: u64, now: Moment) -> Tried {
-        let mut shard = self.shard(meter.number);
-        let (_, slice) = shard
-            .entry((meter.number, Arc::clone(&meter.name)))
-            .or_insert_with(|| (meter.family.clone(), Slice::empty(meter, now)));
-        if slice.ends != meter.ends {
-            // Another period: what was counted of the one before says nothing of it.
+    fn with<T>(&self, meter: &Meter, now: Moment, f: impl FnOnce(&mut Slice) -> T) -> T {
+        let mut shard = self.shard(meter.slot);
+        let slice = shard.entry(meter.slot).or_insert_with(|| Slice::empty(meter, now));
+        if slice.is_over(now) {
+            // What is left of a period that is over is worth nothing.
             *slice = Slice { filling: Arc::clone(&slice.filling), ..Slice::empty(meter, now) };
         }
-        match slice.hand.serve(meter.period, cost) {
+        f(slice)
+    }
+
+    fn try_spend(&self, meter: &Meter, cost: u64, now: Moment) -> Tried {
+        self.with(meter, now, |slice| match slice.hand.serve(slice.period, cost) {
             Ok(()) => {
                 slice.last = now;
                 Tried::Spent(slice.told())
             }
             Err(missing) => Tried::Missing(missing, Arc::clone(&slice.filling)),
-        }
+        })
     }
 
-    fn fill(&self, meter: &Meter, debited: &Debited, now: Moment) -> Left {
-        let mut shard = self.shard(meter.number);
-        let (_, slice) = shard
-            .entry((meter.number, Arc::clone(&meter.name)))
-            .or_insert_with(|| (meter.family.clone(), Slice::empty(meter, now)));
-        slice.hand.take_up(meter.period, debited.units);
-        (slice.used, slice.limit, slice.last) = (debited.used, debited.limit, now);
-        slice.told()
+    /// What is left, without spending: of this node, and of the counter as it was last seen.
+    #[must_use]
+    pub fn peek(&self, meter: &Meter, now: Moment) -> Left {
+        self.with(meter, now, |slice| slice.told())
     }
 
     /// Units that were debited and are not spent; for a gauge.
     #[must_use]
     pub fn in_hand(&self) -> u64 {
-        self.shards().map(|shard| shard.values().map(|(_, slice)| slice.hand.left()).sum::<u64>()).sum()
+        self.shards().map(|shard| shard.values().map(|slice| slice.hand.left()).sum::<u64>()).sum()
     }
 
-    fn take_back(&self, idle_since: Option<Moment>, now: Moment) -> Vec<Return> {
+    fn take_back(&self, idle_since: Option<Moment>, now: Moment) -> Vec<(CounterId, u64)> {
         let mut back = Vec::new();
         for mut shard in self.shards() {
-            shard.retain(|(_, name), (family, slice)| {
-                let over = slice.ends.is_some_and(|end| end <= now);
+            shard.retain(|_, slice| {
+                let over = slice.is_over(now);
                 let idle = idle_since.is_none_or(|since| slice.last <= since);
                 // Whoever is filling it holds another handle, and will look for it here.
                 if !(over || idle) || Arc::strong_count(&slice.filling) > 1 {
                     return true;
                 }
-                let (period, units) = slice.hand.return_rest();
+                let (period_start, units) = slice.hand.return_rest();
                 if units > 0 && !over {
-                    back.push(Return { family: family.clone(), name: Arc::clone(name), period, units });
+                    let (family, name) = (slice.family.clone(), slice.counter.clone());
+                    back.push((CounterId { family, name, period_start }, units));
                 }
                 false
             });
@@ -172,17 +196,10 @@ impl Slices {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Return {
-    family: FamilyId,
-    name: Arc<str>,
-    period: Moment,
-    units: u64,
-}
-
 /// What came of a debit.
 #[derive(Clone, Copy, Debug)]
 struct Debited {
+    period: Moment,
     units: u64,
     used: u64,
     limit: u64,
@@ -206,7 +223,13 @@ pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop
             Tried::Missing(missing, _) => missing,
         };
         let debited = debit(world, meter, missing).await?;
-        let left = slices.fill(meter, &debited, world.now());
+        let left = slices.with(meter, world.now(), |slice| {
+            if slice.period == debited.period {
+                slice.hand.take_up(debited.period, debited.units);
+                (slice.used, slice.limit, slice.last) = (debited.used, debited.limit, world.now());
+            }
+            slice.told()
+        });
         if debited.units == 0 {
             return Err(Stop::Refusal(Exceeded(left)));
         }
@@ -216,32 +239,29 @@ pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop
 
 /// Gives back what was spent for a call that was refused after all.
 pub fn refund(world: &World, meter: &Meter, cost: u64) {
-    let mut shard = world.slices.shard(meter.number);
-    if let Some((_, slice)) = shard.get_mut(&(meter.number, Arc::clone(&meter.name)))
-    {
-        slice.hand.take_back(meter.period, cost);
-    }
+    world.slices.with(meter, world.now(), |slice| slice.hand.take_back(slice.period, cost));
 }
 
 /// Debits a slice in the database: as large as is sensible, less where that does not fit, and
 /// nothing where not even what is missing does.
 async fn debit(world: &World, meter: &Meter, missing: u64) -> Result<Debited, Fault> {
+    let period = world.slices.with(meter, world.now(), |slice| slice.period);
     let (meter, nodes, origin) = (meter.clone(), world.live_nodes(), own_work(&world.node));
+    let counter = meter.counter_of(period);
     let write = move |tx: &mut Tx<'_>| -> Result<Debited, Stop<Infallible>> {
-        let counted = tx.quotas().find(&meter.family, &meter.name, meter.period)?;
-        let (used, topped_up) = counted.map_or((0, 0), |row| (row.used, row.topped_up));
+        let (used, topped_up) = tx.quotas().find(&counter)?.map_or((0, 0), |row| (row.used, row.topped_up));
         let limit = meter.limit.saturating_add(topped_up);
-        let need =
-            Need { missing, limit, remaining: limit.saturating_sub(used), per_second: meter.per_second, nodes };
+        let remaining = limit.saturating_sub(used);
+        let need = Need { missing, limit, remaining, per_second: meter.per_second, nodes };
         let mut next = Some(need.slice());
         while let Some(units) = next {
-            if let Some(used) = tx.quotas().debit(&meter.family, &meter.name, meter.period, units, meter.limit)? {
-                warn(tx, &meter, used, limit, &origin)?;
-                return Ok(Debited { units, used, limit });
+            if let Some(used) = tx.quotas().debit(&counter, units, meter.limit)? {
+                warn(tx, &counter, (used, limit), &origin)?;
+                return Ok(Debited { period, units, used, limit });
             }
             next = need.less_than(units);
         }
-        Ok(Debited { units: 0, used, limit })
+        Ok(Debited { period, units: 0, used, limit })
     };
     let debited = world.store.write("debit_quota", write).await.map_err(only_fault)?;
     world.metrics.quota_debited.add(debited.units);
@@ -249,11 +269,11 @@ async fn debit(world: &World, meter: &Meter, missing: u64) -> Result<Debited, Fa
 }
 
 /// Tells of a quota that is nearly or wholly used, once for each percentage and period.
-fn warn(tx: &mut Tx<'_>, meter: &Meter, used: u64, limit: u64, origin: &crate::audit::Origin) -> Result<(), Fault> {
+fn warn(tx: &mut Tx<'_>, counter: &CounterId, (used, limit): (u64, u64), origin: &Origin) -> Result<(), Fault> {
     for percent in WARN_AT {
         let reached = u128::from(used).saturating_mul(100) >= u128::from(limit).saturating_mul(u128::from(percent));
-        if reached && tx.quotas().warned(&meter.family, &meter.name, meter.period, percent)? {
-            let (family, quota) = (meter.family.clone(), meter.name.to_string());
+        if reached && tx.quotas().warned(counter, percent)? {
+            let (family, quota) = (counter.family.clone(), counter.name.clone());
             note(tx, origin, Event::QuotaWarned { family, quota, percent: u64::from(percent) })?;
         }
     }
@@ -277,14 +297,14 @@ pub async fn give_back_all(world: &World) -> Result<(), Fault> {
     give_back(world, world.slices.take_back(None, world.now())).await
 }
 
-async fn give_back(world: &World, back: Vec<Return>) -> Result<(), Fault> {
+async fn give_back(world: &World, back: Vec<(CounterId, u64)>) -> Result<(), Fault> {
     if back.is_empty() {
         return Ok(());
     }
-    let units = back.iter().map(|one| one.units).sum();
+    let units = back.iter().map(|(_, units)| units).sum();
     let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
-        for one in &back {
-            tx.quotas().give_back(&one.family, &one.name, one.period, one.units)?;
+        for (counter, units) in &back {
+            tx.quotas().give_back(counter, *units)?;
         }
         Ok(())
     };
