@@ -10,14 +10,18 @@ use crate::{
         family::Family,
         key::{ApiKey, Origin},
         plan::Plan,
-        policy::{Compiled, Document, Invalid, Layer, Level, rate::Rate},
+        judge::{Known, Standing},
+        policy::{Budget, Compiled, Document, Invalid, Layer, Level, quota::Unit, rate::Rate},
     },
     base::{
         digest::TokenHash,
         fault::{Fault, Stop},
-        id::{ApiId, ApiKeyId, PlanId},
+        id::{ApiId, ApiKeyId, FamilyId, PlanId},
     },
-    flow::world::{World, only_fault},
+    flow::{
+        keys::slices::Meter,
+        world::{World, only_fault},
+    },
     store::{Tx, feed::Subject, key_facts::KeyFacts},
 };
 use moka::sync::Cache;
@@ -25,7 +29,7 @@ use std::{
     convert::Infallible,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -51,24 +55,30 @@ pub struct Shared {
 
 /// A key, ready to be judged.
 #[derive(Debug)]
-pub struct Known {
+pub struct Entry {
     /// The key.
     pub key: ApiKey,
     /// Its family.
     pub family: Family,
     /// Its API and plan.
     pub shared: Arc<Shared>,
-    /// Whether its owner is known and not disabled.
-    pub owner_active: bool,
+    /// Whether its owner may act.
+    pub owner: Standing,
     /// All that restricts it.
     pub policy: Compiled,
+    /// The counters of its quotas, each with its place among the budgets of the policy.
+    pub meters: Vec<(usize, Meter)>,
     /// The number in its identifier.
     pub number: u128,
-    /// The number in the identifier of its family.
-    pub family_number: u128,
 }
 
-impl Known {
+impl Entry {
+    /// All that is known of it, as the judge wants it.
+    #[must_use]
+    pub fn known(&self) -> Known<'_> {
+        Known { key: &self.key, family: &self.family, api: self.api(), owner: self.owner, policy: &self.policy }
+    }
+
     /// Its API.
     #[must_use]
     pub fn api(&self) -> &Api {
@@ -94,10 +104,12 @@ type SharedKey = (ApiId, u32, Option<(PlanId, u32)>);
 /// The cache.
 #[derive(Debug)]
 pub struct Directory {
-    known: Cache<TokenHash, Arc<Known>>,
+    known: Cache<TokenHash, Arc<Entry>>,
     digests: Cache<ApiKeyId, TokenHash>,
     unknown: Cache<TokenHash, ()>,
     shared: Cache<SharedKey, Arc<Shared>>,
+    /// Whether there are keys that were brought from elsewhere, so that text of any form may be one.
+    foreign: AtomicBool,
     /// Moves with every change, so that a row read before a change is not kept after it.
     changes: AtomicU64,
 }
@@ -121,8 +133,15 @@ impl Directory {
             digests: Cache::builder().max_capacity(capacity).time_to_live(KNOWN_FOR).build(),
             unknown: Cache::builder().max_capacity(MOST_UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
             shared: Cache::builder().max_capacity(1000).build(),
+            foreign: AtomicBool::new(false),
             changes: AtomicU64::new(0),
         }
+    }
+
+    /// Whether there are keys that were brought from elsewhere.
+    #[must_use]
+    pub fn has_foreign(&self) -> bool {
+        self.foreign.load(Ordering::Acquire)
     }
 
     /// Forgets what this change concerns.
@@ -141,7 +160,7 @@ impl Directory {
                     return;
                 }
                 let id = id.to_owned();
-                let concerned = move |_: &TokenHash, known: &Arc<Known>| known.concerns(subject, &id);
+                let concerned = move |_: &TokenHash, known: &Arc<Entry>| known.concerns(subject, &id);
                 if self.known.invalidate_entries_if(concerned).is_err() {
                     self.known.invalidate_all();
                 }
@@ -150,7 +169,7 @@ impl Directory {
         }
     }
 
-    fn keep(&self, digest: TokenHash, found: Option<&Arc<Known>>) {
+    fn keep(&self, digest: TokenHash, found: Option<&Arc<Entry>>) {
         match found {
             Some(known) => {
                 self.digests.insert(known.key.id.clone(), digest);
@@ -165,10 +184,9 @@ impl Directory {
         self.unknown.invalidate(digest);
     }
 
-    fn read(&self, facts: KeyFacts) -> Result<Known, Fault> {
+    fn read(&self, facts: KeyFacts) -> Result<Entry, Fault> {
         let KeyFacts { key, family, api, plan, owner_active, .. } = facts;
-        let number = |n: Option<u128>| n.ok_or_else(|| Fault::bare("an API key whose identifier is not ours"));
-        let (number, family_number) = (number(key.id.to_u128())?, number(family.id.to_u128())?);
+        let number = key.id.to_u128().ok_or_else(|| Fault::bare("an API key whose identifier is not ours"))?;
         let shared = self.share(api, plan)?;
         let mut layers = shared.layers.clone();
         let own = [(Level::Family, family.id.as_str(), &family.policy), (Level::Key, key.id.as_str(), &key.policy)];
@@ -179,7 +197,9 @@ impl Directory {
             }
         }
         let policy = limited(Compiled::of(layers), &key, family.id.as_str());
-        Ok(Known { key, family, shared, owner_active, policy, number, family_number })
+        let meters = meters(&policy, &family.id);
+        let owner = if owner_active { Standing::Active } else { Standing::Inactive };
+        Ok(Entry { key, family, shared, owner, policy, meters, number })
     }
 
     fn share(&self, api: Api, plan: Option<Plan>) -> Result<Arc<Shared>, Fault> {
@@ -203,6 +223,21 @@ impl Directory {
     }
 }
 
+/// What is debited for each quota of calls. Bytes are counted when they are reported.
+fn meters(policy: &Compiled, family: &FamilyId) -> Vec<(usize, Meter)> {
+    let per_second = |rate: &Rate| {
+        let micros = u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX).max(1);
+        u64::from(rate.limit).saturating_mul(1_000_000).div_ceil(micros)
+    };
+    let quickest = policy.limits().iter().map(|limit| per_second(&limit.rate)).min().unwrap_or(1);
+    let counted = policy.budgets().iter().enumerate().filter(|(_, budget)| budget.quota.unit == Unit::Requests);
+    counted
+        .map(|(at, Budget { counter, quota, .. })| {
+            (at, Meter::new(family, counter, (quota.limit, quota.per), quickest))
+        })
+        .collect()
+}
+
 /// Nothing is without a limit of rate: where no policy has one there is the usual one, and what
 /// may be easy to guess has one of its own.
 fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
@@ -218,21 +253,26 @@ fn illegal(of: &str, why: &Invalid) -> Fault {
     Fault::new(format!("reading the policy of {of}"), why.to_string())
 }
 
-/// The key of this digest; `None` where there is none. One query where it is not in memory.
+/// What is in memory of this digest: the key, or that there is none. `None` where nothing is, or
+/// where this node has not heard of changes for too long to go by it.
+#[must_use]
+pub fn in_memory(world: &World, digest: &TokenHash) -> Option<Option<Arc<Entry>>> {
+    let directory = &world.keys;
+    if !world.revocations.is_fresh(world.now()) {
+        return None;
+    }
+    if let Some(found) = directory.known.get(digest) {
+        return Some(Some(found));
+    }
+    directory.unknown.contains_key(digest).then_some(None)
+}
+
+/// The key of this digest, from the store; `None` where there is none. One query.
 ///
 /// # Errors
-/// A fault where it is not in memory and the store cannot be asked, where this node has not
-/// heard of changes for too long and cannot ask, or where a policy cannot be read.
-pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Known>>, Fault> {
+/// A fault where the store cannot be asked, or where a policy cannot be read.
+pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Entry>>, Fault> {
     let directory = &world.keys;
-    if world.revocations.is_fresh(world.now()) {
-        if let Some(found) = directory.known.get(&digest) {
-            return Ok(Some(found));
-        }
-        if directory.unknown.contains_key(&digest) {
-            return Ok(None);
-        }
-    }
     let before = directory.changes.load(Ordering::Acquire);
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().by_digest(&digest)?);
     let facts = world.store.read("find_api_key", read).await.map_err(only_fault)?;
@@ -251,7 +291,7 @@ pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Known>>
 ///
 /// # Errors
 /// A fault of the store, or where a policy cannot be read.
-pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Known>, Fault> {
+pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault> {
     let id = id.clone();
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().facts(&id)?);
     let facts = world.store.read("show_api_key", read).await.map_err(only_fault)?;

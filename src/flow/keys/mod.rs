@@ -8,3 +8,4 @@ pub mod directory;
 pub mod refused;
 pub mod slices;
 pub mod tally;
+pub mod verify;

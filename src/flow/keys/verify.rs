@@ -1,0 +1,299 @@
+//! Whether a key is good for a call: the one function that every way in calls (the verify
+//! endpoint, introspection, gateways, exchange).
+//!
+//! A key in memory is judged, counted and metered without a query. The order is the judge's; what
+//! a call costs is spent last, all of it or nothing.
+
+use super::{
+    directory::{self, Entry},
+    slices,
+};
+use crate::{
+    apikey::{
+        call::Call,
+        judge::{Permit, judge},
+        policy::{Limit, quota::OnExceed},
+        text::KeyText,
+        verdict::Denied,
+    },
+    audit::{Event, Origin},
+    base::{
+        digest::{TokenHash, sha256},
+        fault::{Fault, Stop},
+        moment::{Moment, Span},
+    },
+    cluster::Take,
+    flow::world::World,
+    limit::{Outcome, Rule},
+};
+use std::{net::IpAddr, sync::Arc};
+
+/// The fewest and the most bytes of a key that was brought from elsewhere.
+pub const FOREIGN: std::ops::RangeInclusive<usize> = 16..=512;
+/// Look-ups that find nothing, for each address: enough for somebody who made a mistake, too few
+/// for somebody who guesses.
+const GUESSES: (Span, u32) = (Span::millis(500), 60);
+/// Refusals of one key that are recorded, one by one; beyond it they are counted.
+const RECORDED: (Span, u32) = (Span::seconds(6), 10);
+
+/// Whether the call is made, or only asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is made: what it costs is spent.
+    Real,
+    /// It is tried: nothing is spent, counted or recorded.
+    Dry,
+}
+
+/// A limit of rate, after the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitNow {
+    /// Its name in its policy.
+    pub name: String,
+    /// Units in each period.
+    pub limit: u32,
+    /// The period.
+    pub per: Span,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// A quota, after the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaNow {
+    /// Its name in its policy.
+    pub name: String,
+    /// Units in the period, with what was topped up.
+    pub limit: u64,
+    /// Units left.
+    pub remaining: u64,
+    /// Time until it starts anew; `None` if never.
+    pub resets_in: Option<Span>,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The key; none where there is no such key.
+    pub entry: Option<Arc<Entry>>,
+    /// Whether it is good.
+    pub outcome: Result<(), Denied>,
+    /// Its limits of rate, where they were asked.
+    pub limits: Vec<LimitNow>,
+    /// Its quotas, where they were asked.
+    pub quotas: Vec<QuotaNow>,
+}
+
+impl Verdict {
+    fn unknown(denied: Denied) -> Self {
+        Self { entry: None, outcome: Err(denied), limits: Vec::new(), quotas: Vec::new() }
+    }
+    /// The word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match &self.outcome {
+            Ok(()) => "ok",
+            Err(denied) => denied.told().code,
+        }
+    }
+}
+
+/// Says whether this text is a key that is good for this call, and spends what the call costs.
+///
+/// # Errors
+/// A fault where it cannot be said or spent, which must end in a refusal: the store is away and
+/// the key is not in memory, or this node has not heard of changes for too long.
+pub async fn run(world: &World, text: &str, call: &Call<'_>, mode: Mode, origin: &Origin) -> Result<Verdict, Fault> {
+    let address = call.address.and_then(|text| text.parse::<IpAddr>().ok()).or(origin.address);
+    let entry = match find(world, text, address).await? {
+        Found::Key(entry) => entry,
+        Found::Nothing => return Ok(noted(world, Verdict::unknown(Denied::Unknown), mode)),
+        Found::Unasked(retry_after) => {
+            let names = vec!["guesses".to_owned()];
+            return Ok(noted(world, Verdict::unknown(Denied::Rate { names, retry_after }), mode));
+        }
+    };
+    let verdict = weigh(world, entry, call, mode).await?;
+    if mode == Mode::Real {
+        tell(world, &verdict, (call, address), origin).await;
+    }
+    Ok(noted(world, verdict, mode))
+}
+
+/// Judges a key that was found, and spends.
+///
+/// # Errors
+/// As [`run`].
+pub async fn weigh(world: &World, entry: Arc<Entry>, call: &Call<'_>, mode: Mode) -> Result<Verdict, Fault> {
+    let mut verdict = Verdict { outcome: Ok(()), limits: Vec::new(), quotas: Vec::new(), entry: None };
+    match judge(&entry.known(), call) {
+        Ok(permit) => spend(world, &entry, &permit, (call.at, mode), &mut verdict).await?,
+        Err(denied) => verdict.outcome = Err(denied),
+    }
+    verdict.entry = Some(entry);
+    Ok(verdict)
+}
+
+enum Found {
+    Key(Arc<Entry>),
+    Nothing,
+    Unasked(Span),
+}
+
+/// Finds the key of a text. What has not its form costs no hash; what is not in memory costs one
+/// query, and those who ask for what does not exist soon get none.
+async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
+    let digest = match KeyText::parse(text, world.policy.load().api_keys.random_length) {
+        Some(key) => world.secrets.pepper.hash(key.text().expose()),
+        None if FOREIGN.contains(&text.len()) && world.keys.has_foreign() => {
+            return foreign(world, text, address).await;
+        }
+        None => return Ok(Found::Nothing),
+    };
+    looked_up(world, digest, address).await
+}
+
+/// A key that was brought from elsewhere: by its text, or by the SHA-256 that was brought.
+async fn foreign(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
+    match looked_up(world, world.secrets.pepper.hash(text), address).await? {
+        Found::Nothing => looked_up(world, brought_as_hash(world, &sha256(text.as_bytes())), address).await,
+        found => Ok(found),
+    }
+}
+
+/// The digest under which a key is kept whose SHA-256 was brought: hashed again under our pepper,
+/// so that a stolen database is no better a list of keys than for any other.
+#[must_use]
+pub fn brought_as_hash(world: &World, hash: &[u8; 32]) -> TokenHash {
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    world.secrets.pepper.hash(&format!("sha256:{hex}"))
+}
+
+async fn looked_up(world: &World, digest: TokenHash, address: Option<IpAddr>) -> Result<Found, Fault> {
+    if let Some(known) = directory::in_memory(world, &digest) {
+        return Ok(known.map_or(Found::Nothing, Found::Key));
+    }
+    let (every, burst) = GUESSES;
+    let (rule, bucket) = (Rule::every(every, burst), guesses_of(address));
+    let asked = world.counters.take_here(&bucket, rule, world.now());
+    if !asked.allowed {
+        return Ok(Found::Unasked(asked.retry_after));
+    }
+    let found = directory::find(world, digest).await?;
+    if found.is_some() {
+        world.counters.give_back_here(&bucket, rule, world.now());
+    }
+    Ok(found.map_or(Found::Nothing, Found::Key))
+}
+
+fn guesses_of(address: Option<IpAddr>) -> String {
+    let network = match address.map(|address| address.to_canonical()) {
+        None => "nowhere".to_owned(),
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => std::net::Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).to_string(),
+    };
+    format!("key guesses/{network}")
+}
+
+/// Takes from every limit, then from every quota; all of it or nothing.
+async fn spend(
+    world: &World,
+    entry: &Entry,
+    permit: &Permit<'_>,
+    (now, mode): (Moment, Mode),
+    verdict: &mut Verdict,
+) -> Result<(), Fault> {
+    let cost = if mode == Mode::Real { permit.cost } else { 0 };
+    let wanted = permit.buckets.iter();
+    let mut takes: Vec<Take<'_>> = wanted
+        .map(|bucket| Take { key: &bucket.name, rule: bucket.limit.rate.rule(), cost, outcome: None })
+        .collect();
+    let taken = world.counters.take_all(&mut takes, now).await;
+    verdict.limits = permit.buckets.iter().zip(&takes).filter_map(|(bucket, take)| now_of(bucket.limit, take)).collect();
+    if let Err(exhausted) = taken {
+        let exhausted_ones = verdict.limits.iter().filter(|limit| !limit.outcome.allowed);
+        let names = exhausted_ones.map(|limit| limit.name.clone()).collect();
+        verdict.outcome = Err(Denied::Rate { names, retry_after: exhausted.retry_after });
+        return Ok(());
+    }
+    verdict.outcome = meter(world, entry, (u64::from(cost), now, mode), &mut verdict.quotas).await?;
+    if verdict.outcome.is_err() {
+        world.counters.give_back_all(&takes, now).await;
+    }
+    Ok(())
+}
+
+fn now_of(limit: &Limit, take: &Take<'_>) -> Option<LimitNow> {
+    let outcome = take.outcome?;
+    Some(LimitNow { name: limit.rate.name.clone(), limit: limit.rate.limit, per: limit.rate.per, outcome })
+}
+
+/// Spends from every quota of calls. One that only raises an alarm lets the call pass.
+async fn meter(
+    world: &World,
+    entry: &Entry,
+    (cost, now, mode): (u64, Moment, Mode),
+    quotas: &mut Vec<QuotaNow>,
+) -> Result<Result<(), Denied>, Fault> {
+    for (n, (at, meter)) in entry.meters.iter().enumerate() {
+        let Some(budget) = entry.policy.budgets().get(*at) else { continue };
+        let spent = match mode {
+            Mode::Real => slices::spend(world, meter, cost).await,
+            Mode::Dry => Ok(world.slices.peek(meter, now)),
+        };
+        let (left, enough) = match spent {
+            Ok(left) => (left, mode == Mode::Real || left.remaining > 0),
+            Err(Stop::Refusal(slices::Exceeded(left))) => (left, budget.quota.on_exceed == OnExceed::Alert),
+            Err(Stop::Fault(fault)) => {
+                give_back(world, entry, n, cost);
+                return Err(fault);
+            }
+        };
+        let resets_in = left.ends.map(|end| end.since(now));
+        let name = budget.quota.name.clone();
+        quotas.push(QuotaNow { name: name.clone(), limit: left.limit, remaining: left.remaining, resets_in });
+        if !enough {
+            give_back(world, entry, n, cost);
+            return Ok(Err(Denied::Quota { name, retry_after: resets_in }));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Gives back what was spent from the first `n` quotas.
+fn give_back(world: &World, entry: &Entry, n: usize, cost: u64) {
+    for (_, meter) in entry.meters.iter().take(n) {
+        slices::refund(world, meter, cost);
+    }
+}
+
+/// Counts the call, notes the use, and records a refusal: the first few of a key.
+async fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<IpAddr>), origin: &Origin) {
+    let Some(entry) = &verdict.entry else { return };
+    world.tally.call(entry.number, verdict.code(), call.at);
+    let denied = match &verdict.outcome {
+        Ok(()) => return world.tally.used(entry.number, call.at, address, call.user_agent),
+        Err(denied) => denied,
+    };
+    let (every, burst) = RECORDED;
+    let bucket = format!("key refusals/{}", entry.key.id);
+    if !world.counters.take_here(&bucket, Rule::every(every, burst), call.at).allowed {
+        return;
+    }
+    let api_key = entry.key.id.clone();
+    let event = match denied {
+        Denied::Revoked => Event::ApiKeyUsedAfterEnd { api_key },
+        Denied::Restricted { rule, .. } => {
+            Event::ApiKeyRefused { api_key, code: verdict.code(), rule: Some(rule.as_str()) }
+        }
+        _ => Event::ApiKeyRefused { api_key, code: verdict.code(), rule: None },
+    };
+    world.note(&Origin { address, ..origin.clone() }, event);
+}
+
+fn noted(world: &World, verdict: Verdict, mode: Mode) -> Verdict {
+    if mode == Mode::Real {
+        world.metrics.key_verdicts.one(verdict.code());
+    }
+    verdict
+}
