@@ -142,6 +142,15 @@ impl Caller {
         }
     }
 
+    /// Whom the caller is or acts for; `None` for an operator.
+    #[must_use]
+    pub const fn own(&self) -> Option<&Owner> {
+        match self {
+            Self::Operator => None,
+            Self::Person { owner, .. } | Self::Token { owner, .. } => Some(owner),
+        }
+    }
+
     /// The only owner within reach; `None` where everybody's things are.
     #[must_use]
     pub fn only(&self) -> Option<&Owner> {

@@ -108,10 +108,15 @@ fn told(refused: create::Refused, api: &Api) -> Unfit {
     use create::Refused as R;
     let (member, why) = match refused {
         R::Environment => ("environment", format!("must be one of {}", api.environments.join(", "))),
-        R::Expiry => ("expires_at", match api.settings.sensitivity.longest() {
-            Some(longest) => format!("must be within {} days, as this API is critical", longest.as_seconds() / 86_400),
-            None => "must be later than now and than not_before".to_owned(),
-        }),
+        R::Expiry => (
+            "expires_at",
+            match api.settings.sensitivity.longest() {
+                Some(longest) => {
+                    format!("must be within {} days, as this API is critical", longest.as_seconds() / 86_400)
+                }
+                None => "must be later than now and than not_before".to_owned(),
+            },
+        ),
         R::Public => ("kind", "public is not offered by this API".to_owned()),
         R::ScopeNotPublic => ("scope", "of a public key must only read: tokens that end in read".to_owned()),
         R::Referrer => ("policy", "of a public key needs referrer: the pages that it is used from".to_owned()),

@@ -12,6 +12,7 @@ use crate::{
     cluster::Counters,
     config::{Config, Reachable, Synchronous},
     flow::{
+        keys::Keys,
         rotate_keys::{self, Keeper},
         world::{KeyPolicy, OfferedResource, Policy, Secrets, World},
     },
@@ -119,6 +120,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
     metrics.signing_keys.set(keyring.records().count());
     let world = World {
         clients: Default::default(),
+        keys: Keys::new(config.api_keys.random_length, config.api_keys.cached),
         revocations: Default::default(),
         challenges: Default::default(),
         follower: Default::default(),

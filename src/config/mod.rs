@@ -4,6 +4,7 @@
 //! A setting is written down once, in `section!`: its field, its words in the reference, its
 //! default, its range and its check all come from there. Reading finds *all* problems, not the first.
 
+mod api_keys;
 mod check;
 mod clients;
 mod database;
@@ -30,6 +31,7 @@ mod tests;
 mod tokens;
 
 pub use self::{
+    api_keys::ApiKeys,
     clients::Clients,
     database::{Database, DatabaseUrl, Synchronous},
     declared::{DeclaredClient, declared_clients},
@@ -131,6 +133,8 @@ sections! {
     tokens: Tokens,
     /// `[keys]`: the life of signing keys.
     keys: Keys,
+    /// `[api_keys]`: the keys of other people's APIs.
+    api_keys: ApiKeys,
     /// `[sign_in]`: how people sign in.
     sign_in: SignIn,
     /// `[limits]`: where limits are counted, and what our own endpoints allow.

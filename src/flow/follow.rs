@@ -88,7 +88,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
 
 async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result<(), Fault> {
     for row in fresh {
-        world.keys.changed(row.subject, &row.id);
+        world.keys.directory.changed(row.subject, &row.id);
         match row.subject {
             Subject::Client => ClientId::parse(&row.id).iter().for_each(|id| world.clients.forget(id)),
             Subject::Grant => {

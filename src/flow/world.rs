@@ -2,7 +2,8 @@
 //! `app` and handed down. Nothing here is a process global, so one process can hold several.
 
 use super::{
-    challenges::Challenges, clients::Directory, follow::Follower, journal::Journal, keys, revocations::Revocations,
+    challenges::Challenges, clients::Directory, follow::Follower, journal::Journal, keys::Keys,
+    revocations::Revocations,
 };
 use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
@@ -131,12 +132,8 @@ pub struct World {
     pub store: Store,
     /// Clients, cached.
     pub clients: Directory,
-    /// API keys, cached.
-    pub keys: keys::directory::Directory,
-    /// What API keys were used for, not written yet.
-    pub tally: keys::tally::Tally,
-    /// What is in hand of quotas.
-    pub slices: keys::slices::Slices,
+    /// API keys: those in memory, what they were used for, what is in hand of their quotas.
+    pub keys: Keys,
     /// What has been revoked.
     pub revocations: Revocations,
     /// Where this node stands in the change feed.

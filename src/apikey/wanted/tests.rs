@@ -22,11 +22,7 @@ fn api() -> Api {
         environments: vec!["live".to_owned(), "test".to_owned()],
         plan: None,
         policy: Map::new(),
-        settings: Settings {
-            public_keys: true,
-            scopes: scope("read write"),
-            ..Settings::default()
-        },
+        settings: Settings { public_keys: true, scopes: scope("read write"), ..Settings::default() },
         version: 1,
         disabled_at: None,
         created_at: NOW,

@@ -242,7 +242,13 @@ fn save_api(tx: &mut Tx<'_>, api: &Api) -> Result<(), Stop<Refused>> {
 ///
 /// # Errors
 /// [`Refused`] where the caller may not, there is none, or it is so already.
-pub async fn switch(world: &World, caller: &Caller, named: String, to: Switch, done: Done) -> Result<Api, Stop<Refused>> {
+pub async fn switch(
+    world: &World,
+    caller: &Caller,
+    named: String,
+    to: Switch,
+    done: Done,
+) -> Result<Api, Stop<Refused>> {
     caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
     let write = move |tx: &mut Tx<'_>| -> Result<Api, Stop<Refused>> {
         let before = api_named(tx, &named)?;
@@ -252,8 +258,7 @@ pub async fn switch(world: &World, caller: &Caller, named: String, to: Switch, d
             (Switch::Off, Some(_)) => return refuse(Refused::State("the API is disabled already")),
             (Switch::On, None) => return refuse(Refused::State("the API is enabled already")),
         };
-        let after =
-            Api { disabled_at, version: before.version.saturating_add(1), updated_at: tx.now(), ..before };
+        let after = Api { disabled_at, version: before.version.saturating_add(1), updated_at: tx.now(), ..before };
         save_api(tx, &after)?;
         let api = after.id.clone();
         done.note(tx, |by| match to {
@@ -345,14 +350,8 @@ pub async fn change_plan(
         ];
         let members = all.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
         let (version, updated_at) = (before.version.saturating_add(1), tx.now());
-        let after = Plan {
-            name: spec.name,
-            policy: spec.policy,
-            guaranteed: spec.guaranteed,
-            version,
-            updated_at,
-            ..before
-        };
+        let after =
+            Plan { name: spec.name, policy: spec.policy, guaranteed: spec.guaranteed, version, updated_at, ..before };
         match tx.plans().replace(&after)? {
             Ok(true) => {}
             Ok(false) => return refuse(Refused::Changed),
@@ -377,7 +376,12 @@ pub async fn find_plan(world: &World, caller: &Caller, named: String) -> Result<
 ///
 /// # Errors
 /// As [`list`].
-pub async fn list_plans(world: &World, caller: &Caller, after: Option<PlanId>, n: i64) -> Result<Vec<Plan>, Stop<Refused>> {
+pub async fn list_plans(
+    world: &World,
+    caller: &Caller,
+    after: Option<PlanId>,
+    n: i64,
+) -> Result<Vec<Plan>, Stop<Refused>> {
     caller.may(Act::ReadApis).map_err(|not| Stop::Refusal(not.into()))?;
     world.store.read("list_plans", move |tx: &mut Tx<'_>| Ok(tx.plans().list(after.as_ref(), n)?)).await
 }

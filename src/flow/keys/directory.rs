@@ -8,9 +8,9 @@ use crate::{
     apikey::{
         api::Api,
         family::Family,
+        judge::{Known, Standing},
         key::{ApiKey, Origin},
         plan::Plan,
-        judge::{Known, Standing},
         policy::{Budget, Compiled, Document, Invalid, Layer, Level, quota::Unit, rate::Rate},
     },
     base::{
@@ -34,8 +34,6 @@ use std::{
     time::Duration,
 };
 
-/// Keys kept in memory on each node, unless the operator says otherwise.
-pub const CAPACITY: u64 = 20_000;
 /// How long a key is believed to be what it was when nothing is heard of it: a second line, since
 /// what changes is told by the feed.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
@@ -112,12 +110,6 @@ pub struct Directory {
     foreign: AtomicBool,
     /// Moves with every change, so that a row read before a change is not kept after it.
     changes: AtomicU64,
-}
-
-impl Default for Directory {
-    fn default() -> Self {
-        Self::new(CAPACITY)
-    }
 }
 
 impl Directory {
@@ -241,8 +233,7 @@ fn meters(policy: &Compiled, family: &FamilyId) -> Vec<(usize, Meter)> {
 /// Nothing is without a limit of rate: where no policy has one there is the usual one, and what
 /// may be easy to guess has one of its own.
 fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
-    let policy =
-        if policy.limits().is_empty() { policy.within(Level::Family, family, Rate::usual()) } else { policy };
+    let policy = if policy.limits().is_empty() { policy.within(Level::Family, family, Rate::usual()) } else { policy };
     match key.origin {
         Origin::Imported => policy.within(Level::Key, key.id.as_str(), Rate::weak()),
         Origin::Minted | Origin::ImportedHash => policy,
@@ -257,7 +248,7 @@ fn illegal(of: &str, why: &Invalid) -> Fault {
 /// where this node has not heard of changes for too long to go by it.
 #[must_use]
 pub fn in_memory(world: &World, digest: &TokenHash) -> Option<Option<Arc<Entry>>> {
-    let directory = &world.keys;
+    let directory = &world.keys.directory;
     if !world.revocations.is_fresh(world.now()) {
         return None;
     }
@@ -272,7 +263,7 @@ pub fn in_memory(world: &World, digest: &TokenHash) -> Option<Option<Arc<Entry>>
 /// # Errors
 /// A fault where the store cannot be asked, or where a policy cannot be read.
 pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Entry>>, Fault> {
-    let directory = &world.keys;
+    let directory = &world.keys.directory;
     let before = directory.changes.load(Ordering::Acquire);
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().by_digest(&digest)?);
     let facts = world.store.read("find_api_key", read).await.map_err(only_fault)?;
@@ -295,5 +286,5 @@ pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault>
     let id = id.clone();
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().facts(&id)?);
     let facts = world.store.read("show_api_key", read).await.map_err(only_fault)?;
-    facts.map(|facts| world.keys.read(facts)).transpose()
+    facts.map(|facts| world.keys.directory.read(facts)).transpose()
 }

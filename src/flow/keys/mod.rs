@@ -1,11 +1,49 @@
 //! API keys: verified, managed, metered.
 //!
 //! Where to start reading: [`verify`] (whether a key is good for a call: the one function that every
-//! way in calls), [`directory`] (how it knows without a query), [`slices`] (how quotas are spent).
+//! way in calls), [`directory`] (how it knows without a query), [`slices`] (how quotas are spent),
+//! [`create`] and [`life`] (how keys come and go).
 
 pub mod apis;
+pub mod create;
 pub mod directory;
+pub mod life;
 pub mod refused;
+pub mod show;
 pub mod slices;
 pub mod tally;
+pub mod usage;
 pub mod verify;
+
+/// What this node holds of API keys.
+#[derive(Debug)]
+pub struct Keys {
+    /// The keys in memory.
+    pub directory: directory::Directory,
+    /// What they were used for, not written yet.
+    pub tally: tally::Tally,
+    /// What is in hand of their quotas.
+    pub slices: slices::Slices,
+    /// Random characters in the text of a key.
+    pub random_length: usize,
+}
+
+impl Keys {
+    /// For texts of this length, and so many keys in memory.
+    #[must_use]
+    pub fn new(random_length: usize, cached: usize) -> Self {
+        Self {
+            directory: directory::Directory::new(u64::try_from(cached).unwrap_or(u64::MAX)),
+            tally: Default::default(),
+            slices: Default::default(),
+            random_length,
+        }
+    }
+}
+
+impl Default for Keys {
+    /// As an operator gets it who says nothing.
+    fn default() -> Self {
+        Self::new(crate::apikey::text::RANDOM, 20_000)
+    }
+}

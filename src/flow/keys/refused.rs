@@ -7,7 +7,7 @@ use crate::{
         policy::Invalid,
         wanted::Unfit,
     },
-    base::{fault::Stop, id::ApiKeyId},
+    base::{fault::Stop, id::ApiKeyId, moment::Moment},
 };
 use std::fmt;
 
@@ -26,6 +26,8 @@ pub enum Refused {
     Taken(&'static str),
     /// It is not in a state in which this can be done.
     State(&'static str),
+    /// It was used a short while ago, at this moment: somebody would be cut off.
+    InUse(Moment),
     /// Somebody else changed it meanwhile.
     Changed,
     /// The request was answered before, with a secret that is shown once.
@@ -38,7 +40,9 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAllowed(NotAllowed::Lacks(scope)) => write!(f, "the access token lacks the scope {scope}"),
-            Self::NotAllowed(NotAllowed::StepUp) => f.write_str("sign in again first: the last sign-in is too long ago"),
+            Self::NotAllowed(NotAllowed::StepUp) => {
+                f.write_str("sign in again first: the last sign-in is too long ago")
+            }
             Self::NotAllowed(NotAllowed::NotHere) => f.write_str("this cannot be done at a person's own pages"),
             Self::NotAllowed(NotAllowed::NotTheirs) => f.write_str("there is no such thing"),
             Self::NotFound(what) => write!(f, "there is no such {what}"),
@@ -46,6 +50,7 @@ impl fmt::Display for Refused {
             Self::Policy(invalid) => invalid.fmt(f),
             Self::Taken(member) => write!(f, "{member} is in use already"),
             Self::State(why) => f.write_str(why),
+            Self::InUse(at) => write!(f, "the old key was used at {at}: insist, or wait for an hour without use"),
             Self::Changed => f.write_str("it was changed by somebody else meanwhile: look at it again"),
             Self::AlreadyRevealed(id) => {
                 write!(f, "this request was answered before, and made {id}, whose text is shown once")

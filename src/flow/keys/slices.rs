@@ -4,6 +4,7 @@
 //!
 //! One debit at a time for each quota: callers that find a slice empty wait for whoever fills it.
 
+use super::{directory::Entry, verify::QuotaNow};
 use crate::{
     apikey::quota::{Hand, Need, Period},
     audit::{Event, Origin},
@@ -17,7 +18,10 @@ use crate::{
         journal::own_work,
         world::{World, note, only_fault},
     },
-    store::{Tx, quotas::CounterId},
+    store::{
+        Tx,
+        quotas::{Counter, CounterId},
+    },
 };
 use std::{
     collections::HashMap,
@@ -211,7 +215,7 @@ struct Debited {
 /// [`Exceeded`] where it does not have as much left: nothing is spent then; a fault where a slice
 /// had to be debited and the database could not do it, which must end in a refusal too.
 pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop<Exceeded>> {
-    let slices = &world.slices;
+    let slices = &world.keys.slices;
     let filling = match slices.try_spend(meter, cost, world.now()) {
         Tried::Spent(left) => return Ok(left),
         Tried::Missing(_, filling) => filling,
@@ -239,13 +243,13 @@ pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop
 
 /// Gives back what was spent for a call that was refused after all.
 pub fn refund(world: &World, meter: &Meter, cost: u64) {
-    world.slices.with(meter, world.now(), |slice| slice.hand.take_back(slice.period, cost));
+    world.keys.slices.with(meter, world.now(), |slice| slice.hand.take_back(slice.period, cost));
 }
 
 /// Debits a slice in the database: as large as is sensible, less where that does not fit, and
 /// nothing where not even what is missing does.
 async fn debit(world: &World, meter: &Meter, missing: u64) -> Result<Debited, Fault> {
-    let period = world.slices.with(meter, world.now(), |slice| slice.period);
+    let period = world.keys.slices.with(meter, world.now(), |slice| slice.period);
     let (meter, nodes, origin) = (meter.clone(), world.live_nodes(), own_work(&world.node));
     let counter = meter.counter_of(period);
     let write = move |tx: &mut Tx<'_>| -> Result<Debited, Stop<Infallible>> {
@@ -280,13 +284,38 @@ fn warn(tx: &mut Tx<'_>, counter: &CounterId, (used, limit): (u64, u64), origin:
     Ok(())
 }
 
+/// What is left of a key's quotas, read from their counters.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn counted(world: &World, entry: &Entry) -> Result<Vec<QuotaNow>, Fault> {
+    let now = world.now();
+    let wanted: Vec<CounterId> = entry.meters.iter().map(|(_, meter)| meter.counter_of(meter.per.start(now))).collect();
+    let read = move |tx: &mut Tx<'_>| -> Result<Vec<Option<Counter>>, Stop<Infallible>> {
+        wanted.iter().map(|counter| Ok(tx.quotas().find(counter)?)).collect()
+    };
+    let found = world.store.read("show_quotas", read).await.map_err(only_fault)?;
+    let told = entry.meters.iter().zip(found).filter_map(|((at, meter), counter)| {
+        let budget = entry.policy.budgets().get(*at)?;
+        let (used, topped_up) = counter.map_or((0, 0), |counter| (counter.used, counter.topped_up));
+        let limit = meter.limit.saturating_add(topped_up);
+        Some(QuotaNow {
+            name: budget.quota.name.clone(),
+            limit,
+            remaining: limit.saturating_sub(used),
+            resets_in: meter.per.end(now).map(|end| end.since(now)),
+        })
+    });
+    Ok(told.collect())
+}
+
 /// Gives back the slices that nobody spends from, and forgets those of periods that are over.
 ///
 /// # Errors
 /// A fault of the store; what it concerns is lost to the quota's owner until somebody corrects it.
 pub async fn give_back_idle(world: &World) -> Result<(), Fault> {
     let now = world.now();
-    give_back(world, world.slices.take_back(Some(now - IDLE), now)).await
+    give_back(world, world.keys.slices.take_back(Some(now - IDLE), now)).await
 }
 
 /// Gives back every slice: this node stops, or what they are cut by has changed.
@@ -294,7 +323,7 @@ pub async fn give_back_idle(world: &World) -> Result<(), Fault> {
 /// # Errors
 /// As [`give_back_idle`].
 pub async fn give_back_all(world: &World) -> Result<(), Fault> {
-    give_back(world, world.slices.take_back(None, world.now())).await
+    give_back(world, world.keys.slices.take_back(None, world.now())).await
 }
 
 async fn give_back(world: &World, back: Vec<(CounterId, u64)>) -> Result<(), Fault> {

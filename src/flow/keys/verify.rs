@@ -143,9 +143,9 @@ enum Found {
 /// Finds the key of a text. What has not its form costs no hash; what is not in memory costs one
 /// query, and those who ask for what does not exist soon get none.
 async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
-    let digest = match KeyText::parse(text, world.policy.load().api_keys.random_length) {
+    let digest = match KeyText::parse(text, world.keys.random_length) {
         Some(key) => world.secrets.pepper.hash(key.text().expose()),
-        None if FOREIGN.contains(&text.len()) && world.keys.has_foreign() => {
+        None if FOREIGN.contains(&text.len()) && world.keys.directory.has_foreign() => {
             return foreign(world, text, address).await;
         }
         None => return Ok(Found::Nothing),
@@ -205,11 +205,11 @@ async fn spend(
 ) -> Result<(), Fault> {
     let cost = if mode == Mode::Real { permit.cost } else { 0 };
     let wanted = permit.buckets.iter();
-    let mut takes: Vec<Take<'_>> = wanted
-        .map(|bucket| Take { key: &bucket.name, rule: bucket.limit.rate.rule(), cost, outcome: None })
-        .collect();
+    let mut takes: Vec<Take<'_>> =
+        wanted.map(|bucket| Take { key: &bucket.name, rule: bucket.limit.rate.rule(), cost, outcome: None }).collect();
     let taken = world.counters.take_all(&mut takes, now).await;
-    verdict.limits = permit.buckets.iter().zip(&takes).filter_map(|(bucket, take)| now_of(bucket.limit, take)).collect();
+    verdict.limits =
+        permit.buckets.iter().zip(&takes).filter_map(|(bucket, take)| now_of(bucket.limit, take)).collect();
     if let Err(exhausted) = taken {
         let exhausted_ones = verdict.limits.iter().filter(|limit| !limit.outcome.allowed);
         let names = exhausted_ones.map(|limit| limit.name.clone()).collect();
@@ -239,7 +239,7 @@ async fn meter(
         let Some(budget) = entry.policy.budgets().get(*at) else { continue };
         let spent = match mode {
             Mode::Real => slices::spend(world, meter, cost).await,
-            Mode::Dry => Ok(world.slices.peek(meter, now)),
+            Mode::Dry => Ok(world.keys.slices.peek(meter, now)),
         };
         let (left, enough) = match spent {
             Ok(left) => (left, mode == Mode::Real || left.remaining > 0),
@@ -270,9 +270,9 @@ fn give_back(world: &World, entry: &Entry, n: usize, cost: u64) {
 /// Counts the call, notes the use, and records a refusal: the first few of a key.
 async fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<IpAddr>), origin: &Origin) {
     let Some(entry) = &verdict.entry else { return };
-    world.tally.call(entry.number, verdict.code(), call.at);
+    world.keys.tally.call(entry.number, verdict.code(), call.at);
     let denied = match &verdict.outcome {
-        Ok(()) => return world.tally.used(entry.number, call.at, address, call.user_agent),
+        Ok(()) => return world.keys.tally.used(entry.number, call.at, address, call.user_agent),
         Err(denied) => denied,
     };
     let (every, burst) = RECORDED;

@@ -1,0 +1,15 @@
+//! `[api_keys]`: the keys of other people's APIs.
+
+use super::section::section;
+
+section! {
+    /// The keys of other people's APIs. What an API decides for its own keys is set with
+    /// `keywright api` or over HTTP.
+    ApiKeys = "api_keys" {
+        /// Random characters in the text of a key, of base 62: 43 are 256 bits. Keys that were made with
+        /// another length are no longer known by their form, so this is for a new installation.
+        random_length: usize = "43" in "22" .. "128", Restart;
+        /// Keys that this node keeps in memory, so that no query is needed for them; about a kilobyte each.
+        cached: usize = "20000" in "100" .. "10000000", Restart;
+    }
+}

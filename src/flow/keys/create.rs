@@ -1,0 +1,218 @@
+//! A key is made: minted here, brought from elsewhere, or made with a link.
+//!
+//! The text of a key is in the answer to whoever made it, once, after the transaction that
+//! recorded it; it is stored nowhere.
+
+use super::{
+    apis::{Done, api_named, plan_named},
+    refused::{Refused, allowed, refuse},
+};
+use crate::{
+    apikey::{
+        PolicyText,
+        access::{self, Act, Caller},
+        api::Api,
+        create::Ending,
+        family::{Family, Owner},
+        key::{ApiKey, Origin as KeyOrigin, State},
+        policy::Document,
+        text::KeyText,
+        wanted::{self, Unfit, Wanted},
+    },
+    audit::Event,
+    base::{
+        digest::{TokenHash, sha256},
+        fault::Stop,
+        id::{ApiKeyId, ClientId, FamilyId, UserId},
+        moment::Span,
+        secret::Secret,
+    },
+    flow::world::World,
+    store::Tx,
+};
+use serde_json::Map;
+use std::sync::Arc;
+
+/// For how long a request that made a key is known again.
+const REPEATED_WITHIN: Span = Span::hours(24);
+
+/// A key that is to be made.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// The name or identifier of its API.
+    pub api: String,
+    /// Whose it will be; the caller's own where nobody is named.
+    pub owner: Option<Owner>,
+    /// The application that will use it.
+    pub client: Option<ClientId>,
+    /// The name or identifier of its plan; that of its API where none is named.
+    pub plan: Option<String>,
+    /// Restricts the family.
+    pub family_policy: PolicyText,
+    /// The key.
+    pub wanted: Wanted,
+    /// A word of the caller's for this request, so that sending it twice makes one key.
+    pub idempotency_key: Option<String>,
+}
+
+/// A key that was just made.
+#[derive(Debug)]
+pub struct Created {
+    /// The key.
+    pub key: ApiKey,
+    /// Its family.
+    pub family: Family,
+    /// Its API.
+    pub api: Api,
+    /// Its text, to be shown this once.
+    pub text: Secret<String>,
+}
+
+/// Makes a key.
+///
+/// # Errors
+/// [`Refused`] where the caller may not, anything named is not there, anything in it cannot be, or
+/// the request was answered before.
+pub async fn create(world: &Arc<World>, caller: Caller, create: Create, done: Done) -> Result<Created, Stop<Refused>> {
+    let held = Arc::clone(world);
+    let write = move |tx: &mut Tx<'_>| {
+        let place = place(tx, &caller, &create)?;
+        let id = ApiKeyId::mint(tx.now(), tx.dice())?;
+        once(tx, &caller, &create, &id)?;
+        mint(tx, &held, (place, &create.wanted, id), &done)
+    };
+    world.store.write("create_api_key", write).await
+}
+
+/// Where a key will be: its API, and the family it begins.
+pub(super) struct Place {
+    pub(super) api: Api,
+    pub(super) family: Family,
+}
+
+/// Finds what a new key belongs to, and whether the caller may make it there.
+pub(super) fn place(tx: &mut Tx<'_>, caller: &Caller, create: &Create) -> Result<Place, Stop<Refused>> {
+    caller.may(Act::Create).map_err(|not| Stop::Refusal(not.into()))?;
+    let owner = match create.owner.as_ref().or(caller.own()) {
+        Some(owner) => owner.clone(),
+        None => return refuse(Unfit::Member("owner", "must be named".to_owned())),
+    };
+    if caller.may_with(Act::Create, &owner).is_err() {
+        return refuse(Refused::NotAllowed(access::NotAllowed::Lacks(access::ANY)));
+    }
+    if create.wanted.ending == Ending::Never && caller.only().is_some() {
+        return refuse(Unfit::Member("expires_at", "cannot be never but for keys:any".to_owned()));
+    }
+    active(tx, &owner)?;
+    let api = api_named(tx, &create.api)?;
+    let plan = create.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;
+    Document::read(&create.family_policy).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)))?;
+    let now = tx.now();
+    let family = Family {
+        id: FamilyId::mint(now, tx.dice())?,
+        api: api.id.clone(),
+        owner,
+        client: create.client.clone(),
+        name: create.wanted.name.clone(),
+        plan: plan.map(|plan| plan.id),
+        policy: create.family_policy.clone(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(Place { api, family })
+}
+
+/// An owner must be there and not be disabled.
+fn active(tx: &mut Tx<'_>, owner: &Owner) -> Result<(), Stop<Refused>> {
+    let active = match owner {
+        Owner::User(id) => tx.users().find(id)?.is_some_and(|user| user.disabled_at.is_none()),
+        Owner::Client(id) => tx.clients().find(id)?.is_some_and(|client| client.disabled_at.is_none()),
+    };
+    if active { Ok(()) } else { refuse(Unfit::Member("owner", "is not known, or is disabled".to_owned())) }
+}
+
+/// Of two requests with one word of one caller, only the first makes a key.
+fn once(tx: &mut Tx<'_>, caller: &Caller, create: &Create, id: &ApiKeyId) -> Result<(), Stop<Refused>> {
+    let Some(word) = &create.idempotency_key else { return Ok(()) };
+    let whose = caller.own().map_or("operator", Owner::id).to_owned();
+    let until = tx.now() + REPEATED_WITHIN;
+    match tx.idempotency().remember(&whose, &sha256(word.as_bytes()), id.as_str(), until)? {
+        None => Ok(()),
+        Some(made) => match ApiKeyId::parse(&made) {
+            Some(made) => refuse(Refused::AlreadyRevealed(made)),
+            None => refuse(Refused::Changed),
+        },
+    }
+}
+
+/// Mints a key into a new family.
+pub(super) fn mint(
+    tx: &mut Tx<'_>,
+    world: &World,
+    (place, wanted, id): (Place, &Wanted, ApiKeyId),
+    done: &Done,
+) -> Result<Created, Stop<Refused>> {
+    let Place { api, family } = place;
+    let admitted = wanted::admit(wanted, &api, tx.now()).map_err(|unfit| Stop::Refusal(unfit.into()))?;
+    let text = KeyText::mint(&api.prefix, &admitted.environment, world.keys.random_length, tx.dice())?;
+    let key = ApiKey {
+        environment: admitted.environment,
+        expires_at: admitted.expires_at,
+        digest: world.secrets.pepper.hash(text.text().expose()),
+        hint: text.hint().to_owned(),
+        ..blank(world, tx, (id, &family, wanted))
+    };
+    if tx.key_families().insert(&family)?.is_err() || tx.api_keys().insert(&key)?.is_err() {
+        return refuse(Refused::Changed);
+    }
+    let (user, client) = parties(&family.owner);
+    let kind = key.kind.as_str();
+    done.note(tx, |by| Event::ApiKeyCreated {
+        api_key: key.id.clone(),
+        family: family.id.clone(),
+        api: api.id.clone(),
+        environment: key.environment.clone(),
+        user,
+        client,
+        kind,
+        by,
+    })?;
+    Ok(Created { key, family, api, text: text.text().clone() })
+}
+
+/// A key of which only its own text is not known yet.
+pub(super) fn blank(world: &World, tx: &Tx<'_>, (id, family, wanted): (ApiKeyId, &Family, &Wanted)) -> ApiKey {
+    let now = tx.now();
+    ApiKey {
+        id,
+        family: family.id.clone(),
+        api: family.api.clone(),
+        environment: String::new(),
+        digest: TokenHash::of(b""),
+        pepper: world.secrets.pepper.version(),
+        origin: KeyOrigin::Minted,
+        hint: String::new(),
+        kind: wanted.kind,
+        state: State::Active,
+        scope: wanted.scope.clone(),
+        policy: wanted.policy.clone(),
+        meta: wanted.meta.clone(),
+        not_before: wanted.not_before,
+        expires_at: None,
+        successor: None,
+        state_reason: None,
+        state_at: now,
+        reminded: 0,
+        version: 1,
+        created_at: now,
+    }
+}
+
+/// The owner as an event names them.
+pub(super) fn parties(owner: &Owner) -> (Option<UserId>, Option<ClientId>) {
+    match owner {
+        Owner::User(id) => (Some(id.clone()), None),
+        Owner::Client(id) => (None, Some(id.clone())),
+    }
+}

@@ -1,0 +1,312 @@
+//! The life of a key after it was made: given a successor, switched off and on, ended.
+
+use super::{
+    apis::Done,
+    create::Created,
+    refused::{Refused, allowed, refuse},
+};
+use crate::{
+    apikey::{
+        access::{Act, Caller},
+        create::succession,
+        key::{ApiKey, State},
+        rotate::{self, Insist, Step},
+        text::KeyText,
+        wanted::Unfit,
+    },
+    audit::{Actor, Event},
+    base::{
+        fault::{Fault, Stop},
+        id::ApiKeyId,
+        moment::{Moment, Span},
+    },
+    flow::world::World,
+    store::{
+        Tx,
+        key_facts::KeyFacts,
+        key_lists::{KeyFilter, ListedKey},
+    },
+};
+use std::sync::Arc;
+
+/// Most characters of a reason.
+const MAX_REASON: usize = 200;
+/// Keys ended by one transaction, when many are.
+const BATCH: i64 = 200;
+
+/// A key that was given a successor.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The key, which ends when the overlap does.
+    pub old: ApiKey,
+    /// Its successor.
+    pub new: Created,
+}
+
+/// A key that the caller may do this with.
+pub(super) fn reach(tx: &mut Tx<'_>, caller: &Caller, act: Act, id: &ApiKeyId) -> Result<KeyFacts, Stop<Refused>> {
+    caller.may(act).map_err(|not| Stop::Refusal(not.into()))?;
+    match tx.api_keys().facts(id)? {
+        Some(facts) => {
+            allowed(caller, act, &facts.family.owner, "API key")?;
+            Ok(facts)
+        }
+        None => refuse(Refused::NotFound("API key")),
+    }
+}
+
+/// Stores a changed key, where nobody else has changed it meanwhile.
+fn save(tx: &mut Tx<'_>, key: &ApiKey) -> Result<(), Stop<Refused>> {
+    if tx.api_keys().replace(key)? { Ok(()) } else { refuse(Refused::Changed) }
+}
+
+fn next_version(key: &ApiKey) -> u32 {
+    key.version.saturating_add(1)
+}
+
+/// Gives a key a successor with its family, kind, scope and policy. The old one is good for as
+/// long as the overlap; a key that was in overlap before ends at once.
+///
+/// # Errors
+/// [`Refused`] where the caller may not, there is no such key, or it is not in a state to be rotated.
+pub async fn rotate(
+    world: &Arc<World>,
+    caller: Caller,
+    (id, overlap): (ApiKeyId, Option<Span>),
+    done: Done,
+) -> Result<Rotated, Stop<Refused>> {
+    let held = Arc::clone(world);
+    let write = move |tx: &mut Tx<'_>| -> Result<Rotated, Stop<Refused>> {
+        let KeyFacts { family, api, .. } = reach(tx, &caller, Act::Rotate, &id)?;
+        let all = tx.api_keys().in_family(&family.id)?;
+        let now = tx.now();
+        let plan = rotate::rotate(&all, &id, overlap.unwrap_or(rotate::OVERLAP), now).map_err(unmet)?;
+        let Some(before) = all.iter().find(|key| key.id == plan.old) else {
+            return refuse(Refused::NotFound("API key"));
+        };
+        let text = KeyText::mint(&api.prefix, &before.environment, held.keys.random_length, tx.dice())?;
+        let new = ApiKey {
+            id: ApiKeyId::mint(now, tx.dice())?,
+            digest: held.secrets.pepper.hash(text.text().expose()),
+            pepper: held.secrets.pepper.version(),
+            origin: crate::apikey::key::Origin::Minted,
+            hint: text.hint().to_owned(),
+            not_before: None,
+            expires_at: succession(api.settings.sensitivity, (before.created_at, before.expires_at), now),
+            successor: None,
+            state_reason: None,
+            state_at: now,
+            reminded: 0,
+            version: 1,
+            created_at: now,
+            ..before.clone()
+        };
+        let old = ApiKey {
+            state: State::Retiring,
+            state_at: now,
+            expires_at: Some(plan.old_expires_at),
+            successor: Some(new.id.clone()),
+            version: next_version(before),
+            ..before.clone()
+        };
+        // First of all: of two who rotate at once, the second changes nothing.
+        save(tx, &old)?;
+        for key in all.iter().filter(|key| plan.end_now.contains(&key.id)) {
+            save(tx, &ApiKey { expires_at: Some(now), version: next_version(key), ..key.clone() })?;
+        }
+        if tx.api_keys().insert(&new)?.is_err() {
+            return Err(Fault::bare("two API keys of one text").into());
+        }
+        let ends_at = plan.old_expires_at.to_string();
+        done.note(tx, |by| Event::ApiKeyRotated { api_key: id.clone(), successor: new.id.clone(), ends_at, by })?;
+        Ok(Rotated { old, new: Created { key: new, family, api, text: text.text().clone() } })
+    };
+    world.store.write("rotate_api_key", write).await
+}
+
+/// Ends the overlap of a key with its successor.
+///
+/// # Errors
+/// [`Refused`], also where the key was used within the last hour and nobody insists.
+pub async fn finish(
+    world: &Arc<World>,
+    caller: Caller,
+    (id, insist): (ApiKeyId, Insist),
+    done: Done,
+) -> Result<ApiKey, Stop<Refused>> {
+    // What is counted here and not written yet is use too.
+    super::usage::flush(world).await?;
+    let write = move |tx: &mut Tx<'_>| -> Result<ApiKey, Stop<Refused>> {
+        let KeyFacts { key, last_used, .. } = reach(tx, &caller, Act::Rotate, &id)?;
+        let ends = rotate::finish(&key, last_used, insist, tx.now()).map_err(unmet)?;
+        let after = ApiKey { expires_at: Some(ends), version: next_version(&key), ..key };
+        save(tx, &after)?;
+        done.note(tx, |by| Event::ApiKeyFinished { api_key: after.id.clone(), by })?;
+        Ok(after)
+    };
+    world.store.write("finish_api_key", write).await
+}
+
+/// Switches a key off or on, or ends it for good. A step that was taken before changes nothing.
+///
+/// # Errors
+/// [`Refused`] where the caller may not, there is no such key, or it has ended.
+pub async fn take(
+    world: &Arc<World>,
+    caller: Caller,
+    (id, step, reason): (ApiKeyId, Step, Option<String>),
+    done: Done,
+) -> Result<ApiKey, Stop<Refused>> {
+    sound(reason.as_deref()).map_err(Stop::Refusal)?;
+    let write = move |tx: &mut Tx<'_>| -> Result<ApiKey, Stop<Refused>> {
+        let KeyFacts { key, .. } = reach(tx, &caller, Act::Revoke, &id)?;
+        stepped(tx, key, (step, reason.clone()), &done)
+    };
+    let key = world.store.write("step_api_key", write).await?;
+    heard(world).await;
+    Ok(key)
+}
+
+/// What has just been changed is acted on here before it is acknowledged; a node that cannot read
+/// the feed vouches for nothing soon, so nothing is lost where this fails.
+async fn heard(world: &World) {
+    if let Err(fault) = crate::flow::follow::now(world).await {
+        tracing::debug!(error = %fault, "a change of keys was not heard at once");
+    }
+}
+
+fn stepped(
+    tx: &mut Tx<'_>,
+    key: ApiKey,
+    (step, reason): (Step, Option<String>),
+    done: &Done,
+) -> Result<ApiKey, Stop<Refused>> {
+    let state = rotate::step(&key, step).map_err(unmet)?;
+    if state == key.state {
+        return Ok(key);
+    }
+    let (state_at, version) = (tx.now(), next_version(&key));
+    let after = ApiKey { state, state_at, state_reason: reason.clone(), version, ..key };
+    save(tx, &after)?;
+    done.note(tx, |by| event(after.id.clone(), step, by, reason))?;
+    Ok(after)
+}
+
+fn event(api_key: ApiKeyId, step: Step, by: Actor, reason: Option<String>) -> Event {
+    match step {
+        Step::Disable | Step::Suspend => Event::ApiKeyDisabled { api_key, by, reason },
+        Step::Enable => Event::ApiKeyEnabled { api_key, by },
+        Step::Revoke | Step::Compromise => Event::ApiKeyRevoked { api_key, by, reason },
+    }
+}
+
+/// A reason is for people: short, and without what could disturb a terminal.
+fn sound(reason: Option<&str>) -> Result<(), Refused> {
+    let fits = |text: &str| text.chars().count() <= MAX_REASON && !text.chars().any(char::is_control);
+    if reason.is_none_or(fits) {
+        return Ok(());
+    }
+    let why = format!("must have at most {MAX_REASON} characters, none of them a control character");
+    Err(Refused::Unfit(Unfit::Member("reason", why)))
+}
+
+/// Which keys are to end, when many are.
+#[derive(Clone, Debug, Default)]
+pub struct Many {
+    /// Those that fit all of this.
+    pub filter: KeyFilter,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// The keys that [`revoke_many`] would end, at most `n` of them after `after`.
+///
+/// # Errors
+/// [`Refused`] where the caller may not.
+pub async fn to_revoke(
+    world: &World,
+    caller: &Caller,
+    filter: KeyFilter,
+    (after, n): (Option<ApiKeyId>, i64),
+) -> Result<Vec<ListedKey>, Stop<Refused>> {
+    caller.may(Act::Revoke).map_err(|not| Stop::Refusal(not.into()))?;
+    let Some(filter) = within(caller, filter) else { return Ok(Vec::new()) };
+    world.store.read("list_api_keys", move |tx: &mut Tx<'_>| Ok(tx.api_keys().list(&filter, after.as_ref(), n)?)).await
+}
+
+/// What is in the caller's reach of a filter; `None` where nothing is.
+pub(super) fn within(caller: &Caller, filter: KeyFilter) -> Option<KeyFilter> {
+    match (caller.only(), &filter.owner) {
+        (None, _) => Some(filter),
+        (Some(own), None) => Some(KeyFilter { owner: Some(own.clone()), ..filter }),
+        (Some(own), Some(wanted)) => (own == wanted).then_some(filter),
+    }
+}
+
+/// Ends all keys that fit, a batch at a time; says of each batch how many there were.
+///
+/// # Errors
+/// [`Refused`] where the caller may not; what was ended before stays ended.
+pub async fn revoke_many(
+    world: &Arc<World>,
+    caller: &Caller,
+    many: Many,
+    done: Done,
+    mut progress: impl FnMut(usize),
+) -> Result<usize, Stop<Refused>> {
+    sound(many.reason.as_deref()).map_err(Stop::Refusal)?;
+    caller.may(Act::Revoke).map_err(|not| Stop::Refusal(not.into()))?;
+    let Some(filter) = within(caller, many.filter) else { return Ok(0) };
+    let (mut ended, mut after) = (0usize, None::<ApiKeyId>);
+    loop {
+        let (filter, from, reason, done) = (filter.clone(), after.clone(), many.reason.clone(), done.clone());
+        let write = move |tx: &mut Tx<'_>| -> Result<(usize, Option<ApiKeyId>), Stop<Refused>> {
+            let batch = tx.api_keys().list(&filter, from.as_ref(), BATCH)?;
+            let last = batch.last().map(|listed| listed.key.id.clone());
+            let live = batch.into_iter().filter(|l| !matches!(l.key.state, State::Revoked | State::Compromised));
+            let mut n = 0usize;
+            for listed in live {
+                stepped(tx, listed.key, (Step::Revoke, reason.clone()), &done)?;
+                n = n.saturating_add(1);
+            }
+            Ok((n, last))
+        };
+        let (n, last) = world.store.write("revoke_api_keys", write).await?;
+        ended = ended.saturating_add(n);
+        progress(ended);
+        if last.is_none() {
+            heard(world).await;
+            return Ok(ended);
+        }
+        after = last;
+    }
+}
+
+/// A refusal of the rules, as a sentence.
+fn unmet(refused: rotate::Refused) -> Stop<Refused> {
+    use rotate::Refused as R;
+    let why = match refused {
+        R::Ended => "the key has ended for good",
+        R::Expired => "the key has expired",
+        R::Off => "the key is disabled: enable it first",
+        R::Succeeded => "the key has a successor already",
+        R::NotRetiring => "the key has no successor",
+        R::InUse(at) => return Stop::Refusal(Refused::InUse(at)),
+        R::Overlap => {
+            return Stop::Refusal(Refused::Unfit(Unfit::Member("overlap", "must be 0 to 90 days".to_owned())));
+        }
+        R::Unknown => return Stop::Refusal(Refused::NotFound("API key")),
+    };
+    Stop::Refusal(Refused::State(why))
+}
+
+/// The keys that have ended since a moment, for those who verify tokens without asking us.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn ended_since(world: &World, since: Moment, after: Option<ApiKeyId>, n: i64) -> Result<Vec<ApiKey>, Fault> {
+    let read = move |tx: &mut Tx<'_>| {
+        Ok::<_, Stop<std::convert::Infallible>>(tx.api_keys().ended_since(since, after.as_ref(), n)?)
+    };
+    world.store.read("ended_api_keys", read).await.map_err(crate::flow::world::only_fault)
+}
