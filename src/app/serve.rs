@@ -4,7 +4,7 @@ use super::{declared, open, reload};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
-    flow::{deliver, follow, nodes, presence, sweep, world::World},
+    flow::{deliver, follow, keys::upkeep, nodes, presence, sweep, world::World},
     http::{routes, site::Site},
     telemetry::{Logs, metrics},
 };
@@ -83,6 +83,7 @@ pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault>
         rt::spawn(follow::run(Arc::clone(&world), stopped.clone())),
         rt::spawn(nodes::run(Arc::clone(&world), stopped.clone())),
         rt::spawn(sweep::run(Arc::clone(&world), stopped.clone())),
+        rt::spawn(upkeep::run(Arc::clone(&world), stopped.clone())),
         rt::spawn(deliver::run(Arc::clone(&world), stopped)),
     ];
     Ok(Running { address, site: site.into_inner(), servers, stop, drain, housekeeping })

@@ -108,6 +108,11 @@ impl Counters {
         self.here.take(key, None, rule.share(self.nodes()), (now, 1))
     }
 
+    /// Gives back what [`Counters::take_here`] took.
+    pub fn give_back_here(&self, key: &str, rule: Rule, now: Moment) {
+        self.here.give_back_all(&[Take::one(key, rule)], now, self.nodes());
+    }
+
     /// Takes `cost` units from the counter of this key.
     pub async fn take(&self, key: &str, rule: Rule, now: Moment, cost: u32) -> Outcome {
         let nodes = self.nodes();

@@ -2,6 +2,7 @@
 //! once, because the database tells of it, and where that is lost within half a second.
 
 use super::{
+    keys,
     pace::{Ending, goes_on, goes_on_or},
     rotate_keys,
     world::{World, only_fault},
@@ -35,6 +36,8 @@ struct Place {
     reader: Reader,
     /// Keys have changed and could not be read yet.
     keys_changed: bool,
+    /// It is known whether there are API keys that were brought from elsewhere.
+    foreign_known: bool,
 }
 
 /// Reads the feed once, now: at the start all that still matters of the past, and later for
@@ -97,8 +100,13 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
             Subject::Token => world.revocations.token(row.id, row.expires_at),
             Subject::SigningKeys => place.keys_changed = true,
             // People are read from the database whenever one is needed, and keys have a directory of their own.
-            Subject::User | Subject::ApiKey | Subject::KeyFamily | Subject::Api | Subject::Plan => {}
+            Subject::User | Subject::ApiKey | Subject::KeyFamily | Subject::Plan => {}
+            Subject::Api => place.foreign_known = false,
         }
+    }
+    if !place.foreign_known {
+        keys::directory::look_for_foreign(world).await?;
+        place.foreign_known = true;
     }
     if place.keys_changed {
         rotate_keys::reload(world).await?;

@@ -208,6 +208,19 @@ impl ApiKeys<'_, '_> {
         key_facts::by_id(self.tx, id)
     }
 
+    /// Whether there is any key that was not minted here.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn any_foreign(&mut self) -> Result<bool, Fault> {
+        let minted = Origin::Minted.as_str();
+        sql!(self.tx, "looking for a row of api_keys", "none", |c| {
+            let foreign = api_keys::table.filter(api_keys::origin.ne(minted)).select(api_keys::id).limit(1);
+            foreign.first::<String>(c).optional()
+        })
+        .map(|found| found.is_some())
+    }
+
     /// All keys of a family, oldest first.
     ///
     /// # Errors

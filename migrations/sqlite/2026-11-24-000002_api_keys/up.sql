@@ -68,6 +68,7 @@ CREATE TABLE api_keys (
 ) STRICT;
 CREATE INDEX api_keys_family_id ON api_keys (family_id, id);
 CREATE INDEX api_keys_api_id ON api_keys (api_id, id);
+CREATE INDEX api_keys_foreign ON api_keys (id) WHERE origin <> 'minted';
 CREATE INDEX api_keys_expires_at ON api_keys (expires_at) WHERE state IN ('active', 'retiring');
 CREATE INDEX api_keys_ended_at ON api_keys (state_at) WHERE state IN ('revoked', 'compromised', 'disabled', 'suspended');
 

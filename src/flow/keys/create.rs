@@ -5,7 +5,7 @@
 
 use super::{
     apis::{Done, api_named, plan_named},
-    refused::{Refused, allowed, refuse},
+    refused::{Refused, refuse},
 };
 use crate::{
     apikey::{
@@ -17,7 +17,7 @@ use crate::{
         key::{ApiKey, Origin as KeyOrigin, State},
         policy::Document,
         text::KeyText,
-        wanted::{self, Unfit, Wanted},
+        wanted::{self, Admitted, Unfit, Wanted},
     },
     audit::Event,
     base::{
@@ -30,7 +30,6 @@ use crate::{
     flow::world::World,
     store::Tx,
 };
-use serde_json::Map;
 use std::sync::Arc;
 
 /// For how long a request that made a key is known again.
@@ -156,13 +155,9 @@ pub(super) fn mint(
     let Place { api, family } = place;
     let admitted = wanted::admit(wanted, &api, tx.now()).map_err(|unfit| Stop::Refusal(unfit.into()))?;
     let text = KeyText::mint(&api.prefix, &admitted.environment, world.keys.random_length, tx.dice())?;
-    let key = ApiKey {
-        environment: admitted.environment,
-        expires_at: admitted.expires_at,
-        digest: world.secrets.pepper.hash(text.text().expose()),
-        hint: text.hint().to_owned(),
-        ..blank(world, tx, (id, &family, wanted))
-    };
+    let digest = world.secrets.pepper.hash(text.text().expose());
+    let held = Held { digest, hint: text.hint().to_owned(), origin: KeyOrigin::Minted };
+    let key = key(tx, (id, &family, wanted), admitted, (held, world.secrets.pepper.version()));
     if tx.key_families().insert(&family)?.is_err() || tx.api_keys().insert(&key)?.is_err() {
         return refuse(Refused::Changed);
     }
@@ -181,25 +176,37 @@ pub(super) fn mint(
     Ok(Created { key, family, api, text: text.text().clone() })
 }
 
-/// A key of which only its own text is not known yet.
-pub(super) fn blank(world: &World, tx: &Tx<'_>, (id, family, wanted): (ApiKeyId, &Family, &Wanted)) -> ApiKey {
+/// What is kept of a text.
+pub(super) struct Held {
+    pub(super) digest: TokenHash,
+    pub(super) hint: String,
+    pub(super) origin: KeyOrigin,
+}
+
+/// The record of a new key.
+pub(super) fn key(
+    tx: &Tx<'_>,
+    (id, family, wanted): (ApiKeyId, &Family, &Wanted),
+    admitted: Admitted,
+    (held, pepper): (Held, i16),
+) -> ApiKey {
     let now = tx.now();
     ApiKey {
         id,
         family: family.id.clone(),
         api: family.api.clone(),
-        environment: String::new(),
-        digest: TokenHash::of(b""),
-        pepper: world.secrets.pepper.version(),
-        origin: KeyOrigin::Minted,
-        hint: String::new(),
+        environment: admitted.environment,
+        digest: held.digest,
+        pepper,
+        origin: held.origin,
+        hint: held.hint,
         kind: wanted.kind,
         state: State::Active,
         scope: wanted.scope.clone(),
         policy: wanted.policy.clone(),
         meta: wanted.meta.clone(),
         not_before: wanted.not_before,
-        expires_at: None,
+        expires_at: admitted.expires_at,
         successor: None,
         state_reason: None,
         state_at: now,

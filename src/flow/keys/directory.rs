@@ -244,6 +244,18 @@ fn illegal(of: &str, why: &Invalid) -> Fault {
     Fault::new(format!("reading the policy of {of}"), why.to_string())
 }
 
+/// Finds out whether there are keys that were brought from elsewhere: at the start, and when an
+/// API has changed, as it does with an import.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn look_for_foreign(world: &World) -> Result<(), Fault> {
+    let look = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().any_foreign()?);
+    let any = world.store.read("any_foreign_key", look).await.map_err(only_fault)?;
+    world.keys.directory.foreign.store(any, Ordering::Release);
+    Ok(())
+}
+
 /// What is in memory of this digest: the key, or that there is none. `None` where nothing is, or
 /// where this node has not heard of changes for too long to go by it.
 #[must_use]

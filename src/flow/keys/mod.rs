@@ -12,8 +12,12 @@ pub mod refused;
 pub mod show;
 pub mod slices;
 pub mod tally;
+pub mod upkeep;
 pub mod usage;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;
 
 /// What this node holds of API keys.
 #[derive(Debug)]
