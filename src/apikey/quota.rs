@@ -5,6 +5,10 @@
 //! goes above the limit, and then serves from the slice without asking again. Whatever is lost
 //! with a node was counted, so nothing is ever served twice. A new period is a new counter: no
 //! clockwork refills anything.
+//!
+//! Of one family and counter a node has one payment under way at a time, and other calls wait for
+//! it. Then a crash loses no more than one slice: a thousandth of the limit, or the cost of one
+//! call where that is more.
 
 use crate::base::moment::Moment;
 use chrono::{Datelike, NaiveDate, NaiveDateTime};

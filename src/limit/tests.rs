@@ -128,3 +128,68 @@ proptest! {
         }
     }
 }
+
+/// The limiter that is copied most: a sorted set whose members are whole seconds, counted after
+/// what is older than the window is dropped. Requests of one second are one member.
+struct SecondsAsMembers(std::collections::BTreeSet<i64>);
+
+impl SecondsAsMembers {
+    fn allows(&mut self, now: Moment, limit: usize) -> bool {
+        self.0.insert(now.unix());
+        self.0 = self.0.split_off(&(now.unix() - 60 + 1));
+        self.0.len() <= limit
+    }
+}
+
+#[test]
+fn of_a_thousand_in_one_second_five_pass_where_a_set_of_seconds_lets_all_through() {
+    let rule = Rule::new(5, Span::minutes(1), 5);
+    let (mut tat, mut passed, mut wrongly) = (None, 0, 0);
+    let mut set = SecondsAsMembers(std::collections::BTreeSet::new());
+    for n in 0..1000 {
+        let got = take(tat, rule, at(n * 1000), 1);
+        tat = Some(got.tat);
+        passed += u32::from(got.allowed);
+        wrongly += u32::from(set.allows(at(n * 1000), 5));
+    }
+    assert_eq!((passed, wrongly), (5, 1000));
+}
+
+#[test]
+fn of_a_hundred_a_second_for_a_minute_nine_pass_where_a_set_of_seconds_lets_five_hundred_through() {
+    let rule = Rule::new(5, Span::minutes(1), 5);
+    let (mut tat, mut passed, mut wrongly) = (None, 0, 0);
+    let mut set = SecondsAsMembers(std::collections::BTreeSet::new());
+    for n in 0..6000 {
+        let got = take(tat, rule, at(n * 10_000), 1);
+        tat = Some(got.tat);
+        passed += u32::from(got.allowed);
+        wrongly += u32::from(set.allows(at(n * 10_000), 5));
+    }
+    // The burst, and one each 12 s after it: at 12, 24, 36 and 48.
+    assert_eq!((passed, wrongly), (9, 500));
+}
+
+/// The numbers that the documents name.
+#[test]
+fn the_published_figures_hold() {
+    // 1000 an hour: all at one instant, and the next after 3.6 s.
+    let hour = Rule::new(1000, Span::hours(1), 1000);
+    let (mut tat, mut passed) = (None, 0);
+    for _ in 0..1000 {
+        let got = take(tat, hour, at(0), 1);
+        tat = Some(got.tat);
+        passed += u32::from(got.allowed);
+    }
+    assert_eq!(passed, 1000);
+    assert_eq!(take(tat, hour, at(80_000), 1).retry_after, Span::millis(3520));
+    // 20 a second and 40 at once, asked ten thousand times a second for three: the burst and what the rate adds.
+    let second = Rule::new(20, Span::seconds(1), 40);
+    let (mut tat, mut passed) = (None, 0);
+    for n in 0..30_000 {
+        let got = take(tat, second, at(n * 100), 1);
+        tat = Some(got.tat);
+        passed += u32::from(got.allowed);
+    }
+    assert_eq!(passed, 99, "the hundredth would pass at the third second exactly");
+}

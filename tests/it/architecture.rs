@@ -64,6 +64,7 @@ const WALLS: &[(&str, &str)] = &[
     ("argon2", "account"),
     ("zxcvbn", "account"),
     ("moka", "cluster remote flow"),
+    ("chrono_tz", "apikey::policy::hours"),
     ("std::env", "config cli main"),
 ];
 
