@@ -45,7 +45,7 @@ impl KeyText {
         let ends = |head: usize| head + 2 + random_length.saturating_add(CHECKSUM);
         let shortest = ends(PREFIX_LENGTH.start() + ENVIRONMENT_LENGTH.start());
         let longest = ends(PREFIX_LENGTH.end() + ENVIRONMENT_LENGTH.end());
-        if random_length < LEAST_RANDOM || random_length > MOST_RANDOM || !(shortest..=longest).contains(&text.len()) {
+        if !is_length(random_length) || !(shortest..=longest).contains(&text.len()) {
             return None;
         }
         if !text.is_ascii() {
