@@ -33,8 +33,9 @@
 //!
 //! **2, adapters.** Each has one big dependency or one part of the outside for itself.
 //! - [`store`]: remembers, in SQLite or Postgres, and holds the law of transactions.
-//! - [`cluster`]: counts what several requests, and one day several nodes, share.
+//! - [`cluster`]: counts what several requests, and several nodes, share.
 //! - [`remote`]: calls other servers, guarded.
+//! - [`geo`]: in which country an address is.
 //! - [`hashing`]: hashes passwords on threads of its own.
 //! - [`telemetry`]: writes logs and metrics.
 //!
@@ -59,6 +60,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod flow;
+pub mod geo;
 pub mod hashing;
 pub mod http;
 pub mod jose;

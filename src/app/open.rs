@@ -7,7 +7,7 @@ use crate::{
     base::{
         entropy::{Entropy, OsEntropy},
         fault::Fault,
-        moment::{Clock, SystemClock},
+        moment::{Clock, Moment, SystemClock},
     },
     cluster::Counters,
     config::{Config, Reachable, Synchronous},
@@ -16,6 +16,7 @@ use crate::{
         rotate_keys::{self, Keeper},
         world::{KeyPolicy, OfferedResource, Policy, Secrets, World},
     },
+    geo::Geo,
     hashing::{Hashing, HashingPolicy},
     remote::{Allowed, Outbound, OutboundPolicy},
     store::{self, Store},
@@ -130,6 +131,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         hashing: Hashing::start(HashingPolicy { cost: edges.hash_cost, ..hashing_policy(config) }, &dice)?,
         outbound: Outbound::start(&outbound_policy(config))?,
         counters: counters(config)?,
+        geo: geo(config, edges.clock.now())?,
         clock: Arc::clone(&edges.clock),
         store,
         secrets,
@@ -170,6 +172,11 @@ fn counters(config: &Config) -> Result<Counters, Fault> {
         Some(url) => Counters::shared(COUNTERS, url),
         None => Ok(Counters::local(COUNTERS)),
     }
+}
+
+/// The database of addresses, if there is one.
+fn geo(config: &Config, now: Moment) -> Result<Geo, Fault> {
+    config.geo.database.as_deref().map_or_else(|| Ok(Geo::default()), |path| Geo::open(path, now))
 }
 
 /// What the settings decide about outgoing calls.

@@ -29,6 +29,9 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     policy.tokens.issuer = old.server.issuer.clone();
     world.policy.store(Arc::new(policy));
     world.outbound.apply(&open::outbound_policy(&new));
+    if let Err(error) = world.geo.reload(new.geo.database.as_deref(), world.now()) {
+        tracing::error!(%error, "the database of addresses stays as it was");
+    }
     site.trusted_proxies.store(Arc::new(new.server.trusted_proxies.clone()));
     if let Err(error) = declared::apply(&new, world).await {
         tracing::error!(%error, "the declared clients stay as they were");

@@ -129,6 +129,8 @@ fn operators(site: &Data<Site>, socket: TcpListener) -> Result<Server, Fault> {
 async fn scrape(site: Data<Site>) -> HttpResponse {
     let world = &site.world;
     world.metrics.hash_queue.set(world.hashing.waiting());
+    let geo_days = world.geo.age(world.now()).map_or(0, |age| age.as_seconds() / 86400);
+    world.metrics.geo_age.set(usize::try_from(geo_days).unwrap_or(0));
     world.metrics.limits_degraded.set(usize::from(world.counters.degraded()));
     world.metrics.revocations.set(world.revocations.len());
     HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(world.metrics.render())

@@ -11,6 +11,7 @@ mod database;
 mod declared;
 mod environment;
 mod file;
+mod geo;
 mod keys;
 mod limits;
 mod log;
@@ -36,6 +37,7 @@ pub use self::{
     database::{Database, DatabaseUrl, Synchronous},
     declared::{DeclaredClient, declared_clients},
     environment::{CONFIG_VARIABLE, environment},
+    geo::Geo,
     keys::Keys,
     limits::{CountedIn, Limits, RedisUrl},
     log::{Format, Level, Log},
@@ -139,6 +141,8 @@ sections! {
     sign_in: SignIn,
     /// `[limits]`: where limits are counted, and what our own endpoints allow.
     limits: Limits,
+    /// `[geo]`: where addresses are.
+    geo: Geo,
     /// `[outbound]`: what the server itself may call.
     outbound: Outbound,
     /// `[log]`: what is logged, and how.

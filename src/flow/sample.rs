@@ -109,6 +109,7 @@ async fn sample() -> Sample {
         hashing: Hashing::start(hashing, &dice).unwrap(),
         outbound: Outbound::start(&outbound).unwrap(),
         counters: Counters::local(1000),
+        geo: Default::default(),
         metrics: Arc::new(Metrics::new()),
         node: "a".into(),
         clock: time,

@@ -18,6 +18,7 @@ use crate::{
         uri::Resource,
     },
     cluster::Counters,
+    geo::Geo,
     hashing::Hashing,
     jose::Sealer,
     keyring::{self, Keyring},
@@ -152,6 +153,8 @@ pub struct World {
     pub outbound: Outbound,
     /// Limits.
     pub counters: Counters,
+    /// Where addresses are.
+    pub geo: Geo,
     /// Events without a transaction.
     pub journal: Journal,
     /// Measurements.

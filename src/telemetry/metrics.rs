@@ -83,6 +83,8 @@ metrics! {
     revocations: Level[] = "keywright_revocations_known";
     /// 1 while this node counts limits alone though Redis is configured, else 0.
     limits_degraded: Level[] = "keywright_limits_degraded";
+    /// Days since the database of addresses was made; 0 without one.
+    geo_age: Level[] = "keywright_geo_database_age_days";
     /// Signing keys that are published.
     signing_keys: Level[] = "keywright_signing_keys";
     /// Back-channel logout messages, by result: delivered, retried, abandoned.

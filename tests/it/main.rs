@@ -14,6 +14,7 @@
 mod architecture;
 mod commands;
 mod generated;
+mod limits;
 mod oauth;
 mod races;
 mod store;

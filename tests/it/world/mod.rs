@@ -7,6 +7,7 @@ pub mod database;
 pub mod html;
 pub mod http;
 pub mod jwt;
+pub mod redis;
 pub mod server;
 
 pub use app::{App, Attempt, Auth, Callback, JWT_BEARER, Tokens};
@@ -14,4 +15,5 @@ pub use browser::Browser;
 pub use database::{Database, each};
 pub use http::{Reply, Request, get, post};
 pub use jwt::{Key, forged, header, payload};
+pub use redis::Redis;
 pub use server::{DOCS, EPOCH, ISSUER, MAIL, PASSWORD, Person, Server};
