@@ -10,8 +10,9 @@ use crate::{
         moment::{Clock, Moment, SystemClock},
     },
     cluster::Counters,
-    config::{Config, Reachable, Synchronous},
+    config::{Config, Rate, Reachable, Synchronous},
     flow::{
+        guard::GuardPolicy,
         keys::Keys,
         rotate_keys::{self, Keeper},
         world::{KeyPolicy, OfferedResource, Policy, Secrets, World},
@@ -161,6 +162,7 @@ pub fn policy(config: &Config) -> Policy {
         sessions: config.session_policy(),
         passwords: config.password_policy(),
         throttle: config.throttle_policy(),
+        guard: guard_policy(config),
         resources: config.resources.iter().map(resource).collect(),
         service_name: config.sign_in.display_name.clone(),
     }
@@ -177,6 +179,19 @@ fn counters(config: &Config) -> Result<Counters, Fault> {
 /// The database of addresses, if there is one.
 fn geo(config: &Config, now: Moment) -> Result<Geo, Fault> {
     config.geo.database.as_deref().map_or_else(|| Ok(Geo::default()), |path| Geo::open(path, now))
+}
+
+/// What the settings decide about requests to our own endpoints.
+fn guard_policy(config: &Config) -> GuardPolicy {
+    let limits = &config.limits;
+    GuardPolicy {
+        pages: limits.pages_per_address.rule(),
+        token: limits.token_per_address.rule(),
+        revoke: limits.revoke_per_address.rule(),
+        introspect: limits.introspect_per_address.rule(),
+        token_of_client: limits.token_per_client.map(Rate::rule),
+        introspect_of_client: limits.introspect_per_client.map(Rate::rule),
+    }
 }
 
 /// What the settings decide about outgoing calls.

@@ -111,6 +111,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// base64 with padding (RFC 4648 §4).
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
 /// base64url without padding (RFC 7515 §2).
 #[must_use]
 pub fn base64url(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@ use crate::{
     base::moment::Span,
     jose::Alg,
     keyring,
+    limit::Rule,
     oauth::{
         self,
         register::{Localhost, RegistrationPolicy},
@@ -16,6 +17,12 @@ use crate::{
 pub const LONGEST_ACCESS_TOKEN: Span = Span::hours(1);
 
 impl Rate {
+    /// The same, as counters count.
+    #[must_use]
+    pub fn rule(self) -> Rule {
+        Rule::new(self.count, self.per, self.count)
+    }
+
     /// The whole count at once, and then one more each time its share of the time has gone by.
     #[must_use]
     pub fn allowance(self) -> Allowance {

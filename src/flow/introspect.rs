@@ -7,6 +7,7 @@
 use super::{
     authenticate,
     clients::{self, Listed},
+    guard::{self, Door},
     world::{World, only_fault},
 };
 use crate::{
@@ -36,6 +37,7 @@ pub async fn run(
 ) -> Result<Value, Ended> {
     params.refuse_repeats()?;
     let proven = authenticate::run(world, authorization, params, origin).await?;
+    guard::pass_client(world, Door::Introspect, &proven.client().id).await?;
     rule::may_ask(proven.client())?;
     let token = params.required("token")?;
     let told = match RefreshToken::parse(token) {

@@ -15,6 +15,7 @@ pub mod deliver;
 pub mod end;
 pub mod end_session;
 pub mod follow;
+pub mod guard;
 pub mod interaction;
 pub mod introspect;
 pub mod journal;

@@ -3,6 +3,7 @@
 
 use super::{
     authenticate,
+    guard::{self, Door},
     world::{World, note},
 };
 use crate::{
@@ -48,6 +49,7 @@ pub async fn run(
     params.refuse_repeats()?;
     let proven = authenticate::run(world, authorization, params, origin).await?;
     let client = proven.client().id.clone();
+    guard::pass_client(world, Door::Revoke, &client).await?;
     let outcome = match find(world, params.required("token")?, &client)? {
         Found::Nothing => Ok(()),
         Found::Refresh(token) => grant(world, token, client, origin).await,

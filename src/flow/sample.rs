@@ -75,6 +75,7 @@ fn policy() -> Policy {
         sessions: SessionPolicy::default(),
         passwords: PasswordPolicy::default(),
         throttle: ThrottlePolicy::default(),
+        guard: GuardPolicy::default(),
         resources: Vec::new(),
         service_name: "Keywright".to_owned(),
     }

@@ -2,7 +2,7 @@
 //! `app` and handed down. Nothing here is a process global, so one process can hold several.
 
 use super::{
-    challenges::Challenges, clients::Directory, follow::Follower, journal::Journal, keys::Keys,
+    challenges::Challenges, clients::Directory, follow::Follower, guard::GuardPolicy, journal::Journal, keys::Keys,
     revocations::Revocations,
 };
 use crate::{
@@ -57,6 +57,8 @@ pub struct Policy {
     pub passwords: PasswordPolicy,
     /// How often a password may be tried.
     pub throttle: ThrottlePolicy,
+    /// What our own endpoints allow.
+    pub guard: GuardPolicy,
     /// The APIs.
     pub resources: Vec<OfferedResource>,
     /// What the service is called on its pages.

@@ -1,9 +1,18 @@
 //! What happens to every request on its way in and to every answer on its way out: a name, the
 //! caller's address, a span, the fields that every answer carries, and a measurement.
 
-use super::{give::problem, site::Site, take::peer::Unreadable};
+use super::{
+    give::{pages::Pressure, problem},
+    portal,
+    site::Site,
+    take::peer::Unreadable,
+};
 use crate::{
-    oauth::{code::ErrorCode::InvalidRequest, refusal::Refusal},
+    flow::guard::{self, Door},
+    oauth::{
+        code::ErrorCode::InvalidRequest,
+        refusal::{Exceeded, Refusal},
+    },
     telemetry::{instrument::RouteMeter, request_span},
 };
 use actix_web::{
@@ -38,6 +47,8 @@ pub struct Lane {
     pub path: &'static str,
     /// Who may read its answers.
     pub cors: Cors,
+    /// The limit of an address that it counts against.
+    pub door: Option<Door>,
     /// Its meter.
     pub meter: RouteMeter,
     /// The site.
@@ -64,8 +75,9 @@ pub async fn through<B: MessageBody + 'static>(
     let refused = match lane.site.receive(request.request()) {
         _ if long => Some(problem::plain(StatusCode::URI_TOO_LONG, "the URL has more than 8 KiB")),
         Ok(Ok(origin)) => {
+            let held = lane.door.and_then(|door| guard::pass(&lane.site.world, door, origin.address).err());
             request.extensions_mut().insert(origin);
-            None
+            held.map(|exceeded| hold(&lane, exceeded))
         }
         Ok(Err(Unreadable)) => Some(problem::refused(&Refusal::new(
             InvalidRequest,
@@ -94,6 +106,18 @@ fn span_of(lane: &Lane, request: &ServiceRequest) -> tracing::Span {
     id.map_or_else(tracing::Span::none, |id| request_span(id, request.method().as_str(), lane.path))
 }
 
+/// The answer to one request too many: a page for people, a document for programs.
+fn hold(lane: &Lane, exceeded: Exceeded) -> HttpResponse {
+    lane.site.world.metrics.held.one(exceeded.policy);
+    if lane.cors == Cors::Any {
+        return problem::refused(&Refusal::too_many(exceeded));
+    }
+    let seconds = u32::try_from(exceeded.wait.as_seconds()).unwrap_or(u32::MAX).saturating_add(1);
+    let mut page = portal::busy(&lane.site, Pressure::TooMany, seconds);
+    problem::limited(&mut page, &exceeded, 0);
+    page
+}
+
 /// The fields that every answer carries.
 fn dress(fields: &mut HeaderMap, lane: &Lane) {
     let mut set = |name: HeaderName, value: &'static str| {
@@ -105,7 +129,7 @@ fn dress(fields: &mut HeaderMap, lane: &Lane) {
     }
     if lane.cors == Cors::Any {
         set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, Retry-After");
+        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy");
     }
 }
 

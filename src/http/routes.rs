@@ -9,6 +9,7 @@ use super::{
     portal::{account, consent, home, select_account, sign_in},
     site::{Here, Site},
 };
+use crate::flow::guard::Door;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
@@ -95,7 +96,19 @@ fn heads(resource: actix_web::Resource, path: &str, made: &[Made]) -> actix_web:
 }
 
 fn lane(path: &'static str, cors: Cors, site: &Arc<Site>) -> Arc<Lane> {
-    Arc::new(Lane { path, cors, meter: site.world.metrics.route(path), site: Arc::clone(site) })
+    Arc::new(Lane { path, cors, meter: site.world.metrics.route(path), door: door(path), site: Arc::clone(site) })
+}
+
+/// Which limit of an address a route counts against, if any.
+fn door(path: &str) -> Option<Door> {
+    match path {
+        "/authorize" | "/sign-in" | "/consent" | "/select-account" | "/end_session" => Some(Door::Pages),
+        "/token" => Some(Door::Token),
+        "/revoke" => Some(Door::Revoke),
+        "/introspect" | "/userinfo" => Some(Door::Introspect),
+        _ if path.starts_with("/account") => Some(Door::Pages),
+        _ => None,
+    }
 }
 
 /// Preflight where other origins may ask, and 405 with `Allow` for every method that is left.

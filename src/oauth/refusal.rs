@@ -1,6 +1,7 @@
 //! What a client is told when the answer is no.
 
 use super::code::ErrorCode;
+use crate::base::moment::Span;
 use std::{borrow::Cow, fmt};
 
 /// An outcome for the client: a registered code, and a sentence that helps its developer
@@ -11,12 +12,34 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// What was wrong, and where it helps, what to send instead. Characters of RFC 6749 §5.2 only.
     pub because: Cow<'static, str>,
+    /// The limit that was met, where it was one: the answer is 429 then (RFC 6585 §4).
+    pub limit: Option<Exceeded>,
+}
+
+/// A limit that was met: what the client is told about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The name of its policy.
+    pub policy: &'static str,
+    /// How many requests it allows at once.
+    pub quota: u32,
+    /// In what time as many are there again.
+    pub window: Span,
+    /// When to try again.
+    pub wait: Span,
 }
 
 impl Refusal {
+    /// A refusal for now: too many requests. RFC 6749 has no code for it; this is the nearest.
+    #[must_use]
+    pub const fn too_many(limit: Exceeded) -> Self {
+        let because = Cow::Borrowed("too many requests: try again after the time in Retry-After");
+        Self { code: ErrorCode::TemporarilyUnavailable, because, limit: Some(limit) }
+    }
+
     /// A refusal with its sentence.
     pub fn new(code: ErrorCode, because: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, because: because.into() }
+        Self { code, because: because.into(), limit: None }
     }
 }
 

@@ -81,6 +81,8 @@ metrics! {
     audit_lost: Count[] = "keywright_audit_events_lost";
     /// Revoked grants and tokens that this node knows of and still refuses.
     revocations: Level[] = "keywright_revocations_known";
+    /// Requests turned away because a limit of our own endpoints was met, by its policy.
+    held: Tally["policy"] = "keywright_requests_limited";
     /// 1 while this node counts limits alone though Redis is configured, else 0.
     limits_degraded: Level[] = "keywright_limits_degraded";
     /// Days since the database of addresses was made; 0 without one.

@@ -7,7 +7,11 @@ mod mint;
 mod own;
 mod refresh;
 
-use super::{authenticate, world::World};
+use super::{
+    authenticate,
+    guard::{self, Door},
+    world::World,
+};
 use crate::{
     audit::Origin,
     oauth::{engine::Ended, grant::TokenRequest, issue::Issued, params::Params},
@@ -29,6 +33,7 @@ pub async fn run(
 ) -> Result<Issued, Ended> {
     let request = TokenRequest::parse(params)?;
     let proven = authenticate::run(world, authorization, params, origin).await?;
+    guard::pass_client(world, Door::Token, &proven.client().id).await?;
     let grant_type = request.grant_type();
     proven.client().may_use(grant_type)?;
     let issued = match request {

@@ -4,3 +4,4 @@ pub mod device;
 pub mod page;
 pub mod pages;
 pub mod problem;
+pub mod rate_limit;

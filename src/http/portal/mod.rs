@@ -175,7 +175,7 @@ pub(super) fn failed(site: &Site, request: &HttpRequest, fault: &Fault) -> HttpR
 }
 
 /// The page for too much at once.
-pub(super) fn busy(site: &Site, pressure: Pressure, retry_after: u32) -> HttpResponse {
+pub(in crate::http) fn busy(site: &Site, pressure: Pressure, retry_after: u32) -> HttpResponse {
     let status = match pressure {
         Pressure::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Pressure::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
