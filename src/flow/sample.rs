@@ -1,6 +1,7 @@
 //! A world for tests: a database in memory, a clock that stands still, reproducible dice.
 
 use super::{
+    guard::GuardPolicy,
     manage_clients,
     manage_users::{self, NewUser},
     rotate_keys::{self, Keeper},
