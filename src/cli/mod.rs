@@ -6,8 +6,10 @@
 mod answer;
 mod at_work;
 mod audit;
+mod citations;
 mod clients;
 mod config;
+mod conformance;
 mod declared;
 mod demo;
 pub mod docs;
@@ -16,6 +18,7 @@ mod migrate;
 mod reference;
 pub mod secret_input;
 mod serve;
+mod sources;
 mod users;
 
 pub use answer::{Answer, Failure, Output};
