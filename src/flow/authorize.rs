@@ -4,7 +4,7 @@
 
 use super::{
     clients,
-    interaction::{Browser, Interaction},
+    interaction::{Browser, Interaction, MAX_TEXT},
     visit::{self, Visit},
     world::{World, only_fault},
 };
@@ -15,6 +15,7 @@ use crate::{
         fault::{Fault, Stop},
         id::UserId,
         secret::Secret,
+        uri::Issuer,
     },
     jose::{self, Profile},
     oauth::{
@@ -25,6 +26,7 @@ use crate::{
             respond::{self, Delivery},
         },
         client::Client,
+        code::ErrorCode::{AccessDenied, InvalidRequest},
         engine::{self, Authorizing},
         grant::{Authentication, Code, Granted},
         params::Params,
@@ -39,8 +41,8 @@ use std::{convert::Infallible, sync::Arc};
 pub enum Answer {
     /// An answer for the client.
     Deliver(Delivery),
-    /// A page of ours, with the state that it carries.
-    Page(Page, Box<Interaction>),
+    /// A page of ours, with the state that it carries, sealed.
+    Page(Page, String),
 }
 
 /// Which page.
@@ -129,7 +131,7 @@ pub fn hinted(world: &World, hint: &str, client: Option<&Client>) -> Result<User
     let audience = client.map_or(jose::Audience::Judged, |c| jose::Audience::OneOf(vec![c.id.as_str().to_owned()]));
     let profile = Profile::id_token_hint(&policy.tokens.issuer, audience);
     let keyring = world.keyring.load();
-    let told = |because| Refusal::new(crate::oauth::code::ErrorCode::InvalidRequest, because);
+    let told = |because| Refusal::new(InvalidRequest, because);
     let verified = jose::verify(&profile, keyring.keys(), hint, world.now())
         .map_err(|_| told("id_token_hint is not an ID token that this server issued to this client"))?;
     verified.str("sub").and_then(UserId::parse).ok_or_else(|| told("id_token_hint names nobody"))
@@ -195,9 +197,20 @@ pub async fn resume(
                 }
             }
         };
-        return Ok(Answer::Page(page, Box::new(interaction)));
+        return shown(world, &interaction, page, &issuer);
     }
     Err(Fault::bare("a session that changes all the time").passing().into())
+}
+
+/// A page, with the request sealed for it; a refusal where no page could bring that back.
+fn shown(world: &World, interaction: &Interaction, page: Page, issuer: &Issuer) -> Result<Answer, Halt> {
+    let sealed = interaction.seal(world)?;
+    if sealed.len() <= MAX_TEXT {
+        return Ok(Answer::Page(page, sealed));
+    }
+    world.metrics.refusals.one(InvalidRequest.wire());
+    let refusal = Refusal::new(InvalidRequest, "the request is too long to be answered by way of a page");
+    Ok(Answer::Deliver(respond::error(&interaction.asked.destination, issuer, &refusal)))
 }
 
 /// The person said no (RFC 6749 §4.1.2.1).
@@ -208,7 +221,7 @@ pub fn deny(world: &World, interaction: &Interaction, user: Option<&UserId>, ori
             Event::ConsentDenied { user: user.clone(), client: asked.client.clone(), scope: asked.scope.clone() };
         world.note(origin, event);
     }
-    let refusal = Refusal::new(crate::oauth::code::ErrorCode::AccessDenied, "the person declined");
+    let refusal = Refusal::new(AccessDenied, "the person declined");
     Answer::Deliver(respond::error(&asked.destination, &world.policy.load().tokens.issuer, &refusal))
 }
 

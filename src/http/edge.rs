@@ -95,7 +95,7 @@ pub async fn through<B: MessageBody + 'static>(
             next.call(request).instrument(span).await?.map_into_left_body()
         }
     };
-    dress(answer.headers_mut(), &lane);
+    dress(answer.headers_mut(), &lane.site, lane.cors);
     lane.meter.note(answer.status().as_u16(), began.elapsed());
     Ok(answer)
 }
@@ -119,15 +119,15 @@ fn hold(lane: &Lane, exceeded: Exceeded) -> HttpResponse {
 }
 
 /// The fields that every answer carries.
-fn dress(fields: &mut HeaderMap, lane: &Lane) {
+pub(super) fn dress(fields: &mut HeaderMap, site: &Site, cors: Cors) {
     let mut set = |name: HeaderName, value: &'static str| {
         fields.insert(name, HeaderValue::from_static(value));
     };
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    if lane.site.issuer.is_https() {
+    if site.issuer.is_https() {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
-    if lane.cors == Cors::Any {
+    if cors == Cors::Any {
         set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy");
     }

@@ -2,7 +2,7 @@
 
 use super::{
     assets,
-    edge::{Cors, Lane, preflight, through},
+    edge::{Cors, Lane, dress, preflight, through},
     oauth::{authorize, introspect, jwks, metadata, revoke, token},
     oidc::{end_session, userinfo},
     ops,
@@ -145,7 +145,9 @@ fn well_known(config: &mut ServiceConfig, site: &Arc<Site>) {
 
 /// The answer for every path that is none of ours.
 pub async fn not_found(here: Here, request: HttpRequest) -> HttpResponse {
-    home::not_found(&here, &request)
+    let mut answer = home::not_found(&here, &request);
+    dress(answer.headers_mut(), &here, Cors::None);
+    answer
 }
 
 #[cfg(test)]

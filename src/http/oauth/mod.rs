@@ -35,10 +35,16 @@ impl Post {
     }
 }
 
-/// The `Authorization` field; one that is not text counts as one that proves nothing.
+/// The `Authorization` field; one that is not text counts as one that proves nothing, and so do two
+/// (RFC 9110 §5.3): whoever stands before us may have looked at the other.
 pub(super) fn authorization(request: &HttpRequest) -> Option<&str> {
-    request.headers().get(header::AUTHORIZATION).map(|v| v.to_str().unwrap_or("unreadable"))
+    let mut all = request.headers().get_all(header::AUTHORIZATION);
+    let first = all.next()?;
+    Some(if all.next().is_none() { first.to_str().unwrap_or(UNREADABLE) } else { UNREADABLE })
 }
+
+/// Stands for a field that proves nothing.
+const UNREADABLE: &str = "unreadable";
 
 /// The answer to a request that ended early, counted.
 pub(super) fn ended(site: &Site, stop: Ended, origin: &Origin) -> HttpResponse {

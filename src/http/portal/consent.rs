@@ -62,8 +62,9 @@ fn render(
         shell: site.shell(),
         client: open.card(),
         who: who(here),
+        // With what stands for claims asked for one by one: they are consented to as well.
         scopes: asked
-            .scope
+            .to_consent()
             .tokens()
             .map(|token| ScopeLine {
                 name: token.to_owned(),

@@ -201,13 +201,13 @@ pub(super) fn answer(site: &Site, visit: &Visit, answer: Answer) -> Result<HttpR
     let mut response = match answer {
         Answer::Deliver(Delivery::Redirect(location)) => see_other(&location),
         Answer::Deliver(Delivery::FormPost { action, fields }) => form_post(site, &action, fields)?,
-        Answer::Page(which, interaction) => {
+        Answer::Page(which, sealed) => {
             let path = match which {
                 Page::SignIn(_) => "/sign-in",
                 Page::SelectAccount => "/select-account",
                 Page::Consent => "/consent",
             };
-            see_other(&format!("{}{path}?interaction={}", site.issuer.path(), interaction.seal(&site.world)?))
+            see_other(&format!("{}{path}?interaction={sealed}", site.issuer.path()))
         }
     };
     greet(site, visit, &mut response);

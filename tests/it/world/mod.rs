@@ -13,7 +13,7 @@ pub mod server;
 pub use app::{App, Attempt, Auth, Callback, JWT_BEARER, Tokens};
 pub use browser::Browser;
 pub use database::{Database, each};
-pub use http::{Reply, Request, get, post};
+pub use http::{Reply, Request, encode, get, post};
 pub use jwt::{Key, forged, header, payload};
 pub use redis::Redis;
 pub use server::{DOCS, EPOCH, ISSUER, MAIL, PASSWORD, Person, Server};

@@ -1,0 +1,10 @@
+//! The pages that people use, through a browser: sign-in, consent, their own account.
+
+mod account;
+mod consent;
+mod forms;
+mod headers;
+mod health;
+mod nodes;
+mod sign_in;
+mod throttle;
