@@ -32,14 +32,17 @@ impl Instrumentation for Listener {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         let mut heard = HEARD.lock().unwrap();
         let listens = !heard.0.is_empty() && self.0.contains(&heard.0);
-        match event {
-            InstrumentationEvent::StartEstablishConnection { url, .. } => self.0 = url.to_owned(),
-            InstrumentationEvent::StartQuery { query, .. } if listens => {
-                let query = query.to_string();
-                heard.1.statements.push(query.split(" -- binds").next().unwrap().to_owned());
-            }
-            InstrumentationEvent::CacheQuery { .. } if listens => heard.1.kept_ready += 1,
-            _ => {}
+        if let InstrumentationEvent::StartEstablishConnection { url, .. } = event {
+            self.0 = url.to_owned();
+        } else if let InstrumentationEvent::StartQuery { query, .. } = event
+            && listens
+        {
+            let query = query.to_string();
+            heard.1.statements.push(query.split(" -- binds").next().unwrap().to_owned());
+        } else if let InstrumentationEvent::CacheQuery { .. } = event
+            && listens
+        {
+            heard.1.kept_ready += 1;
         }
     }
 }
@@ -61,6 +64,7 @@ fn asked<T: Send + 'static>(db: &Database, f: impl FnMut(&mut Tx<'_>) -> Result<
     done.unwrap();
     let heard = std::mem::take(&mut *HEARD.lock().unwrap()).1;
     store.close();
+    set_default_instrumentation(|| None).unwrap();
     heard
 }
 
