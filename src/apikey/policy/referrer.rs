@@ -75,12 +75,17 @@ fn written_origin(text: &str) -> Option<String> {
     (!rest.contains(['/', '?', '#', '*'])).then(|| origin(text))?
 }
 
-/// The origin of an address: scheme, host and port, the port left out where it is the scheme's own.
+/// The origin of an address: scheme, host and port, the port left out where it is the scheme's
+/// own; `None` unless that stands at its beginning in so many letters. Readers of addresses
+/// forgive missing slashes, backslashes, names before an `@` and encoded hosts; browsers send none.
 fn origin(text: &str) -> Option<String> {
-    let plain = text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let plain = text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_graphic());
     let url = Url::parse(text).ok().filter(|url| plain && matches!(url.scheme(), "http" | "https"))?;
-    // Nobody's browser sends a name and password here; who reads them otherwise than we do sees another host.
-    (url.username().is_empty() && url.password().is_none()).then(|| url.origin().ascii_serialization())
+    let origin = url.origin().ascii_serialization();
+    let lower = text.to_ascii_lowercase();
+    let behind = lower.strip_prefix(&origin)?;
+    let whole = behind.is_empty() || behind.starts_with(['/', '?', '#', ':']);
+    (whole && url.username().is_empty() && url.password().is_none()).then_some(origin)
 }
 
 #[cfg(test)]
@@ -110,6 +115,11 @@ mod tests {
             (None, Some("https://app.example.com\\@evil.example/"), Err(Unreadable)),
             (None, Some("https://evil.example/https://app.example.com"), Err(NotAllowed)),
             (None, Some("app.example.com"), Err(Unreadable)),
+            (None, Some("https:app.example.com/"), Err(Unreadable)),
+            (None, Some("https:///app.example.com/"), Err(Unreadable)),
+            (None, Some("https://app%2eexample.com/"), Err(Unreadable)),
+            (None, Some("https://app.example.com:443@evil.example/"), Err(Unreadable)),
+            (None, Some("https://app.example.com."), Err(NotAllowed)),
             (None, Some("file:///app.example.com"), Err(Unreadable)),
             (None, None, Err(Missing)),
         ];

@@ -3,6 +3,7 @@
 //! A target takes any bytes and returns a word for how they ended. It panics where a rule is broken that holds for every
 //! input: that is stronger than "it does not crash", and is said in its documentation.
 
+mod api_keys;
 mod credential;
 mod files;
 mod jose;
@@ -53,6 +54,9 @@ pub const ALL: &[Target] = &[
     files::CLIENT_METADATA,
     files::SETTINGS_FILES,
     files::DECLARED_CLIENTS_FILES,
+    api_keys::API_KEY_TEXT,
+    api_keys::KEY_POLICIES,
+    api_keys::KEY_CALLS,
 ];
 
 pub fn named(name: &str) -> Option<&'static Target> {
