@@ -5,7 +5,6 @@
 #![expect(unreachable_pub, reason = "modules here share with each other, and nobody else")]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::as_conversions,
     clippy::disallowed_methods,
