@@ -18,6 +18,20 @@ pub enum Actor {
     System,
 }
 
+impl Actor {
+    /// Reads what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            Some(("user", id)) => UserId::parse(id).map(Self::User),
+            Some(("client", id)) => ClientId::parse(id).map(Self::Client),
+            Some(("operator", name)) => Some(Self::Operator(name.to_owned())),
+            Some(_) => None,
+            None => (text == "system").then_some(Self::System),
+        }
+    }
+}
+
 /// As `user:usr_…`, `client:cli_…`, `operator:NAME` or `system`.
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

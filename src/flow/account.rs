@@ -92,7 +92,7 @@ pub async fn end_session(
         ended.ok_or(Stop::Refusal(NotFound))
     };
     let ended = world.store.write("end_session", write).await?;
-    end::heard(world, &ended);
+    end::finish(world, &ended).await?;
     Ok(())
 }
 

@@ -51,6 +51,5 @@ pub async fn withdraw(world: &Arc<World>, client: ClientId, here: &Here, origin:
         Ok(end::grants(tx, By::UserClient(&user, &client), GrantEnd::ConsentWithdrawn, &by, &origin)?)
     };
     let ended = world.store.write("withdraw_consent", write).await.map_err(only_fault)?;
-    end::heard(world, &ended);
-    Ok(())
+    end::finish(world, &ended).await
 }

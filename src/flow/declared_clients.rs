@@ -2,6 +2,7 @@
 //! and doing it, all or nothing. Doing it again changes nothing.
 
 use super::{
+    end,
     journal::own_work,
     manage_clients::{Unmet, changed, off, on},
     world::{World, note},
@@ -99,7 +100,9 @@ pub async fn apply(
         }
         Ok(plan)
     };
-    world.store.write("apply_clients", write).await
+    let plan = world.store.write("apply_clients", write).await?;
+    end::rest(world).await?;
+    Ok(plan)
 }
 
 impl Work {

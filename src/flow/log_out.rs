@@ -26,8 +26,7 @@ pub async fn session(world: &Arc<World>, here: &Here, how: SignOutKind, origin: 
     let (user, session, from) = (here.user.id.clone(), here.session.id.clone(), origin.clone());
     let write = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(one(tx, &user, &session, how, &from)?);
     let ended = world.store.write("log_out", write).await.map_err(only_fault)?;
-    end::heard(world, &ended.unwrap_or_default());
-    Ok(())
+    end::finish(world, &ended.unwrap_or_default()).await
 }
 
 /// As [`session`], within a transaction: which grants have ended with it, or `None` where it had
@@ -81,13 +80,12 @@ impl Everywhere {
 /// Ends all sessions of a person, and all grants, those with `offline_access` too.
 ///
 /// # Errors
-/// A fault of the store; then nothing has ended.
+/// A fault of the store; then nothing has ended, or of very many grants those that are owed end later.
 pub async fn everywhere(world: &Arc<World>, ending: Everywhere, origin: &Origin) -> Result<(), Fault> {
     let from = origin.clone();
     let write = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(all(tx, &ending, &from)?);
     let ended = world.store.write("log_out_everywhere", write).await.map_err(only_fault)?;
-    end::heard(world, &ended);
-    Ok(())
+    end::finish(world, &ended).await
 }
 
 /// As [`everywhere`], within a transaction: which grants have ended.

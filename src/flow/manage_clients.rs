@@ -182,7 +182,8 @@ pub async fn disable(world: &World, id: &ClientId, by: Actor) -> Result<(), Stop
         commanded(tx, &id)?;
         if off(tx, &id, &by, &node)? { Ok(()) } else { Err(Stop::Refusal(Unmet::Already("disabled"))) }
     };
-    world.store.write("disable_client", write).await
+    world.store.write("disable_client", write).await?;
+    Ok(end::rest(world).await?)
 }
 
 /// Enables a client again. What ended stays ended.

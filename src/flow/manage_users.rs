@@ -1,6 +1,7 @@
 //! People, as an operator manages them: added, looked up, disabled and enabled, given a password.
 
 use super::{
+    end,
     journal::own_work,
     log_out::{self, Everywhere},
     world::{World, note, only_fault},
@@ -151,7 +152,9 @@ pub async fn disable(world: &World, named: &str, by: Actor) -> Result<User, Stop
         end_everything(tx, &user.id, GrantEnd::UserDisabled, &by, &origin)?;
         Ok(User { disabled_at: Some(tx.now()), ..user })
     };
-    world.store.write("disable_user", write).await
+    let user = world.store.write("disable_user", write).await?;
+    end::rest(world).await?;
+    Ok(user)
 }
 
 /// Enables a person again.
@@ -194,7 +197,9 @@ pub async fn set_password(
         end_everything(tx, &user.id, GrantEnd::PasswordChanged, &by, &origin)?;
         Ok(user.clone())
     };
-    world.store.write("set_password", write).await
+    let user = world.store.write("set_password", write).await?;
+    end::rest(world).await?;
+    Ok(user)
 }
 
 /// Ends every session and every grant of a person; clients are told, and so is every node.

@@ -215,10 +215,9 @@ async fn open(
         Ok(Some((Here { session: opened.0, user }, opened.1)))
     };
     let opened = world.store.write("sign_in", write).await.map_err(only_fault)?;
-    Ok(opened.map(|(here, ended)| {
-        end::heard(world, &ended);
-        (cookie, here)
-    }))
+    let Some((here, ended)) = opened else { return Ok(None) };
+    end::finish(world, &ended).await?;
+    Ok(Some((cookie, here)))
 }
 
 /// Who is here now, and the grants that have ended with another person's session.

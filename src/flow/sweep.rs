@@ -2,6 +2,7 @@
 //! what has expired, keeps the signing keys, and measures.
 
 use super::{
+    end,
     journal::{BATCH, own_work},
     pace::{Ending, goes_on},
     presence, rotate_keys,
@@ -120,6 +121,7 @@ async fn minutely(world: &World) {
     world.revocations.forget_expired(world.now());
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
     warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
+    warned("grants that are to end could not be ended", end::rest(world).await);
     warned("this node cannot say that it is running", presence::go_on(world).await);
 }
 

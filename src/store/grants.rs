@@ -115,6 +115,15 @@ pub enum By<'b> {
     Session(&'b SessionId),
 }
 
+/// Whether there may be more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// There may be.
+    Yes,
+    /// These were all.
+    No,
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = grants)]
 pub(super) struct GrantRecord {
@@ -289,30 +298,59 @@ impl Grants<'_, '_> {
         Ok(revoked == 1)
     }
 
-    /// Revokes many grants and tells every node; says which were not revoked before.
+    /// Revokes at most so many grants and tells every node; says which, and whether there are more.
+    /// Of those made until then only, where it is said.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.
-    pub fn revoke_where(&mut self, by: By<'_>, why: GrantEnd) -> Result<Vec<GrantId>, Fault> {
+    pub fn revoke_some(
+        &mut self,
+        by: By<'_>,
+        made_until: Option<Moment>,
+        why: GrantEnd,
+        most: u16,
+    ) -> Result<(Vec<GrantId>, More), Fault> {
         let now = At(self.tx.now());
-        let ids: Vec<String> = sql!(self.tx, "revoking rows of grants", "several", |c| {
-            let ended = diesel::update(grants::table.filter(grants::revoked_at.is_null()))
-                .set((grants::revoked_at.eq(Some(now)), grants::revoked_why.eq(Some(why.as_str()))))
-                .into_boxed();
-            let ended = match by {
-                By::User(user) => ended.filter(grants::user_id.eq(user.as_str())),
+        let found: Vec<String> = sql!(self.tx, "finding rows of grants to revoke", "several", |c| {
+            let live = grants::table.filter(grants::revoked_at.is_null()).select(grants::id).into_boxed();
+            let live = match by {
+                By::User(user) => live.filter(grants::user_id.eq(user.as_str())),
                 By::UserClient(user, client) => {
-                    ended.filter(grants::user_id.eq(user.as_str())).filter(grants::client_id.eq(client.as_str()))
+                    live.filter(grants::user_id.eq(user.as_str())).filter(grants::client_id.eq(client.as_str()))
                 }
-                By::Client(client) => ended.filter(grants::client_id.eq(client.as_str())),
+                By::Client(client) => live.filter(grants::client_id.eq(client.as_str())),
                 By::Session(session) => {
-                    ended.filter(grants::session_id.eq(session.as_str())).filter(grants::offline.eq(false))
+                    live.filter(grants::session_id.eq(session.as_str())).filter(grants::offline.eq(false))
                 }
             };
-            ended.returning(grants::id).get_results(c)
+            let live = match made_until {
+                Some(until) => live.filter(grants::created_at.le(At(until))),
+                None => live,
+            };
+            live.limit(i64::from(most)).load(c)
+        })?;
+        if found.is_empty() {
+            return Ok((Vec::new(), More::No));
+        }
+        let ids: Vec<String> = sql!(self.tx, "revoking rows of grants", "several", |c| {
+            diesel::update(grants::table.filter(grants::id.eq_any(&found)).filter(grants::revoked_at.is_null()))
+                .set((grants::revoked_at.eq(Some(now)), grants::revoked_why.eq(Some(why.as_str()))))
+                .returning(grants::id)
+                .get_results(c)
         })?;
         let changes: Vec<_> = ids.iter().map(|id| Change::about(Subject::Grant, id)).collect();
         self.tx.feed().add_many(&changes)?;
-        ids.iter().map(|id| GrantId::parse(id).ok_or_else(|| illegal("grants", id, "id"))).collect()
+        let ended: Result<Vec<_>, _> =
+            ids.iter().map(|id| GrantId::parse(id).ok_or_else(|| illegal("grants", id, "id"))).collect();
+        // By what was found, and not by what was changed: another may have changed some of it meanwhile.
+        Ok((ended?, if found.len() < usize::from(most) { More::No } else { More::Yes }))
+    }
+
+    /// Lets one transaction at a time past this point, until it ends.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn one_at_a_time(&mut self) -> Result<(), Fault> {
+        dialect::exclusive(self.tx, "grants")
     }
 }

@@ -179,6 +179,6 @@ async fn save(
         Ok((log_out::all(tx, &ending, &origin)?, stays))
     };
     let (ended, stays) = world.store.write("change_password", write).await?;
-    end::heard(world, &ended);
+    end::finish(world, &ended).await?;
     Ok(if stays { Changed::Stays(cookie) } else { Changed::Leaves })
 }

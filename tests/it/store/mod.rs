@@ -12,6 +12,7 @@ mod queries;
 mod schema;
 mod tables;
 mod tokens;
+mod very_many;
 
 use crate::world::database::{Database, START, each};
 use keywright::{
