@@ -97,7 +97,8 @@ fn budget(name: &'static str, parts: &[&str], allowance: Allowance) -> Budget {
 }
 
 /// Whom an address stands for: itself; for IPv6 its /64, which is what one subscriber has.
-fn network(address: IpAddr) -> String {
+#[must_use]
+pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).to_string(),

@@ -127,6 +127,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         challenges: Default::default(),
         follower: Default::default(),
         journal: Default::default(),
+        unrecorded: Default::default(),
         keyring: ArcSwap::from_pointee(keyring),
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(HashingPolicy { cost: edges.hash_cost, ..hashing_policy(config) }, &dice)?,

@@ -225,6 +225,8 @@ events! {
     QuotaAdjusted "quota.adjusted" { family: FamilyId, quota: String, used: u64, by: Actor, reason: Option<String> }
     /// Events were lost: the queue of those written in batches was full or the store was away.
     AuditLost "audit.lost" { count: u64 }
+    /// Events that strangers caused faster than is recorded were left out (refused clients, throttled sign-ins): so many since the last such event of this node.
+    AuditThinned "audit.thinned" { count: u64 }
     /// A node ended without writing its last events: what it wrote in batches since then may be missing.
     AuditGap "audit.gap" { of: String, since: String }
 }
@@ -265,9 +267,10 @@ impl Event {
 #[must_use]
 pub fn docs_events() -> String {
     let mut page = String::from(
-        "# Audit events\n\nWritten in the transaction of what they record; where that changes nothing else in the database (a \
+        "# Audit events\n\n<!-- Made by `keywright docs` from src/audit/event.rs. Change the events there, not here. -->\n\nWritten in the transaction of what they record; where that changes nothing else in the database (a \
          refused client, a machine's token), in batches, within a second as a rule. `audit.lost` and `audit.gap` say \
-         where some are missing. Fields that do not apply are left out. No event holds a password, token, code or secret.\n\n| event | what happened | fields |\n|---|---|---|\n",
+         where some are missing. Fields that do not apply are left out. No event holds a password, token, code or secret: of a \
+         user name that nobody has, or that was not looked up, `username` is `#` and a keyed hash, for people type passwords there.\n\n| event | what happened | fields |\n|---|---|---|\n",
     );
     for kind in KINDS {
         let fields: Vec<_> = kind.fields.iter().map(|field| format!("`{field}`")).collect();

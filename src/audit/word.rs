@@ -1,6 +1,9 @@
 //! The words that events are made of beside identifiers: who, why, how.
 
-use crate::base::id::{ClientId, UserId};
+use crate::base::{
+    digest::base64url,
+    id::{ClientId, UserId},
+};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -50,8 +53,9 @@ impl Serialize for Actor {
     }
 }
 
-/// The user name that somebody typed. People type passwords there by accident and attackers type
-/// anything, so it is cut to 64 characters and loses what could disturb a terminal.
+/// The user name that somebody typed. Of one that somebody has, the text, cut to 64 characters and
+/// without what could disturb a terminal. People type passwords there by accident: so of one that
+/// nobody has, or that was not looked up, only a keyed hash, by which the same text is known again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Attempted(String);
@@ -65,6 +69,13 @@ impl Attempted {
     pub fn new(text: &str) -> Self {
         let kept = text.chars().take(Self::MAX_CHARS);
         Self(kept.map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect())
+    }
+    /// In place of a text that may be a password: its keyed hash.
+    #[must_use]
+    pub fn hidden(hash: &[u8; 32]) -> Self {
+        // Half of it tells texts apart, and is short enough to read.
+        let half: Vec<u8> = hash.iter().copied().take(16).collect();
+        Self(format!("#{}", base64url(&half)))
     }
     /// The text kept.
     #[must_use]

@@ -102,7 +102,7 @@ fn full_stop(text: &str) -> String {
 /// The reference page of endpoints, from the table of routes.
 pub(super) fn endpoints() -> String {
     let mut page = String::from(
-        "# Endpoints\n\nUnder the issuer's address. *Any origin* may be read by scripts of other sites: these endpoints \
+        "# Endpoints\n\n<!-- Made by `keywright docs` from src/http/routes.rs. Change the routes there, not here. -->\n\nUnder the issuer's address. *Any origin* may be read by scripts of other sites: these endpoints \
          know no cookie.\n\n| endpoint | methods | from other origins | what for |\n|---|---|---|---|\n",
     );
     for row in ROUTES {
@@ -120,7 +120,7 @@ pub(super) fn endpoints() -> String {
 /// The reference page of error codes, from their table.
 pub(super) fn errors() -> String {
     let mut page = String::from(
-        "# Errors\n\nAs `error` in a direct answer, with its status, or on the redirection URI. `error_description` \
+        "# Errors\n\n<!-- Made by `keywright docs` from src/oauth/code.rs. Change the codes there, not here. -->\n\nAs `error` in a direct answer, with its status, or on the redirection URI. `error_description` \
          says what to do about it.\n\n| error | status | travels | when | defined in |\n|---|---|---|---|---|\n",
     );
     for code in ErrorCode::ALL {

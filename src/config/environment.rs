@@ -4,7 +4,14 @@ use super::{
     problem::{Problem, nearest},
     reader::Report,
 };
-use std::{collections::BTreeMap, ffi::OsString, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 /// What every variable of ours begins with.
 pub(super) const PREFIX: &str = "KEYWRIGHT_";
@@ -44,8 +51,28 @@ pub(super) struct Given {
     pub(super) variable: String,
     /// The value.
     pub(super) text: String,
-    /// Whether it is the content of a file, which messages must not repeat.
-    pub(super) from_file: bool,
+    /// Where it is the content of a file, which messages must not repeat: the file.
+    pub(super) file: Option<Origin>,
+}
+
+/// A file that holds a value.
+pub(super) struct Origin {
+    path: String,
+    mode: u32,
+}
+
+impl Given {
+    /// Where others than its owner can read the file that this secret came from: what to say.
+    pub(super) fn open_to_others(&self) -> Option<String> {
+        let Origin { path, mode } = self.file.as_ref()?;
+        let who = match (mode & 0o004, mode & 0o040) {
+            (0, 0) => return None,
+            (0, _) => "its group can read",
+            _ => "every user of this machine can read",
+        };
+        let variable = &self.variable;
+        Some(format!("{variable} names {path}, a secret that {who} (mode {mode:03o}): run `chmod 600 {path}`"))
+    }
 }
 
 /// The values that the environment gives, by the variables of their settings.
@@ -65,9 +92,12 @@ impl Environment {
         let ours: BTreeMap<String, String> = variables.filter(ours).collect();
         for (name, value) in ours {
             match target(&name, known) {
-                Some((setting, Holds::Value)) => found.add(setting, (name, value, false), report),
+                Some((setting, Holds::Value)) => found.add(setting, (name, value, None), report),
                 Some((setting, Holds::Path)) => match read(&value) {
-                    Ok(text) => found.add(setting, (name, text, true), report),
+                    Ok((text, mode)) => {
+                        let origin = Origin { path: value, mode };
+                        found.add(setting, (name, text, Some(origin)), report);
+                    }
                     Err(wrong) => {
                         report.problems.push(Problem::new(name, wrong, "name a file that the server can read"))
                     }
@@ -78,13 +108,13 @@ impl Environment {
         found
     }
 
-    fn add(&mut self, setting: String, (variable, text, from_file): (String, String, bool), report: &mut Report) {
+    fn add(&mut self, setting: String, (variable, text, file): (String, String, Option<Origin>), report: &mut Report) {
         if let Some(other) = self.0.get(&setting) {
             let wrong = format!("sets what {} sets too", other.variable);
             report.problems.push(Problem::new(variable, wrong, "keep one of the two"));
             return;
         }
-        self.0.insert(setting, Given { variable, text, from_file });
+        self.0.insert(setting, Given { variable, text, file });
     }
 
     pub(super) fn get(&self, variable: &str) -> Option<&Given> {
@@ -116,13 +146,22 @@ fn unknown(name: &str, known: &[String]) -> Problem {
     Problem::new(name, "is not the variable of a setting", format!("the nearest known one is {near}{end}"))
 }
 
-/// The content of a file without the one newline that editors put at its end.
-fn read(path: &str) -> Result<String, String> {
+/// The content of a file without the one newline that editors put at its end, and its permissions.
+fn read(path: &str) -> Result<(String, u32), String> {
     let path = PathBuf::from(path);
-    let bytes = fs::read(&path).map_err(|e| format!("names {}, which cannot be read: {e}", path.display()))?;
+    let (bytes, mode) = open(&path).map_err(|e| format!("names {}, which cannot be read: {e}", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("names {}, which is not UTF-8 text", path.display()))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    Ok((line.strip_suffix('\r').unwrap_or(line).to_owned(), mode))
+}
+
+/// The bytes and the permissions of one and the same file.
+fn open(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, mode))
 }
 
 /// Kubernetes gives every container variables for each service of its namespace; a service

@@ -167,6 +167,7 @@ impl Config {
         let mut warnings = file.judge(&mut report);
         if let Some(config) = &config {
             report.problems.extend(check::problems(config));
+            warnings.append(&mut report.open_secrets);
             warnings.extend(check::warnings(config));
         }
         match config {

@@ -15,6 +15,8 @@ pub(super) struct Report {
     pub(super) problems: Vec<Problem>,
     /// The dotted names of secrets that lie in the file itself.
     pub(super) inline_secrets: Vec<String>,
+    /// What to say of secrets in files of their own that others can read.
+    pub(super) open_secrets: Vec<String>,
     /// The dotted names of every setting and section that there is.
     pub(super) known: Vec<String>,
 }
@@ -50,6 +52,11 @@ impl Reader<'_, '_> {
             self.report.inline_secrets.push(dotted.clone());
         }
         let given = self.environment.and_then(|environment| environment.get(&variable(&self.section, name)));
+        if T::SECRET
+            && let Some(open) = given.and_then(Given::open_to_others)
+        {
+            self.report.open_secrets.push(open);
+        }
         let (from, read) = match (given, in_file) {
             (Some(given), _) => (format!("{dotted} (from {})", given.variable), from_environment::<T>(given)),
             (None, Some(value)) => (dotted, T::from_toml(value)),
@@ -72,7 +79,7 @@ fn from_environment<T: Setting>(given: &Given) -> Result<T, String> {
     match T::from_text(&given.text) {
         Ok(value) => Ok(value),
         Err(_) if given.text.is_empty() => Err("is empty".into()),
-        Err(_) if given.from_file => Err("names a file whose content is refused".into()),
+        Err(_) if given.file.is_some() => Err("names a file whose content is refused".into()),
         Err(wrong) => Err(wrong),
     }
 }

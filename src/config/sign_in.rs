@@ -51,7 +51,8 @@ section! {
         hash_queue: usize = "16" in "1" .. "4096", Restart;
         /// Failed attempts for one account from one address. As with the three below: so many at once, then
         /// one more each time its share of the time has gone by. It is counted for the pair, so that
-        /// strangers elsewhere cannot lock anybody out.
+        /// strangers elsewhere cannot lock anybody out. Where it is counted is for `limits.store` to say: in
+        /// Redis by all nodes together, else by each node alone against its share, and anew after a restart.
         attempts_per_account: Rate = "10/10m", Live;
         /// Failed attempts from one address, whatever the account. An office or a carrier may be behind it.
         attempts_per_address: Rate = "50/10m", Live;

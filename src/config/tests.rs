@@ -222,6 +222,31 @@ fn a_secret_may_lie_in_a_file_of_its_own() {
 }
 
 #[test]
+fn a_secret_in_a_file_that_others_can_read_is_warned_of_and_anything_else_is_not() {
+    let dir = TempDir::new().unwrap();
+    let (kek, issuer) = (dir.path().join("kek"), dir.path().join("issuer"));
+    fs::write(&kek, KEK).unwrap();
+    fs::write(&issuer, "https://id.example").unwrap();
+    fs::set_permissions(&issuer, fs::Permissions::from_mode(0o644)).unwrap();
+    let variables =
+        [("KEYWRIGHT_KEK_FILE", kek.to_str().unwrap()), ("KEYWRIGHT_SERVER_ISSUER_FILE", issuer.to_str().unwrap())];
+    for (mode, told) in
+        [(0o644, Some("every user")), (0o604, Some("every user")), (0o640, Some("its group")), (0o600, None)]
+    {
+        fs::set_permissions(&kek, fs::Permissions::from_mode(mode)).unwrap();
+        let config = load("", 0o600, &variables).unwrap();
+        let warnings: Vec<_> = config.warnings().iter().filter(|w| w.contains("can read")).collect();
+        match told {
+            None => assert!(warnings.is_empty(), "{mode:o}: {warnings:?}"),
+            Some(who) => {
+                assert!(warnings.len() == 1 && warnings[0].contains(who), "{mode:o}: {warnings:?}");
+                assert!(warnings[0].starts_with("KEYWRIGHT_KEK_FILE") && !warnings[0].contains(KEK), "{warnings:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn one_newline_is_trimmed_from_a_file_and_a_setting_may_itself_end_in_file() {
     let dir = TempDir::new().unwrap();
     let (issuer, path) = (dir.path().join("issuer"), dir.path().join("clients"));

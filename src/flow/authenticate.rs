@@ -2,6 +2,7 @@
 
 use super::{
     clients::{self, Listed},
+    unrecorded::note_within_budget,
     world::{World, only_fault},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         client::ClientKeys,
         engine::Ended,
         params::Params,
-        proof::{Denied, Known, Means, Presented, Proof, Proven, Seen, Unused, WhyDenied, prove},
+        proof::{Denied, Known, Means, Presented, Proof, Proven, Seen, Unused, prove},
     },
     store::Tx,
 };
@@ -35,17 +36,26 @@ pub async fn run(
     let presented = Presented::parse(authorization, params)?;
     let listed = clients::find(world, presented.client_id()).await?;
     let outcome = judge(world, &presented, listed).await?;
-    outcome.map_err(|denied| {
-        let client = presented.client_id().clone();
-        let event = if denied.why == WhyDenied::Replayed {
-            Event::AssertionReplayed { client, jti: String::new() }
-        } else {
-            let (method, why) = (presented.method().wire(), denied.why.because());
-            Event::ClientAuthenticationFailed { client, method, why }
-        };
-        world.note(origin, event);
-        Stop::Refusal(denied.into())
-    })
+    match outcome {
+        Ok(proven) => Ok(proven),
+        Err(denied) => {
+            record(world, &presented, &denied, origin).await;
+            Err(Stop::Refusal(denied.into()))
+        }
+    }
+}
+
+/// Whoever replays an assertion holds one with a good signature: that is always recorded. All
+/// else a stranger can bring about at will.
+async fn record(world: &World, presented: &Presented, denied: &Denied, origin: &Origin) {
+    let client = presented.client_id().clone();
+    if let Some(jti) = &denied.replayed {
+        // Its signer chose it: it may hold anything.
+        let jti = jti.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        return world.note(origin, Event::AssertionReplayed { client, jti });
+    }
+    let (method, why) = (presented.method().wire(), denied.why.because());
+    note_within_budget(world, origin, Event::ClientAuthenticationFailed { client, method, why }).await;
 }
 
 async fn judge(

@@ -35,6 +35,7 @@ pub(crate) mod sample;
 pub mod sign_in;
 pub mod sweep;
 pub mod token;
+pub mod unrecorded;
 pub mod userinfo;
 pub mod visit;
 pub mod world;

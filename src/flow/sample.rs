@@ -106,6 +106,7 @@ async fn sample() -> Sample {
         follower: Default::default(),
         challenges: Default::default(),
         journal: Default::default(),
+        unrecorded: Default::default(),
         keyring: ArcSwap::from_pointee(keyring.await.unwrap()),
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(hashing, &dice).unwrap(),

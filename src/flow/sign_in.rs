@@ -6,6 +6,7 @@
 
 use super::{
     end, log_out,
+    unrecorded::note_within_budget,
     visit::{self, Here, Visit},
     world::{World, note, only_fault},
 };
@@ -76,10 +77,11 @@ pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin)
         Some(Credentials { user, password, password_changed_at }) => (Some(user), password, password_changed_at),
         None => (None, None, None),
     };
-    let attempted = Attempted::new(&form.username);
+    let typed = form.username.clone();
     let refuse = |why, user: Option<&User>| {
+        let username = user.map_or_else(|| hidden(world, &typed), |_| Attempted::new(&typed));
         let user = user.map(|u| u.id.clone());
-        world.note(origin, Event::SignInFailed { username: attempted.clone(), user, why });
+        world.note(origin, Event::SignInFailed { username, user, why });
         world.metrics.sign_ins.one("refused");
         Stop::Refusal(Denied::Credentials)
     };
@@ -105,6 +107,11 @@ pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin)
     let Some((cookie, here)) = signed else { return Err(Stop::Refusal(Denied::Credentials)) };
     world.metrics.sign_ins.one("ok");
     Ok(SignedIn { cookie, known, here })
+}
+
+/// What is recorded of a text that no person's name is known to be: it may be a password.
+fn hidden(world: &World, typed: &str) -> Attempted {
+    Attempted::hidden(&hmac(&world.secrets.forms, &[b"attempted name", typed.trim().to_lowercase().as_bytes()]))
 }
 
 /// What a full queue of hashes means to the person.
@@ -138,15 +145,13 @@ pub(super) async fn charge(
         Ok(()) => Ok(budgets),
         Err(exhausted) => {
             let retry_after = exhausted.retry_after.max(Span::seconds(1));
-            world.note(
-                origin,
-                Event::SignInThrottled {
-                    username: Attempted::new(&form.username),
-                    user: None,
-                    budget: budgets.get(exhausted.index).map_or("", |b| b.name),
-                    retry_after: u64::try_from(retry_after.as_seconds()).unwrap_or(0),
-                },
-            );
+            let event = Event::SignInThrottled {
+                username: hidden(world, &form.username),
+                user: None,
+                budget: budgets.get(exhausted.index).map_or("", |b| b.name),
+                retry_after: u64::try_from(retry_after.as_seconds()).unwrap_or(0),
+            };
+            note_within_budget(world, origin, event).await;
             world.metrics.sign_ins.one("throttled");
             Err(Stop::Refusal(Denied::Throttled(retry_after)))
         }

@@ -5,7 +5,7 @@ use super::{
     end,
     journal::{BATCH, own_work},
     pace::{Ending, goes_on},
-    presence, rotate_keys,
+    presence, rotate_keys, unrecorded,
     world::{World, only_fault},
 };
 use crate::{
@@ -52,6 +52,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
             warned("signing keys could not be kept", kept.map(drop));
         }
     }
+    unrecorded::tell(&world);
     if let Err(fault) = flush(&world).await {
         let pending = world.journal.pending();
         tracing::error!(error = %fault, audit.pending = pending, "audit events could not be written before the end");
@@ -118,6 +119,7 @@ fn measure(world: &World) {
 }
 
 async fn minutely(world: &World) {
+    unrecorded::tell(world);
     world.revocations.forget_expired(world.now());
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
     warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);

@@ -3,7 +3,7 @@
 
 use super::{
     challenges::Challenges, clients::Directory, follow::Follower, guard::GuardPolicy, journal::Journal, keys::Keys,
-    revocations::Revocations,
+    revocations::Revocations, unrecorded::Unrecorded,
 };
 use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
@@ -159,6 +159,8 @@ pub struct World {
     pub geo: Geo,
     /// Events without a transaction.
     pub journal: Journal,
+    /// Events that were only counted.
+    pub unrecorded: Unrecorded,
     /// Measurements.
     pub metrics: Arc<Metrics>,
     /// This node's name in events.

@@ -128,7 +128,7 @@ impl Metrics {
 #[must_use]
 pub fn docs_metrics() -> String {
     let mut page = String::from(
-        "# Metrics\n\nServed at `/metrics` on the listener for operators, in the OpenMetrics format.\n\n\
+        "# Metrics\n\n<!-- Made by `keywright docs` from src/telemetry. Change the metrics there, not here. -->\n\nServed at `/metrics` on the listener for operators, in the OpenMetrics format.\n\n\
          | metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );
     for Metric { name, suffix, shape, labels, doc } in METRICS {

@@ -28,6 +28,10 @@ use std::collections::BTreeSet;
 /// Connect Core §11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
+/// Most bytes of a request, written down: sealed, and with the choice of an account beside it, it
+/// still fits into the 7 KiB that a page's address has for it.
+const MAX_SIZE: usize = 5000;
+
 /// The authentication context that was asked for (OpenID Connect Core §5.5.1.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AcrAsked {
@@ -85,6 +89,11 @@ impl Asked {
         self.scope.or(&self.claims_scope)
     }
 
+    /// The bytes that it takes to write it down.
+    fn size(&self) -> Option<usize> {
+        serde_json::to_vec(self).ok().map(|text| text.len())
+    }
+
     /// The same request for the person whom a verified `id_token_hint` names.
     ///
     /// # Errors
@@ -115,7 +124,7 @@ pub fn check(params: &Params, client: &Client, destination: &Destination, now: M
     let subject = subject_asked(&request.claims)?;
     let acr = acr_asked(&request, client);
     let claims = claims_to_give(&request.claims, client);
-    Ok(Asked {
+    let asked = Asked {
         client: client.id.clone(),
         destination: destination.clone(),
         scope,
@@ -132,7 +141,12 @@ pub fn check(params: &Params, client: &Client, destination: &Destination, now: M
         subject,
         first_seen: now,
         checked: Checked,
-    })
+    };
+    // 5 · Can it be kept while a page is open? Last, since only now its size is known.
+    if asked.size().is_none_or(|size| size > MAX_SIZE) {
+        return refuse(InvalidRequest, "the request is too long to be kept while a page is open: ask for less at once");
+    }
+    Ok(asked)
 }
 
 /// What was asked, or all the client has. `offline_access` is never given unasked, and is

@@ -4,13 +4,13 @@
 //!
 //! It ends: a page answered for this request leaves a fact dated at or after
 //! [`Asked::first_seen`], and no page is shown twice for a fact that young, except consent,
-//! whose answer covers all that was asked.
+//! whose answer covers all that was asked, and sign-in after a page lay open for longer than `max_age`.
 
 use super::{checks::Asked, request::Prompt};
 use crate::{
     base::{
         id::{SessionId, UserId},
-        moment::Moment,
+        moment::{Moment, Span},
         scope::Scope,
         uri::Resource,
     },
@@ -21,6 +21,10 @@ use crate::{
     },
 };
 use std::collections::BTreeSet;
+
+/// How old a sign-in that was made for a request may be whatever its `max_age` says: the way back
+/// from the sign-in page takes time, and reading the page of consent.
+const READING: Span = Span::minutes(1);
 
 /// The signed-in browser.
 #[derive(Clone, Debug)]
@@ -157,7 +161,8 @@ fn meets(asked: &Asked, session: &SessionFacts) -> bool {
 }
 
 /// Why this sign-in will not do, if it will not. One that was made for this request is not asked
-/// for again: where it still does not do, the answer is no.
+/// for again: where it still does not do, the answer is no. But a page may have lain open since
+/// then, and `max_age` is judged now, when the code would be issued: beyond [`READING`] it is old.
 fn sign_in_again(asked: &Asked, session: &SessionFacts, now: Moment) -> Option<Next> {
     let fresh = signed_in_for(asked, session);
     let other = asked.subject.as_ref().is_some_and(|subject| *subject != session.user);
@@ -177,7 +182,8 @@ fn sign_in_again(asked: &Asked, session: &SessionFacts, now: Moment) -> Option<N
     if asked.prompt.has(Prompt::Login) && !fresh {
         return Some(Next::SignIn(Why::Asked));
     }
-    (too_old && !fresh).then(|| page(asked, Next::SignIn(Why::TooOld), "the sign-in is older than max_age"))
+    (too_old && !(fresh && age <= READING.as_seconds()))
+        .then(|| page(asked, Next::SignIn(Why::TooOld), "the sign-in is older than max_age"))
 }
 
 /// Every consent is held against all that is asked, claims included: one given since this request

@@ -98,10 +98,28 @@ fn a_sign_in_made_for_the_request_satisfies_it_once_and_for_all() {
     let fresh = facts(Some(signed_in(NOW)), Some(consented("openid read", NOW)));
     let later = NOW + Span::minutes(10);
     for changes in
-        [&[("prompt", "login")], &[("prompt", "select_account")], &[("max_age", "0")], &[("prompt", "consent")]]
+        [&[("prompt", "login")], &[("prompt", "select_account")], &[("max_age", "600")], &[("prompt", "consent")]]
     {
         assert_eq!(next(&asked(changes), &fresh, later), Next::Approve, "{changes:?}");
     }
+}
+
+#[test]
+fn max_age_is_judged_when_the_code_would_be_issued() {
+    let fresh = facts(Some(signed_in(NOW)), Some(consented("openid read", NOW)));
+    let asked = |age: &str| asked(&[("max_age", age)]);
+    for (age, open_for, expected) in [
+        ("0", 60, Next::Approve),
+        ("0", 61, Next::SignIn(Why::TooOld)),
+        ("30", 61, Next::SignIn(Why::TooOld)),
+        ("300", 300, Next::Approve),
+        ("300", 301, Next::SignIn(Why::TooOld)),
+        ("300", 3600, Next::SignIn(Why::TooOld)),
+    ] {
+        assert_eq!(next(&asked(age), &fresh, NOW + Span::seconds(open_for)), expected, "{age} after {open_for}");
+    }
+    let again = facts(Some(signed_in(NOW + Span::seconds(3600))), Some(consented("openid read", NOW)));
+    assert_eq!(next(&asked("0"), &again, NOW + Span::seconds(3601)), Next::Approve, "a second sign-in is enough");
 }
 
 #[test]
@@ -195,9 +213,11 @@ proptest! {
         asked in any_asked(), mut facts in any_facts(), slow in 0i64..1000, reaches in any::<bool>(),
     ) {
         let mut now = NOW;
-        for _ in 0..4 {
+        for _ in 0..6 {
+            let shown = next(&asked, &facts, now + Span::seconds(1));
+            // A page lies open for a while; once it is answered, the question is asked again at once.
             now = now + Span::seconds(slow);
-            match next(&asked, &facts, now) {
+            match shown {
                 Next::Approve | Next::Refuse(_) => return Ok(()),
                 Next::SignIn(_) => {
                     let acr = reaches.then(|| "urn:password".to_owned());
@@ -214,7 +234,7 @@ proptest! {
                 }
             }
         }
-        prop_assert!(false, "still a page after four");
+        prop_assert!(false, "still a page after five");
     }
 }
 

@@ -179,3 +179,18 @@ fn a18_what_was_asked_comes_back_unchanged_from_where_it_was_kept() {
     let tampered = kept.replace("https://api.example", "relative");
     assert!(serde_json::from_str::<Asked>(&tampered).is_err());
 }
+
+#[test]
+fn a_request_that_is_too_long_to_be_kept_is_refused_and_no_page_is_shown_for_it() {
+    let text = |n: usize| "x".repeat(n);
+    let claims = |n: usize| {
+        format!(r#"{{"id_token":{{"sub":{{"values":["usr_1","usr_1"]}},"acr":{{"values":["{}"]}}}}}}"#, text(n))
+    };
+    let (state, hint) = (text(1000), text(1000));
+    let long = |n: usize| asked_by(&client(), &[("state", &state), ("login_hint", &hint), ("claims", &claims(n))]);
+    let Ok(kept) = long(10) else { panic!("an ordinary request") };
+    assert!(serde_json::to_vec(&kept).unwrap().len() < 5000);
+    let refused = (100..4000).step_by(100).find_map(|n| long(n).err()).expect("there is a limit");
+    assert_eq!(refused.code, InvalidRequest);
+    assert!(refused.because.contains("too long"), "{}", refused.because);
+}

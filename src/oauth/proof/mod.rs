@@ -101,13 +101,15 @@ impl WhyDenied {
 pub struct Denied {
     /// For the audit.
     pub why: WhyDenied,
+    /// The `jti` of an assertion that was used before.
+    pub replayed: Option<String>,
 }
 
 impl Denied {
     /// For this reason.
     #[must_use]
     pub const fn new(why: WhyDenied) -> Self {
-        Self { why }
+        Self { why, replayed: None }
     }
 }
 
@@ -204,7 +206,7 @@ impl<C> Unused<C> {
     pub fn judged(self, seen: Seen) -> Result<Proven<C>, Denied> {
         match seen {
             Seen::FirstTime => Ok(self.proven),
-            Seen::Before => Err(Denied::new(WhyDenied::Replayed)),
+            Seen::Before => Err(Denied { why: WhyDenied::Replayed, replayed: Some(self.jti) }),
         }
     }
 }
