@@ -13,7 +13,7 @@ pub struct Refusal {
     /// What was wrong, and where it helps, what to send instead. Characters of RFC 6749 §5.2 only.
     pub because: Cow<'static, str>,
     /// The limit that was met, where it was one: the answer is 429 then (RFC 6585 §4).
-    pub limit: Option<Exceeded>,
+    pub limit: Option<Box<Exceeded>>,
 }
 
 /// A limit that was met: what the client is told about it.
@@ -32,9 +32,9 @@ pub struct Exceeded {
 impl Refusal {
     /// A refusal for now: too many requests. RFC 6749 has no code for it; this is the nearest.
     #[must_use]
-    pub const fn too_many(limit: Exceeded) -> Self {
+    pub fn too_many(limit: Exceeded) -> Self {
         let because = Cow::Borrowed("too many requests: try again after the time in Retry-After");
-        Self { code: ErrorCode::TemporarilyUnavailable, because, limit: Some(limit) }
+        Self { code: ErrorCode::TemporarilyUnavailable, because, limit: Some(Box::new(limit)) }
     }
 
     /// A refusal with its sentence.
