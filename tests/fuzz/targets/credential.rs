@@ -1,16 +1,20 @@
 //! The text of what we mint.
 
 use super::{Target, text};
-use keywright::base::{
-    credential::{Kind, RefreshKeys, RefreshToken, checksum, mint, well_formed},
-    entropy::SeededEntropy,
-    id::GrantId,
-    secret::Secret,
+use keywright::{
+    apikey::text::KeyText,
+    base::{
+        credential::{Kind, RefreshKeys, RefreshToken, checksum, mint, well_formed},
+        entropy::SeededEntropy,
+        id::GrantId,
+        secret::Secret,
+    },
 };
 use std::sync::LazyLock;
 
 const KINDS: [Kind; 4] = [Kind::Code, Kind::ClientSecret, Kind::RefreshToken, Kind::Session];
-const WORDS: &[&str] = &["kw_", "kw_rt_", "kw_cs_", "kw_code_", "kw_ses_", "_", "000000", "zzzzzz"];
+const WORDS: &[&str] =
+    &["kw_", "kw_rt_", "kw_cs_", "kw_code_", "kw_ses_", "kw_live_", "_test_", "_", "000000", "zzzzzz"];
 
 /// The text as it is, and with a checksum that is right: else nothing would get past it.
 fn both(input: &[u8]) -> [String; 2] {
@@ -34,13 +38,20 @@ pub const CREDENTIAL_TEXT: Target = Target {
                 let (front, sum) = text.split_at(text.len() - 6);
                 assert_eq!(checksum(front), sum);
             }
-            ending.push_str(&format!("{kinds:?}"));
+            let key = KeyText::parse(&text, 43).inspect(|key| {
+                assert_eq!(key.text().expose(), &text);
+                assert!(kinds.is_empty(), "a key is no other credential");
+                assert!(!format!("{key:?}").contains(&text), "a key prints");
+            });
+            ending.push_str(&format!("{kinds:?} {}", key.is_some()));
         }
         ending
     },
     seeds: || {
         let dice = SeededEntropy::new(1);
-        KINDS.iter().map(|kind| mint(*kind, &dice).unwrap().expose().clone().into_bytes()).collect()
+        let key = format!("kw_live_{}", "0".repeat(43));
+        let key = format!("{key}{}", checksum(&key)).into_bytes();
+        KINDS.iter().map(|kind| mint(*kind, &dice).unwrap().expose().clone().into_bytes()).chain([key]).collect()
     },
     words: WORDS,
 };
