@@ -52,6 +52,8 @@ fn a12_an_assertion_is_good_once_on_all_nodes_together() {
         assert_eq!(show(&two, &assertion).refusal(), (401, "invalid_client".to_owned()));
         assert_eq!(show(&one, &assertion).refusal(), (401, "invalid_client".to_owned()));
         assert!(one.recorded("client.assertion_replayed"));
+        let events = one.events_of("client.assertion_replayed");
+        assert!(events.iter().all(|e| e.data["jti"].as_str().is_some_and(|jti| !jti.is_empty())), "{events:?}");
     });
 }
 

@@ -198,3 +198,20 @@ fn a_client_whose_secret_was_rotated_has_both_for_as_long_as_the_overlap() {
         assert_eq!((old.own_token(&[]).status, new.own_token(&[]).status), (401, 200));
     });
 }
+
+#[test]
+fn a_stranger_who_fails_without_end_is_refused_each_time_and_recorded_within_a_budget() {
+    each(|database| {
+        let server = Server::on(database);
+        let machine = server.machine();
+        let form =
+            [("grant_type", "client_credentials"), ("client_id", machine.id.as_str()), ("client_secret", "guess")];
+        for _ in 0..60 {
+            let status = server.post("/token", &form).status;
+            assert!(matches!(status, 401 | 429), "{status}");
+        }
+        let recorded = server.events_of("client.refused").len();
+        assert!((1..=30).contains(&recorded), "{recorded}");
+        assert_eq!(machine.own_token(&[]).status, 200, "the client itself goes on");
+    });
+}

@@ -46,6 +46,12 @@ fn an_unknown_name_and_a_wrong_password_are_answered_the_same() {
         why.sort();
         let whys = ["disabled", "unknown_user", "unknown_user", "wrong_password", "wrong_password"];
         assert_eq!(why, whys.map(|why| format!("\"{why}\"")), "to the operator they are not");
+        for event in server.events_of("session.refused") {
+            let name = event.data["username"].as_str().unwrap();
+            // What nobody is called may be a password, typed into the wrong field.
+            assert_eq!(event.user.is_none(), name.starts_with('#'), "{name}");
+            assert!(!name.contains("bob"), "{name}");
+        }
     });
 }
 
