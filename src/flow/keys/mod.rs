@@ -5,6 +5,8 @@
 //! [`create`] and [`life`] (how keys come and go).
 
 pub mod apis;
+pub mod ask;
+pub mod caller;
 pub mod create;
 pub mod directory;
 pub mod life;

@@ -104,27 +104,54 @@ impl Verdict {
 /// A fault where it cannot be said or spent, which must end in a refusal: the store is away and
 /// the key is not in memory, or this node has not heard of changes for too long.
 pub async fn run(world: &World, text: &str, call: &Call<'_>, mode: Mode, origin: &Origin) -> Result<Verdict, Fault> {
-    let address = call.address.and_then(|text| text.parse::<IpAddr>().ok()).or(origin.address);
-    let entry = match find(world, text, address).await? {
-        Found::Key(entry) => entry,
-        Found::Nothing => return Ok(noted(world, Verdict::unknown(Denied::Unknown), mode)),
-        Found::Unasked(retry_after) => {
-            let names = vec!["guesses".to_owned()];
-            return Ok(noted(world, Verdict::unknown(Denied::Rate { names, retry_after }), mode));
-        }
-    };
+    match find(world, text, whence(call.address, origin)).await? {
+        Found::Key(entry) => known(world, entry, call, mode, origin).await,
+        Found::Nothing => Ok(nothing(world, Denied::Unknown, mode)),
+        Found::Unasked(retry_after) => Ok(unasked(world, retry_after, mode)),
+    }
+}
+
+/// As [`run`], of a key that was found before.
+///
+/// # Errors
+/// As [`run`].
+pub async fn known(
+    world: &World,
+    entry: Arc<Entry>,
+    call: &Call<'_>,
+    mode: Mode,
+    origin: &Origin,
+) -> Result<Verdict, Fault> {
     let verdict = weigh(world, entry, call, mode).await?;
     if mode == Mode::Real {
-        tell(world, &verdict, (call, address), origin).await;
+        tell(world, &verdict, (call, whence(call.address, origin)), origin);
     }
     Ok(noted(world, verdict, mode))
+}
+
+/// The verdict where there is no such key, or where whoever asks must not know that there is.
+#[must_use]
+pub fn nothing(world: &World, denied: Denied, mode: Mode) -> Verdict {
+    noted(world, Verdict::unknown(denied), mode)
+}
+
+/// The verdict for an address that has asked for too much that is not there.
+#[must_use]
+pub fn unasked(world: &World, retry_after: Span, mode: Mode) -> Verdict {
+    nothing(world, Denied::Rate { names: vec!["guesses".to_owned()], retry_after }, mode)
+}
+
+/// Where a call comes from: its end client, where that is said and can be read.
+#[must_use]
+pub fn whence(address: Option<&str>, origin: &Origin) -> Option<IpAddr> {
+    address.and_then(|text| text.parse().ok()).or(origin.address)
 }
 
 /// Judges a key that was found, and spends.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn weigh(world: &World, entry: Arc<Entry>, call: &Call<'_>, mode: Mode) -> Result<Verdict, Fault> {
+async fn weigh(world: &World, entry: Arc<Entry>, call: &Call<'_>, mode: Mode) -> Result<Verdict, Fault> {
     let mut verdict = Verdict { outcome: Ok(()), limits: Vec::new(), quotas: Vec::new(), entry: None };
     match judge(&entry.known(), call) {
         Ok(permit) => spend(world, &entry, &permit, (call.at, mode), &mut verdict).await?,
@@ -134,15 +161,23 @@ pub async fn weigh(world: &World, entry: Arc<Entry>, call: &Call<'_>, mode: Mode
     Ok(verdict)
 }
 
-enum Found {
+/// What there is of a text.
+#[derive(Debug)]
+pub enum Found {
+    /// This key.
     Key(Arc<Entry>),
+    /// No key.
     Nothing,
+    /// Nobody looked: this address has asked for too much that is not there. When to ask again.
     Unasked(Span),
 }
 
 /// Finds the key of a text. What has not its form costs no hash; what is not in memory costs one
 /// query, and those who ask for what does not exist soon get none.
-async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
+///
+/// # Errors
+/// As [`run`].
+pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
     let digest = match KeyText::parse(text, world.keys.random_length) {
         Some(key) => world.secrets.pepper.hash(key.text().expose()),
         None if FOREIGN.contains(&text.len()) && world.keys.directory.has_foreign() => {
@@ -268,7 +303,7 @@ fn give_back(world: &World, entry: &Entry, n: usize, cost: u64) {
 }
 
 /// Counts the call, notes the use, and records a refusal: the first few of a key.
-async fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<IpAddr>), origin: &Origin) {
+fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<IpAddr>), origin: &Origin) {
     let Some(entry) = &verdict.entry else { return };
     world.keys.tally.call(entry.number, verdict.code(), call.at);
     let denied = match &verdict.outcome {

@@ -1,0 +1,41 @@
+//! Who is behind an access token that manages keys.
+
+use crate::{
+    apikey::{access::Caller, family::Owner},
+    audit::Actor,
+    base::fault::{Fault, Stop},
+    flow::{
+        bearer::{self, Bearer, Places, bad_token},
+        clients,
+        world::{World, only_fault},
+    },
+    oauth::bearer::Challenge,
+    oidc::subject::Subject,
+    store::Tx,
+};
+use std::convert::Infallible;
+
+/// The caller that an access token proves, and how events name them. Whoever is disabled proves nothing.
+///
+/// # Errors
+/// The [`Challenge`] to answer with; a fault where the store cannot be asked.
+pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor), Stop<Challenge>> {
+    let Bearer { subject, scope, .. } = bearer::check(world, places)?;
+    let (owner, actor, active) = match subject {
+        Subject::Client(id) => {
+            let active = clients::find(world, &id).await?.is_some();
+            (Owner::Client(id.clone()), Actor::Client(id), active)
+        }
+        Subject::Person(id) => {
+            let wanted = id.clone();
+            let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().find(&wanted)?);
+            let found: Result<_, Fault> = world.store.read("find_user", read).await.map_err(only_fault);
+            let active = found?.is_some_and(|user| user.disabled_at.is_none());
+            (Owner::User(id.clone()), Actor::User(id), active)
+        }
+    };
+    if active {
+        return Ok((Caller::Token { owner, scope }, actor));
+    }
+    Err(bad_token(world, "whoever the access token acts for is disabled"))
+}
