@@ -82,9 +82,11 @@ pub enum Exchange {
     Metered,
 }
 
-/// What an operator decides of an API besides its policy. Members that are not named are as the default says.
+/// What an operator decides of an API besides its policy. Members that are not named are as the default says;
+/// those that are not known are left alone, for a newer release may run beside this one and have
+/// stored them: what people write is asked about with [`Settings::unknown`] first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Settings {
     /// How much harm a stolen key does.
     pub sensitivity: Sensitivity,
@@ -119,5 +121,14 @@ impl Default for Settings {
             scopes: Scope::default(),
             query_parameter: None,
         }
+    }
+}
+
+impl Settings {
+    /// The first member of what somebody wrote that is none of ours.
+    #[must_use]
+    pub fn unknown(written: &serde_json::Map<String, serde_json::Value>) -> Option<&str> {
+        let known = serde_json::to_value(Self::default()).unwrap_or_default();
+        written.keys().map(String::as_str).find(|name| known.get(name).is_none())
     }
 }

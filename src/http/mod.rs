@@ -5,6 +5,7 @@
 pub mod assets;
 pub mod edge;
 pub mod give;
+pub mod keys;
 pub mod oauth;
 pub mod oidc;
 pub mod ops;

@@ -3,6 +3,7 @@
 use super::{
     assets,
     edge::{Cors, Lane, dress, preflight, through},
+    keys,
     oauth::{authorize, introspect, jwks, metadata, revoke, token},
     oidc::{end_session, userinfo},
     ops,
@@ -77,6 +78,22 @@ routes! {
     "/account/password" None { get account::password, post account::save_password } "One's own password.";
     "/account/sessions" None { get account::sessions, post account::end_sessions } "Where one is signed in.";
     "/account/consents" None { get account::consents, post account::withdraw } "What one has consented to.";
+    "/v1/keys/verify" None { post keys::verify::post } "Whether an API key is good for a call.";
+    "/v1/keys/verify/batch" None { post keys::verify::batch } "The same for several keys at once.";
+    "/v1/keys" None { get keys::manage::list, post keys::manage::create } "API keys.";
+    "/v1/keys/{id}" None { get keys::manage::show } "An API key.";
+    "/v1/keys/{id}/rotate" None { post keys::manage::rotate } "Give an API key a successor.";
+    "/v1/keys/{id}/finish" None { post keys::manage::finish } "End the overlap of an API key with its successor.";
+    "/v1/keys/{id}/disable" None { post keys::manage::disable } "Switch an API key off.";
+    "/v1/keys/{id}/enable" None { post keys::manage::enable } "Switch an API key on again.";
+    "/v1/keys/{id}/revoke" None { post keys::manage::revoke } "End an API key for good.";
+    "/v1/revocations" None { get keys::ended::get } "The API keys that have ended of late.";
+    "/v1/apis" None { get keys::apis::list, post keys::apis::add } "The APIs that keys are for.";
+    "/v1/apis/{id}" None { get keys::apis::show, put keys::apis::put } "An API.";
+    "/v1/apis/{id}/disable" None { post keys::apis::disable } "Disable an API: its keys are refused.";
+    "/v1/apis/{id}/enable" None { post keys::apis::enable } "Enable an API again.";
+    "/v1/plans" None { get keys::apis::list_plans, post keys::apis::add_plan } "Plans: rate and quota under a name.";
+    "/v1/plans/{id}" None { get keys::apis::show_plan, put keys::apis::put_plan } "A plan.";
     "/static/{file}" None { get assets::serve } "Stylesheet, icon and script of the pages.";
     "/livez" None { get ops::livez } "Whether the process runs.";
     "/readyz" None { get ops::readyz } "Whether it can serve: the store answers and there are keys.";

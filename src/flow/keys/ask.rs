@@ -150,7 +150,9 @@ pub async fn ask(
     mode: Mode,
     origin: &Origin,
 ) -> Result<Verdict, Fault> {
-    let entry = match verify::find(world, text, verify::whence(said.address, origin)).await? {
+    // Not the address of whoever asks: that is one for all of their clients.
+    let client = said.address.and_then(|text| text.parse().ok());
+    let entry = match verify::find(world, text, client).await? {
         Found::Key(entry) if asker.serves(&entry) => entry,
         Found::Key(_) | Found::Nothing => return Ok(verify::nothing(world, Denied::Unknown, mode)),
         Found::Unasked(retry_after) => return Ok(verify::unasked(world, retry_after, mode)),

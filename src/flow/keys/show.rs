@@ -20,13 +20,15 @@ use crate::{
     flow::world::World,
     store::{
         Tx,
-        audit::{AuditRow, Filter},
+        audit::{AuditRow, Filter as Wanted},
         key_facts::KeyFacts,
         key_lists::{KeyFilter, ListedKey},
         usage::UsageRow,
     },
 };
 use std::sync::Arc;
+
+pub use crate::store::key_lists::KeyFilter as Filter;
 
 /// The keys within the caller's reach that fit, in the order of their handles, those after `after`.
 ///
@@ -93,7 +95,7 @@ pub async fn events(world: &World, caller: &Caller, id: ApiKeyId, n: i64) -> Res
     let caller = caller.clone();
     let read = move |tx: &mut Tx<'_>| -> Result<Vec<AuditRow>, Stop<Refused>> {
         reach(tx, &caller, Act::Read, &id)?;
-        let filter = Filter { api_key: Some(id.clone()), ..Filter::default() };
+        let filter = Wanted { api_key: Some(id.clone()), ..Wanted::default() };
         Ok(tx.audit().list(&filter, None, n)?)
     };
     world.store.read("show_key_events", read).await

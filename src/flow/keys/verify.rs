@@ -33,6 +33,9 @@ pub const FOREIGN: std::ops::RangeInclusive<usize> = 16..=512;
 /// Look-ups that find nothing, for each address: enough for somebody who made a mistake, too few
 /// for somebody who guesses.
 const GUESSES: (Span, u32) = (Span::millis(500), 60);
+/// The same for all resource servers of this node that do not say whom they ask for: they are
+/// trusted, and one attacker must not use up what their other clients need.
+const GUESSES_FROM_NOWHERE: (Span, u32) = (Span::millis(2), 2000);
 /// Refusals of one key that are recorded, one by one; beyond it they are counted.
 const RECORDED: (Span, u32) = (Span::seconds(6), 10);
 
@@ -208,7 +211,7 @@ async fn looked_up(world: &World, digest: TokenHash, address: Option<IpAddr>) ->
     if let Some(known) = directory::in_memory(world, &digest) {
         return Ok(known.map_or(Found::Nothing, Found::Key));
     }
-    let (every, burst) = GUESSES;
+    let (every, burst) = if address.is_some() { GUESSES } else { GUESSES_FROM_NOWHERE };
     let (rule, bucket) = (Rule::every(every, burst), guesses_of(address));
     let asked = world.counters.take_here(&bucket, rule, world.now());
     if !asked.allowed {

@@ -1,5 +1,6 @@
 //! Replies: what goes out of the edge.
 
+pub mod details;
 pub mod device;
 pub mod page;
 pub mod pages;

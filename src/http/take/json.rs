@@ -22,6 +22,22 @@ pub async fn json<T: DeserializeOwned>(request: &HttpRequest, body: web::Payload
     parse(&bytes(request, body, most).await?)
 }
 
+/// As [`json`], where the body may be left out: then it is the default.
+///
+/// # Errors
+/// As [`json`].
+pub async fn optional<T: DeserializeOwned + Default>(
+    request: &HttpRequest,
+    body: web::Payload,
+    most: usize,
+) -> Result<T, Unread> {
+    let bytes = bytes(request, body, most).await?;
+    if bytes.is_empty() {
+        return Ok(T::default());
+    }
+    if is_json(request) { parse(&bytes) } else { Err(Unread::MediaType) }
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
     if depth(bytes) > MAX_DEPTH {
         return refuse(InvalidRequest, "the JSON is nested more than 16 deep").map_err(Unread::Refused);

@@ -1,0 +1,179 @@
+//! `/v1/keys`: keys made, listed, shown, rotated, switched off and on, ended.
+
+use super::{
+    Manager, ended, etag, manager, secret,
+    wire::{self, CreateBody, FinishBody, ReasonBody, RotateBody},
+};
+use crate::{
+    apikey::{
+        key::State,
+        rotate::{Insist, Step},
+        wanted::Unfit,
+    },
+    base::{
+        fault::Stop,
+        id::{ApiId, ApiKeyId, FamilyId},
+    },
+    flow::keys::{create, life, refused::Refused, show},
+    http::{
+        give::details,
+        site::{Here, Site, origin},
+        take::json::{MAX_JSON, json, optional},
+    },
+    oauth::params::Params,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use serde_json::{Value, json as object};
+
+/// The most keys of one page.
+const MOST: i64 = 200;
+
+type Outcome = Result<HttpResponse, HttpResponse>;
+
+fn settle(outcome: Outcome) -> HttpResponse {
+    outcome.unwrap_or_else(|refused| refused)
+}
+
+/// The key that a path names; 404 where it names none.
+fn named(path: &str) -> Result<ApiKeyId, HttpResponse> {
+    ApiKeyId::parse(path).ok_or_else(|| details::plain(StatusCode::NOT_FOUND, "there is no such API key"))
+}
+
+/// Makes a key. Its text is in the answer, this once.
+pub async fn create(here: Here, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    settle(try_create(&here, &request, body).await)
+}
+
+async fn try_create(site: &Site, request: &HttpRequest, body: web::Payload) -> Outcome {
+    let Manager { caller, done } = manager(site, request).await?;
+    let body: CreateBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
+    let stop = |stop| ended(site, stop, &origin(request));
+    let word = request.headers().get("idempotency-key").map(|v| v.to_str().unwrap_or_default());
+    if word.is_some_and(|word| !(1..=255).contains(&word.len())) {
+        return Err(details::plain(StatusCode::BAD_REQUEST, "Idempotency-Key must have 1 to 255 characters"));
+    }
+    let wish = body.wish(site.world.now(), word.map(str::to_owned));
+    let wish = wish.map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
+    let made = create::create(&site.world, caller, wish, done).await.map_err(stop)?;
+    let mut told = wire::key(&made.key, &made.family, None);
+    reveal(&mut told, made.text.expose());
+    Ok(secret(StatusCode::CREATED, &told))
+}
+
+/// Puts the text of a key into the one answer that holds it.
+fn reveal(told: &mut Value, text: &str) {
+    if let Some(members) = told.as_object_mut() {
+        members.insert("key".to_owned(), object!(text));
+    }
+}
+
+/// Lists keys, a page at a time: `after` is the last of the page before.
+pub async fn list(here: Here, request: HttpRequest) -> HttpResponse {
+    settle(try_list(&here, &request).await)
+}
+
+async fn try_list(site: &Site, request: &HttpRequest) -> Outcome {
+    let Manager { caller, .. } = manager(site, request).await?;
+    let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);
+    let query = Params::parse(request.query_string().as_bytes()).map_err(|refusal| bad(&refusal.because))?;
+    let one = |name| query.once(name).map_err(|refusal| bad(&refusal.because));
+    let n = one("limit")?.map_or(Ok(50), str::parse::<i64>).ok().filter(|n| (1..=MOST).contains(n));
+    let n = n.ok_or_else(|| bad("limit must be from 1 to 200"))?;
+    let after = one("after")?.map(|text| ApiKeyId::parse(text).ok_or_else(|| bad("after names no key"))).transpose()?;
+    let state = one("state")?.map(|text| State::parse(text).ok_or_else(|| bad("state is unknown"))).transpose()?;
+    let filter = crate::flow::keys::show::Filter {
+        api: one("api")?.and_then(ApiId::parse),
+        family: one("family")?.and_then(FamilyId::parse),
+        state,
+        ..Default::default()
+    };
+    let listed = show::list(&site.world, &caller, filter, (after, n)).await;
+    let listed = listed.map_err(|stop| ended(site, stop, &origin(request)))?;
+    let next = listed.last().filter(|_| i64::try_from(listed.len()) == Ok(n)).map(|one| one.key.id.clone());
+    let keys: Vec<Value> =
+        listed.iter().map(|one| wire::key(&one.key, &one.family, one.last_use.as_ref().map(|last| last.at))).collect();
+    Ok(secret(StatusCode::OK, &object!({"keys": keys, "next": next})))
+}
+
+/// Shows a key.
+pub async fn show(here: Here, request: HttpRequest, path: web::Path<String>) -> HttpResponse {
+    settle(try_show(&here, &request, &path).await)
+}
+
+async fn try_show(site: &Site, request: &HttpRequest, path: &str) -> Outcome {
+    let Manager { caller, .. } = manager(site, request).await?;
+    let stop = |stop| ended(site, stop, &origin(request));
+    let shown = show::one(&site.world, &caller, named(path)?).await.map_err(stop)?;
+    let facts = &shown.facts;
+    let quotas = show::quotas(&site.world, &caller, &facts.key.id).await.map_err(stop)?;
+    let mut told = wire::key(&facts.key, &facts.family, facts.last_used);
+    if let Some(members) = told.as_object_mut() {
+        members.insert("quota".to_owned(), super::verify::quotas(&quotas));
+        let line: Vec<_> = shown.line.iter().map(|one| one.key.id.clone()).collect();
+        members.insert("line".to_owned(), object!(line));
+    }
+    let mut answer = secret(StatusCode::OK, &told);
+    if let Ok(tag) = header::HeaderValue::from_str(&etag(facts.key.version)) {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(answer)
+}
+
+/// Gives a key a successor, whose text is in the answer, this once.
+pub async fn rotate(here: Here, request: HttpRequest, path: web::Path<String>, body: web::Payload) -> HttpResponse {
+    settle(try_rotate(&here, &request, &path, body).await)
+}
+
+async fn try_rotate(site: &Site, request: &HttpRequest, path: &str, body: web::Payload) -> Outcome {
+    let Manager { caller, done } = manager(site, request).await?;
+    let body: RotateBody = optional(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
+    let stop = |stop| ended(site, stop, &origin(request));
+    let unfit = || Stop::Refusal(Refused::Unfit(Unfit::Member("overlap", "must be a time such as 24h".to_owned())));
+    let overlap = body.overlap.as_deref().map(|text| crate::config::span(text).map_err(|_| stop(unfit()))).transpose()?;
+    let rotated = life::rotate(&site.world, caller, (named(path)?, overlap), done).await.map_err(stop)?;
+    let mut new = wire::key(&rotated.new.key, &rotated.new.family, None);
+    reveal(&mut new, rotated.new.text.expose());
+    let old = wire::key(&rotated.old, &rotated.new.family, None);
+    Ok(secret(StatusCode::CREATED, &object!({"new": new, "old": old})))
+}
+
+/// Ends the overlap of a key with its successor.
+pub async fn finish(here: Here, request: HttpRequest, path: web::Path<String>, body: web::Payload) -> HttpResponse {
+    settle(try_finish(&here, &request, &path, body).await)
+}
+
+async fn try_finish(site: &Site, request: &HttpRequest, path: &str, body: web::Payload) -> Outcome {
+    let Manager { caller, done } = manager(site, request).await?;
+    let body: FinishBody = optional(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
+    let insist = if body.force { Insist::Yes } else { Insist::No };
+    let finished = life::finish(&site.world, caller, (named(path)?, insist), done).await;
+    let key = finished.map_err(|stop| ended(site, stop, &origin(request)))?;
+    Ok(secret(StatusCode::OK, &object!({"id": key.id, "expires_at": key.expires_at.map(|at| at.to_string())})))
+}
+
+/// Switches a key off.
+pub async fn disable(here: Here, request: HttpRequest, path: web::Path<String>, body: web::Payload) -> HttpResponse {
+    settle(step(&here, &request, (&path, Step::Disable), body).await)
+}
+
+/// Switches a key on again.
+pub async fn enable(here: Here, request: HttpRequest, path: web::Path<String>, body: web::Payload) -> HttpResponse {
+    settle(step(&here, &request, (&path, Step::Enable), body).await)
+}
+
+/// Ends a key for good.
+pub async fn revoke(here: Here, request: HttpRequest, path: web::Path<String>, body: web::Payload) -> HttpResponse {
+    settle(step(&here, &request, (&path, Step::Revoke), body).await)
+}
+
+async fn step(site: &Site, request: &HttpRequest, (path, step): (&str, Step), body: web::Payload) -> Outcome {
+    let Manager { caller, done } = manager(site, request).await?;
+    let body: ReasonBody = optional(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
+    let taken = life::take(&site.world, caller, (named(path)?, step, body.reason), done).await;
+    let key = taken.map_err(|stop| ended(site, stop, &origin(request)))?;
+    Ok(secret(StatusCode::OK, &object!({"id": key.id, "state": key.state})))
+}
