@@ -14,6 +14,7 @@ mod architecture;
 mod commands;
 mod generated;
 mod limits;
+mod keys;
 mod oauth;
 mod oidc;
 mod portal;

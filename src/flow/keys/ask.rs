@@ -129,11 +129,7 @@ async fn verifier(world: &World, text: &str, origin: &Origin) -> Result<Asker, E
         return Err(unproven());
     }
     let address = origin.address.map(|address| address.to_string());
-    let call = Call {
-        purpose: Purpose::Ask,
-        address: address.as_deref(),
-        ..Call::new(&entry.api().id, world.now())
-    };
+    let call = Call { purpose: Purpose::Ask, address: address.as_deref(), ..Call::new(&entry.api().id, world.now()) };
     let asked = crate::apikey::judge::judge(&entry.known(), &call).map(drop);
     world.keys.tally.used(entry.number, world.now(), origin.address, None);
     asked.map(|()| Asker::Verifier(entry.api().id.clone())).map_err(|_| unproven())

@@ -148,9 +148,6 @@ impl Directory {
                 }
             }
             Subject::KeyFamily | Subject::Api | Subject::Plan | Subject::User | Subject::Client => {
-                if self.known.entry_count() == 0 {
-                    return;
-                }
                 let id = id.to_owned();
                 let concerned = move |_: &TokenHash, known: &Arc<Entry>| known.concerns(subject, &id);
                 if self.known.invalidate_entries_if(concerned).is_err() {

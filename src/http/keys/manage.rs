@@ -133,7 +133,8 @@ async fn try_rotate(site: &Site, request: &HttpRequest, path: &str, body: web::P
     let body: RotateBody = optional(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
     let stop = |stop| ended(site, stop, &origin(request));
     let unfit = || Stop::Refusal(Refused::Unfit(Unfit::Member("overlap", "must be a time such as 24h".to_owned())));
-    let overlap = body.overlap.as_deref().map(|text| crate::config::span(text).map_err(|_| stop(unfit()))).transpose()?;
+    let overlap =
+        body.overlap.as_deref().map(|text| crate::config::span(text).map_err(|_| stop(unfit()))).transpose()?;
     let rotated = life::rotate(&site.world, caller, (named(path)?, overlap), done).await.map_err(stop)?;
     let mut new = wire::key(&rotated.new.key, &rotated.new.family, None);
     reveal(&mut new, rotated.new.text.expose());

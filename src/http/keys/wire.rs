@@ -76,13 +76,13 @@ impl CreateBody {
                 return Err(Unfit::Member("expires_in", "cannot stand beside expires_at".to_owned()));
             }
         };
-        let owner = match self.owner {
-            None => None,
-            Some(OwnerBody { kind, id }) => Some(
-                Owner::parse(&kind, &id)
-                    .ok_or_else(|| Unfit::Member("owner", "must have a type of user or client, and an id".to_owned()))?,
-            ),
-        };
+        let owner =
+            match self.owner {
+                None => None,
+                Some(OwnerBody { kind, id }) => Some(Owner::parse(&kind, &id).ok_or_else(|| {
+                    Unfit::Member("owner", "must have a type of user or client, and an id".to_owned())
+                })?),
+            };
         Ok(Create {
             api: self.api,
             owner,

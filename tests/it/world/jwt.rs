@@ -24,6 +24,10 @@ pub fn base64(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
+pub fn base64_standard(bytes: impl AsRef<[u8]>) -> String {
+    base64::prelude::BASE64_STANDARD.encode(bytes)
+}
+
 /// The token with another header and payload under the old signature.
 pub fn forged(token: &str, header: &Value, payload: &Value) -> String {
     let signature = token.split('.').nth(2).unwrap();

@@ -1,0 +1,173 @@
+//! What a resource server is told.
+
+use super::{Keys, asked_by, call};
+use crate::world::{MAIL, Server, each};
+use serde_json::json;
+
+#[test]
+fn a_good_key_is_told_with_its_owner_and_its_scopes_and_never_its_text() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({"meta": {"tier": 3}}));
+        let text = made["key"].as_str().unwrap();
+        let told = keys.ask(&server, text, json!({"scopes": ["docs.read"], "request": {"ip": "203.0.113.9"}}));
+        assert_eq!((&told["valid"], &told["code"]), (&json!(true), &json!("ok")));
+        assert_eq!(told["owner"], json!({"type": "client", "id": app.id}));
+        assert_eq!(
+            (&told["key"]["id"], &told["scopes"], &told["meta"]["tier"]),
+            (&made["id"], &json!(["docs.read"]), &json!(3))
+        );
+        assert_eq!(told["limits"][0]["remaining"], 99);
+        assert!(!told.to_string().contains(text) && text.starts_with("kw_live_"));
+    });
+}
+
+#[test]
+fn whoever_serves_another_api_learns_nothing() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let mail = server.resource_server(MAIL);
+        let body = json!({"key": made["key"]});
+        let (theirs, unknown) = (
+            asked_by(&server, &mail, "/v1/keys/verify", &body).json(),
+            asked_by(&server, &mail, "/v1/keys/verify", &json!({"key": "kw_live_nonsense"})).json(),
+        );
+        assert_eq!((&theirs["code"], &theirs["valid"]), (&json!("invalid_key"), &json!(false)));
+        assert_eq!(theirs.as_object().unwrap().len(), unknown.as_object().unwrap().len());
+        let plain = server.machine();
+        assert_eq!(asked_by(&server, &plain, "/v1/keys/verify", &body).status / 100, 4, "serves no API");
+    });
+}
+
+#[test]
+fn a_key_that_asks_proves_a_resource_server_and_is_good_for_nothing_else() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let asking = keys.key(&server, &app, json!({"kind": "verifier", "scope": ""}));
+        let body = json!({"key": made["key"]});
+        let told = call(&server, "POST", "/v1/keys/verify", asking["key"].as_str().unwrap(), Some(&body));
+        assert_eq!(told.json()["code"], "ok");
+        let told = call(&server, "POST", "/v1/keys/verify", made["key"].as_str().unwrap(), Some(&body));
+        assert_eq!(told.status, 401, "a key for calls does not ask");
+        assert_eq!(keys.ask(&server, asking["key"].as_str().unwrap(), json!({}))["code"], "invalid_key");
+        let managed = call(&server, "GET", "/v1/keys", asking["key"].as_str().unwrap(), None);
+        assert_eq!(managed.status, 401, "and no key manages keys");
+    });
+}
+
+#[test]
+fn r073_each_restriction_refuses_and_names_itself() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let cases = [
+            (
+                json!({"ip": {"allow": ["203.0.113.0/24"]}}),
+                json!({"ip": "203.0.113.9"}),
+                json!({"ip": "198.51.100.1"}),
+                "ip",
+            ),
+            (
+                json!({"referrer": {"allow": ["https://app.example"]}}),
+                json!({"origin": "https://app.example"}),
+                json!({"origin": "https://evil.example"}),
+                "referrer",
+            ),
+            (
+                json!({"user_agent": {"require": true, "deny": ["*sqlmap*"]}}),
+                json!({"user_agent": "curl/8"}),
+                json!({"user_agent": "x sqlmap y"}),
+                "user_agent",
+            ),
+            (
+                json!({"routes": [{"methods": ["GET"], "path": "/v1/**"}]}),
+                json!({"method": "GET", "path": "/v1/a"}),
+                json!({"method": "GET", "path": "/v1/%2e%2e/x"}),
+                "route",
+            ),
+        ];
+        for (mut policy, good, bad, rule) in cases {
+            policy["v"] = json!(1);
+            let made = keys.key(&server, &app, json!({"policy": policy}));
+            let text = made["key"].as_str().unwrap();
+            assert_eq!(keys.ask(&server, text, json!({"request": good}))["code"], "ok", "{rule}");
+            let told = keys.ask(&server, text, json!({"request": bad}));
+            assert_eq!((&told["code"], &told["rule"]), (&json!("restricted"), &json!(rule)));
+            let told = keys.ask(&server, text, json!({}));
+            assert_eq!(
+                (&told["rule"], &told["reason"]),
+                (&json!(rule), &json!("attribute_missing")),
+                "nothing was said"
+            );
+        }
+    });
+}
+
+#[test]
+fn r069_a_rate_of_five_in_a_minute_lets_five_of_a_thousand_through() {
+    each(|database| {
+        let server = Server::on(database);
+        let rate = json!({"v": 1, "rate": [{"name": "minute", "by": "key", "limit": 5, "per": "60s"}]});
+        let (keys, app) = (Keys::with(&server, rate, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let question = json!({"key": made["key"]});
+        let mut passed = 0;
+        for _ in 0..10 {
+            let body = json!({"items": vec![question.clone(); 100]});
+            let told = asked_by(&server, &keys.docs, "/v1/keys/verify/batch", &body).json();
+            passed += told["items"].as_array().unwrap().iter().filter(|one| one["code"] == "ok").count();
+        }
+        assert_eq!(passed, 5);
+        let told = keys.ask(&server, made["key"].as_str().unwrap(), json!({}));
+        assert_eq!((&told["code"], &told["violated"]), (&json!("rate_limited"), &json!(["minute"])));
+        assert!(told["retry_after_s"].as_i64().unwrap() <= 12);
+    });
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_refused_and_costs_nothing() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let text = made["key"].as_str().unwrap();
+        for (more, status) in [
+            (json!({"cost": 0}), 400),
+            (json!({"cost": -1}), 400),
+            (json!({"cost": 4_294_967_296_u64}), 400),
+            (json!({"cost": 101}), 400),
+            (json!({"owner": "me"}), 400),
+            (json!({"scopes": ["a\"b"]}), 400),
+            (json!({"request": {"ip": 4}}), 400),
+        ] {
+            let reply = keys.try_ask(&server, text, more.clone());
+            assert_eq!(
+                (reply.status, reply.field("content-type")),
+                (status, Some("application/problem+json")),
+                "{more}"
+            );
+        }
+        assert_eq!(keys.ask(&server, text, json!({}))["limits"][0]["remaining"], 99);
+    });
+}
+
+#[test]
+fn a_dry_run_tells_the_same_and_spends_nothing() {
+    each(|database| {
+        let server = Server::on(database);
+        let rate = json!({"v": 1, "rate": [{"name": "one", "by": "key", "limit": 1, "per": "1h"}]});
+        let (keys, app) = (Keys::with(&server, rate, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let text = made["key"].as_str().unwrap();
+        for _ in 0..3 {
+            assert_eq!(keys.ask(&server, text, json!({"dry_run": true}))["code"], "ok");
+        }
+        assert_eq!(keys.ask(&server, text, json!({}))["code"], "ok");
+        assert_eq!(keys.ask(&server, text, json!({}))["code"], "rate_limited");
+    });
+}
