@@ -13,8 +13,8 @@
 mod architecture;
 mod commands;
 mod generated;
-mod limits;
 mod keys;
+mod limits;
 mod oauth;
 mod oidc;
 mod portal;
