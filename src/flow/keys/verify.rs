@@ -195,7 +195,7 @@ pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<
 async fn foreign(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
     match looked_up(world, world.secrets.pepper.hash(text), address).await? {
         Found::Nothing => looked_up(world, brought_as_hash(world, &sha256(text.as_bytes())), address).await,
-        found => Ok(found),
+        found @ (Found::Key(_) | Found::Unasked(_)) => Ok(found),
     }
 }
 
@@ -319,12 +319,11 @@ fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<Ip
         return;
     }
     let api_key = entry.key.id.clone();
-    let event = match denied {
-        Denied::Revoked => Event::ApiKeyUsedAfterEnd { api_key },
-        Denied::Restricted { rule, .. } => {
-            Event::ApiKeyRefused { api_key, code: verdict.code(), rule: Some(rule.as_str()) }
-        }
-        _ => Event::ApiKeyRefused { api_key, code: verdict.code(), rule: None },
+    let event = if *denied == Denied::Revoked {
+        Event::ApiKeyUsedAfterEnd { api_key }
+    } else {
+        let rule = if let Denied::Restricted { rule, .. } = denied { Some(rule.as_str()) } else { None };
+        Event::ApiKeyRefused { api_key, code: verdict.code(), rule }
     };
     world.note(&Origin { address, ..origin.clone() }, event);
 }

@@ -1,7 +1,7 @@
 //! `/v1/apis` and `/v1/plans`.
 
 use super::{
-    Manager, ended, etag, if_match, manager, secret,
+    Manager, Misread, ended, etag, if_match, manager, secret,
     wire::{self, ApiBody, PlanBody},
 };
 use crate::{
@@ -41,11 +41,9 @@ fn tagged(status: StatusCode, told: &Value, version: u32) -> HttpResponse {
     answer
 }
 
-fn after(request: &HttpRequest) -> Result<Option<String>, HttpResponse> {
-    let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);
-    let query = Params::parse(request.query_string().as_bytes()).map_err(|refusal| bad(&refusal.because))?;
-    let after = query.once("after").map_err(|refusal| bad(&refusal.because))?;
-    Ok(after.map(str::to_owned))
+fn after(request: &HttpRequest) -> Result<Option<String>, Misread> {
+    let query = Params::parse(request.query_string().as_bytes())?;
+    Ok(query.once("after")?.map(str::to_owned))
 }
 
 /// The most of one page.

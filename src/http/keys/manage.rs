@@ -1,7 +1,7 @@
 //! `/v1/keys`: keys made, listed, shown, rotated, switched off and on, ended.
 
 use super::{
-    Manager, ended, etag, manager, secret,
+    Manager, Misread, ended, etag, manager, secret,
     wire::{self, CreateBody, FinishBody, ReasonBody, RotateBody},
 };
 use crate::{
@@ -39,8 +39,8 @@ fn settle(outcome: Outcome) -> HttpResponse {
 }
 
 /// The key that a path names; 404 where it names none.
-fn named(path: &str) -> Result<ApiKeyId, HttpResponse> {
-    ApiKeyId::parse(path).ok_or_else(|| details::plain(StatusCode::NOT_FOUND, "there is no such API key"))
+fn named(path: &str) -> Result<ApiKeyId, Misread> {
+    ApiKeyId::parse(path).ok_or_else(|| Misread(StatusCode::NOT_FOUND, "there is no such API key".into()))
 }
 
 /// Makes a key. Its text is in the answer, this once.
@@ -78,25 +78,31 @@ pub async fn list(here: Here, request: HttpRequest) -> HttpResponse {
 
 async fn try_list(site: &Site, request: &HttpRequest) -> Outcome {
     let Manager { caller, .. } = manager(site, request).await?;
-    let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);
-    let query = Params::parse(request.query_string().as_bytes()).map_err(|refusal| bad(&refusal.because))?;
-    let one = |name| query.once(name).map_err(|refusal| bad(&refusal.because));
-    let n = one("limit")?.map_or(Ok(50), str::parse::<i64>).ok().filter(|n| (1..=MOST).contains(n));
-    let n = n.ok_or_else(|| bad("limit must be from 1 to 200"))?;
-    let after = one("after")?.map(|text| ApiKeyId::parse(text).ok_or_else(|| bad("after names no key"))).transpose()?;
-    let state = one("state")?.map(|text| State::parse(text).ok_or_else(|| bad("state is unknown"))).transpose()?;
-    let filter = crate::flow::keys::show::Filter {
-        api: one("api")?.and_then(ApiId::parse),
-        family: one("family")?.and_then(FamilyId::parse),
-        state,
-        ..Default::default()
-    };
+    let (filter, after, n) = wanted(request.query_string())?;
     let listed = show::list(&site.world, &caller, filter, (after, n)).await;
     let listed = listed.map_err(|stop| ended(site, stop, &origin(request)))?;
     let next = listed.last().filter(|_| i64::try_from(listed.len()) == Ok(n)).map(|one| one.key.id.clone());
     let keys: Vec<Value> =
         listed.iter().map(|one| wire::key(&one.key, &one.family, one.last_use.as_ref().map(|last| last.at))).collect();
     Ok(secret(StatusCode::OK, &object!({"keys": keys, "next": next})))
+}
+
+/// Which keys a query asks for: the filter, the last of the page before, and how many.
+fn wanted(query: &str) -> Result<(show::Filter, Option<ApiKeyId>, i64), Misread> {
+    let query = Params::parse(query.as_bytes())?;
+    let n = query.once("limit")?.map_or(Ok(50), str::parse).ok().filter(|n| (1..=MOST).contains(n));
+    let after = query.once("after")?.map(|text| ApiKeyId::parse(text).ok_or(Misread::because("after names no key")));
+    let state = query.once("state")?.map(|text| State::parse(text).ok_or(Misread::because("state is unknown")));
+    let api = query.once("api")?.map(|text| ApiId::parse(text).ok_or(Misread::because("api is no identifier")));
+    let family =
+        query.once("family")?.map(|text| FamilyId::parse(text).ok_or(Misread::because("family is no identifier")));
+    let filter = show::Filter {
+        api: api.transpose()?,
+        family: family.transpose()?,
+        state: state.transpose()?,
+        ..Default::default()
+    };
+    Ok((filter, after.transpose()?, n.ok_or(Misread::because("limit must be from 1 to 200"))?))
 }
 
 /// Shows a key.
@@ -132,9 +138,9 @@ async fn try_rotate(site: &Site, request: &HttpRequest, path: &str, body: web::P
     let Manager { caller, done } = manager(site, request).await?;
     let body: RotateBody = optional(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
     let stop = |stop| ended(site, stop, &origin(request));
-    let unfit = || Stop::Refusal(Refused::Unfit(Unfit::Member("overlap", "must be a time such as 24h".to_owned())));
-    let overlap =
-        body.overlap.as_deref().map(|text| crate::config::span(text).map_err(|_| stop(unfit()))).transpose()?;
+    let overlap = body.overlap.as_deref().map(crate::config::span).transpose();
+    let overlap = overlap.map_err(|_| Unfit::Member("overlap", "must be a time such as 24h".to_owned()));
+    let overlap = overlap.map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let rotated = life::rotate(&site.world, caller, (named(path)?, overlap), done).await.map_err(stop)?;
     let mut new = wire::key(&rotated.new.key, &rotated.new.family, None);
     reveal(&mut new, rotated.new.text.expose());

@@ -19,13 +19,34 @@ use crate::{
         bearer::Places,
         keys::{apis::Done, caller, refused::Refused},
     },
-    oauth::{bearer::Challenge, params::Params},
+    oauth::{bearer::Challenge, params::Params, refusal::Refusal},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
 };
 use serde_json::{Map, json};
+
+/// A request that cannot be read: the status, and a sentence.
+#[derive(Debug)]
+struct Misread(StatusCode, std::borrow::Cow<'static, str>);
+
+impl Misread {
+    fn because(why: &'static str) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.into())
+    }
+}
+
+impl From<Refusal> for Misread {
+    fn from(refusal: Refusal) -> Self {
+        Self(StatusCode::BAD_REQUEST, refusal.because)
+    }
+}
+impl From<Misread> for HttpResponse {
+    fn from(Misread(status, why): Misread) -> Self {
+        details::plain(status, &why)
+    }
+}
 
 /// Who manages, and how events name them.
 struct Manager {
@@ -107,15 +128,13 @@ fn etag(version: u32) -> String {
 }
 
 /// The version that a request says it changes (`If-Match`, RFC 9110 §13.1.1); `None` where it says none.
-fn if_match(request: &HttpRequest) -> Result<Option<u32>, HttpResponse> {
+fn if_match(request: &HttpRequest) -> Result<Option<u32>, Misread> {
     let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if text.trim() == "*" {
         return Ok(None);
     }
     let version = text.trim().strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-    version.map_or_else(
-        || Err(details::plain(StatusCode::PRECONDITION_FAILED, "If-Match names no version of it")),
-        |version| Ok(Some(version)),
-    )
+    let unknown = || Misread(StatusCode::PRECONDITION_FAILED, "If-Match names no version of it".into());
+    version.map(Some).ok_or_else(unknown)
 }

@@ -207,7 +207,18 @@ fn bad(told: &mut Map<String, Value>, denied: &Denied) {
             told.insert("violated".to_owned(), object!([name]));
             told.insert("retry_after_s".to_owned(), object!(retry_after.map(seconds)));
         }
-        _ => {}
+        Denied::NoKey
+        | Denied::Unknown
+        | Denied::WrongAudience
+        | Denied::WrongEnvironment
+        | Denied::Revoked
+        | Denied::Disabled
+        | Denied::Suspended
+        | Denied::NotYetValid
+        | Denied::Expired
+        | Denied::Binding
+        | Denied::Scope { .. }
+        | Denied::TooCostly { .. } => {}
     }
 }
 
