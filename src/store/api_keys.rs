@@ -187,7 +187,7 @@ impl ApiKeys<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &ApiKeyId) -> Result<Option<ApiKey>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of api_keys", id, |c| {
-            api_keys::table.find(id.as_str()).select(Loaded::as_select()).first(c).optional()
+            api_keys::table.find(id.as_str()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_key).transpose()
     }

@@ -123,7 +123,7 @@ impl Apis<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &ApiId) -> Result<Option<Api>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of apis", id, |c| {
-            apis::table.find(id.as_str()).select(Loaded::as_select()).first(c).optional()
+            apis::table.find(id.as_str()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_api).transpose()
     }
@@ -134,7 +134,7 @@ impl Apis<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn by_name(&mut self, name: &str) -> Result<Option<Api>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of apis by name", name, |c| {
-            apis::table.filter(apis::name.eq(name)).select(Loaded::as_select()).first(c).optional()
+            apis::table.filter(apis::name.eq(name)).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_api).transpose()
     }
@@ -145,7 +145,11 @@ impl Apis<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn by_audience(&mut self, audience: &Resource) -> Result<Option<Api>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of apis by audience", audience, |c| {
-            apis::table.filter(apis::audience.eq(audience.as_str())).select(Loaded::as_select()).first(c).optional()
+            apis::table
+                .filter(apis::audience.eq(audience.as_str()))
+                .select(Loaded::as_select())
+                .get_result(c)
+                .optional()
         })?;
         found.map(Loaded::into_api).transpose()
     }

@@ -9,7 +9,7 @@ use super::{
     tx::sql,
 };
 use crate::{
-    audit::Record,
+    audit::{Event, Record},
     base::{
         fault::Fault,
         id::{ApiKeyId, ClientId, EventId, GrantId, RequestId, UserId},
@@ -37,7 +37,7 @@ pub(super) struct AuditRecord<'r> {
     pub(super) api_key_id: Option<&'r str>,
     pub(super) address: Option<String>,
     pub(super) request_id: Option<&'r str>,
-    pub(super) data: Json<Map<String, Value>>,
+    pub(super) data: Json<&'r Event>,
 }
 
 impl<'r> AuditRecord<'r> {
@@ -54,7 +54,7 @@ impl<'r> AuditRecord<'r> {
             api_key_id: facets.api_key.map(ApiKeyId::as_str),
             address: record.address.map(|a| a.to_string()),
             request_id: record.request.as_ref().map(RequestId::as_str),
-            data: Json(record.event.fields()),
+            data: Json(&record.event),
         }
     }
 }

@@ -110,7 +110,7 @@ impl Claims<'_, '_> {
     pub fn by_digest(&mut self, digest: &TokenHash) -> Result<Option<Claim>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of key_claims", "a hash", |c| {
             let known = key_claims::table.filter(key_claims::digest.eq(digest.as_bytes().as_slice()));
-            known.select(Loaded::as_select()).first(c).optional()
+            known.select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_claim).transpose()
     }

@@ -167,7 +167,7 @@ impl Clients<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &ClientId) -> Result<Option<ClientRow>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of clients", id, |c| {
-            clients::table.find(id.as_str()).select(Loaded::as_select()).first(c).optional()
+            clients::table.find(id.as_str()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         let Some(found) = found else { return Ok(None) };
         let secrets = self.live_secrets(id)?;
@@ -264,7 +264,7 @@ impl Clients<'_, '_> {
     pub fn owner_of_secret(&mut self, hash: &TokenHash) -> Result<Option<ClientId>, Fault> {
         let found: Option<String> = sql!(self.tx, "finding a row of client_secrets", "a hash", |c| {
             let known = client_secrets::table.find(hash.as_bytes().as_slice());
-            known.select(client_secrets::client_id).first(c).optional()
+            known.select(client_secrets::client_id).get_result(c).optional()
         })?;
         found.map(|id| ClientId::parse(&id).ok_or_else(|| illegal("client_secrets", &id, "client_id"))).transpose()
     }

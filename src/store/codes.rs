@@ -109,7 +109,7 @@ impl Codes<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, hash: &TokenHash) -> Result<Option<(Code, Option<UsedBy>)>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of codes", "a hash", |c| {
-            codes::table.find(hash.as_bytes().as_slice()).select(Loaded::as_select()).first(c).optional()
+            codes::table.find(hash.as_bytes().as_slice()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(into_code).transpose()
     }
@@ -136,7 +136,7 @@ impl Codes<'_, '_> {
                 .left_join(sessions::table.on(sessions::id.eq(codes::session_id)))
                 .filter(codes::hash.eq(hash.as_bytes().as_slice()))
                 .select((Loaded::as_select(), Option::<LoadedUser>::as_select(), Option::<LoadedSession>::as_select()))
-                .first(c)
+                .get_result(c)
                 .optional()
         })?;
         let Some((code, user, session)) = found else { return Ok(None) };

@@ -90,7 +90,7 @@ impl Consents<'_, '_> {
                 .filter(consents::user_id.eq(user.as_str()))
                 .filter(consents::client_id.eq(client.as_str()))
                 .select(Loaded::as_select())
-                .first(c)
+                .get_result(c)
                 .optional()
         })?;
         found.map(Loaded::into_row).transpose()

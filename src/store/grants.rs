@@ -249,7 +249,7 @@ impl Grants<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &GrantId) -> Result<Option<GrantRow>, Fault> {
         let found: Option<GrantRecord> = sql!(self.tx, "finding a row of grants", id, |c| {
-            grants::table.find(id.as_str()).select(GrantRecord::as_select()).first(c).optional()
+            grants::table.find(id.as_str()).select(GrantRecord::as_select()).get_result(c).optional()
         })?;
         found.map(GrantRecord::into_row).transpose()
     }

@@ -57,7 +57,7 @@ impl Idempotency<'_, '_> {
         let now = At(self.tx.now());
         sql!(self.tx, "finding a row of idempotency", caller, |c| {
             let known = idempotency::table.find((caller, hash.as_slice())).filter(idempotency::expires_at.gt(now));
-            known.select(idempotency::subject).first(c).optional()
+            known.select(idempotency::subject).get_result(c).optional()
         })
     }
 }

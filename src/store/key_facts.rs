@@ -86,14 +86,14 @@ macro_rules! facts {
 
 pub(super) fn by_digest(tx: &mut Tx<'_>, digest: &TokenHash) -> Result<Option<KeyFacts>, Fault> {
     let found: Option<Row> = sql!(tx, "finding a row of api_keys", "a hash", |c| {
-        facts!().filter(api_keys::digest.eq(digest.as_bytes().as_slice())).first(c).optional()
+        facts!().filter(api_keys::digest.eq(digest.as_bytes().as_slice())).get_result(c).optional()
     })?;
     found.map(into_facts).transpose()
 }
 
 pub(super) fn by_id(tx: &mut Tx<'_>, id: &ApiKeyId) -> Result<Option<KeyFacts>, Fault> {
     let found: Option<Row> = sql!(tx, "finding a row of api_keys", id, |c| {
-        facts!().filter(api_keys::id.eq(id.as_str())).first(c).optional()
+        facts!().filter(api_keys::id.eq(id.as_str())).get_result(c).optional()
     })?;
     found.map(into_facts).transpose()
 }

@@ -143,7 +143,7 @@ impl KeyFamilies<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &FamilyId) -> Result<Option<Family>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of key_families", id, |c| {
-            key_families::table.find(id.as_str()).select(Loaded::as_select()).first(c).optional()
+            key_families::table.find(id.as_str()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_family).transpose()
     }

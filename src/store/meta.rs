@@ -17,7 +17,7 @@ impl Meta<'_, '_> {
     /// A [`Fault`] where the database could not do it.
     pub fn get(&mut self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
         sql!(self.tx, "finding a row of meta", name, |c| {
-            meta::table.find(name).select(meta::value).first(c).optional()
+            meta::table.find(name).select(meta::value).get_result(c).optional()
         })
     }
 

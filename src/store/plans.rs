@@ -94,7 +94,7 @@ impl Plans<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &PlanId) -> Result<Option<Plan>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of plans", id, |c| {
-            plans::table.find(id.as_str()).select(Loaded::as_select()).first(c).optional()
+            plans::table.find(id.as_str()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_plan).transpose()
     }
@@ -105,7 +105,7 @@ impl Plans<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn by_name(&mut self, name: &str) -> Result<Option<Plan>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of plans by name", name, |c| {
-            plans::table.filter(plans::name.eq(name)).select(Loaded::as_select()).first(c).optional()
+            plans::table.filter(plans::name.eq(name)).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_plan).transpose()
     }

@@ -256,7 +256,7 @@ impl Quotas<'_, '_> {
             quota_counters::table
                 .find(key)
                 .select((quota_counters::used, quota_counters::topped_up, quota_counters::warned))
-                .first(c)
+                .get_result(c)
                 .optional()
         })?;
         found.map(|row| into_counter(counter, row)).transpose()

@@ -92,7 +92,7 @@ impl Sessions<'_, '_> {
                 .inner_join(users::table)
                 .filter(sessions::hash.eq(hash.as_bytes().as_slice()))
                 .select((Loaded::as_select(), LoadedUser::as_select()))
-                .first(c)
+                .get_result(c)
                 .optional()
         })?;
         found.map(|(session, user)| Ok((session.into_session()?, user.into_user()?))).transpose()
@@ -104,7 +104,7 @@ impl Sessions<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &SessionId) -> Result<Option<Session>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of sessions", id, |c| {
-            sessions::table.find(id.as_str()).select(Loaded::as_select()).first(c).optional()
+            sessions::table.find(id.as_str()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_session).transpose()
     }

@@ -18,6 +18,9 @@ pub(super) enum Conn<'c> {
 
 /// Expands one query body for both databases, and turns its error into a [`Fault`] that says what
 /// was being done to which table and row: `sql!(tx, "finding a row of clients", id, |c| …)`.
+///
+/// A row of a unique key is taken by `get_result`. diesel's `first` adds a `LIMIT` whose number is a
+/// parameter, and SQLite looks into it when it plans: it prepares such a statement again each time.
 macro_rules! sql {
     ($tx:expr, $doing:literal, $key:expr, |$c:ident| $body:expr) => {{
         let tx: &mut $crate::store::Tx<'_> = $tx;

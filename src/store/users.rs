@@ -87,7 +87,7 @@ impl Users<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find(&mut self, id: &UserId) -> Result<Option<User>, Fault> {
         let found: Option<Loaded> = sql!(self.tx, "finding a row of users", id, |c| {
-            users::table.find(id.as_str()).select(Loaded::as_select()).first(c).optional()
+            users::table.find(id.as_str()).select(Loaded::as_select()).get_result(c).optional()
         })?;
         found.map(Loaded::into_user).transpose()
     }
@@ -113,7 +113,7 @@ impl Users<'_, '_> {
             users::table
                 .filter(users::username_key.eq(name.key()))
                 .select((Loaded::as_select(), users::password_hash, users::password_changed_at))
-                .first(c)
+                .get_result(c)
                 .optional()
         })?;
         found.map(into_credentials).transpose()
@@ -129,7 +129,7 @@ impl Users<'_, '_> {
             users::table
                 .find(id.as_str())
                 .select((Loaded::as_select(), users::password_hash, users::password_changed_at))
-                .first(c)
+                .get_result(c)
                 .optional()
         })?;
         found.map(into_credentials).transpose()

@@ -354,6 +354,12 @@ fn every_file_begins_with_its_charter() {
 }
 
 #[test]
+fn a_row_of_a_unique_key_is_found_without_limit() {
+    let limited = sources().into_iter().filter(|s| s.top() == "store" && code(&s.text).contains(".first(c)"));
+    none(&limited.map(|s| format!("src/{}: `get_result`, see store::tx", s.path)).collect::<Vec<_>>());
+}
+
+#[test]
 fn no_module_has_a_name_that_says_nothing() {
     let named = |s: &Source| s.module.last().is_some_and(|last| EMPTY_NAMES.contains(&last.as_str()));
     none(
