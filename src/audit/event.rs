@@ -1,11 +1,14 @@
 //! The table of events: one row is the variant, its dotted name, its meaning and its fields.
 
-use super::word::{Actor, Attempted, GrantEnd, SignInFailure, SignOutKind};
+use super::{
+    also::Also,
+    word::{Actor, Attempted, GrantEnd, SignInFailure, SignOutKind},
+};
 use crate::base::{
     id::{ApiId, ApiKeyId, ClaimId, ClientId, ConsentId, FamilyId, GrantId, KeyId, PlanId, SessionId, UserId},
     scope::Scope,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// The identifiers that events are looked up by; each is a column with an index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub struct Facets<'a> {
 /// A type of field; four of them are facets.
 trait Field {
     fn note<'a>(&'a self, _facets: &mut Facets<'a>) {}
+    /// Whether there is nothing to tell, so that it is left out.
+    fn absent(&self) -> bool {
+        false
+    }
 }
 impl Field for ClientId {
     fn note<'a>(&'a self, facets: &mut Facets<'a>) {
@@ -50,6 +57,14 @@ impl<T: Field> Field for Option<T> {
             field.note(facets);
         }
     }
+    fn absent(&self) -> bool {
+        self.is_none()
+    }
+}
+impl Field for Also {
+    fn absent(&self) -> bool {
+        self.is_empty()
+    }
 }
 macro_rules! plain_fields { ($($ty:ty),*) => { $(impl Field for $ty {})* } }
 plain_fields!(SessionId, ConsentId, KeyId, Scope, Actor, Attempted, GrantEnd, SignInFailure, SignOutKind);
@@ -70,9 +85,8 @@ pub struct Kind {
 macro_rules! events {
     ($($(#[doc = $doc:literal])* $name:ident $kind:literal { $($field:ident: $ty:ty),* $(,)? })*) => {
         /// Something that happened and is worth recording. Serialised, it is the object of its
-        /// fields; its name is [`Event::kind`].
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-        #[serde(untagged)]
+        /// fields, absent ones left out; its name is [`Event::kind`].
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Event {
             $(
                 $(#[doc = $doc])*
@@ -99,6 +113,18 @@ macro_rules! events {
                 let mut facets = Facets::default();
                 match self { $(Self::$name { $($field),* } => { $($field.note(&mut facets);)* })* }
                 facets
+            }
+        }
+
+        impl Serialize for Event {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                let mut fields = to.serialize_map(None)?;
+                match self {
+                    $(Self::$name { $($field),* } => {
+                        $(if !$field.absent() { fields.serialize_entry(stringify!($field), $field)?; })*
+                    })*
+                }
+                fields.end()
             }
         }
     };
@@ -137,8 +163,8 @@ events! {
     CodeReplayed "code.replayed" { client: ClientId, user: Option<UserId>, grant: Option<GrantId> }
     /// A client sent a PKCE challenge it had sent before; a challenge is for one request.
     ChallengeReused "code.challenge_reused" { client: ClientId }
-    /// Tokens were issued.
-    TokensIssued "token.issued" { client: ClientId, user: Option<UserId>, grant: Option<GrantId>, grant_type: &'static str, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
+    /// Tokens were issued; on a client's own account `also` holds those that the same client got in the same way, from the same address and within a second, each with its `jti`, its request and its time after the first.
+    TokensIssued "token.issued" { client: ClientId, user: Option<UserId>, grant: Option<GrantId>, grant_type: &'static str, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId, also: Also }
     /// A refresh token was rotated and a new access token issued.
     TokenRefreshed "token.refreshed" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, jti: String, kid: KeyId }
     /// A spent refresh token came again within the grace window and got the same successor.
@@ -237,7 +263,7 @@ impl Event {
     pub fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
         // No field of ours can fail to serialise: all keys are text and all numbers are integers.
         match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(fields)) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+            Ok(serde_json::Value::Object(fields)) => fields,
             Ok(_) | Err(_) => serde_json::Map::new(),
         }
     }

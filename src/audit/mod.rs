@@ -5,9 +5,11 @@
 //! transaction of what they record, and kept for people who ask later what happened
 //! (ASVS 5.0, 16.2 and 16.3).
 
+mod also;
 mod event;
 mod word;
 
+pub use also::{Also, Asker};
 pub use event::{Event, Facets, KINDS, Kind, docs_events};
 pub use word::{Actor, Attempted, GrantEnd, SignInFailure, SignOutKind};
 

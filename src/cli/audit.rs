@@ -97,7 +97,12 @@ fn line(row: &AuditRow) -> String {
     let address = row.address.map(|address| Value::String(address.to_string()));
     let fields = row.data.iter().map(|(name, value)| (name.as_str(), value.clone()));
     for (name, value) in fields.chain(address.map(|address| ("address", address))) {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = match &value {
+            // Up to a hundred tokens: too much for a line.
+            Value::Array(more) if name == "also" => format!("{}", more.len()),
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
         line.push_str(&format!(" {name}={value}"));
     }
     line.trim_end().to_owned()

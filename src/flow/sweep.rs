@@ -94,7 +94,8 @@ pub async fn flush(world: &World) -> Result<(), Fault> {
             world.journal.put_back(batch.iter().cloned().chain(waiting).collect());
             return Err(fault);
         }
-        world.metrics.audit_written.add(u64::try_from(batch.len()).unwrap_or(0));
+        let told: usize = batch.iter().map(|record| record.event.weight()).sum();
+        world.metrics.audit_written.add(u64::try_from(told).unwrap_or(0));
     }
     // Told only when there is somewhere to tell it.
     if let Some(loss) = world.journal.loss() {

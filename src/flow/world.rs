@@ -205,7 +205,9 @@ impl World {
 
     /// Notes an event that has no transaction: see [`Journal`].
     pub fn note(&self, origin: &Origin, event: Event) {
-        match origin.record(event, self.now(), &*self.dice) {
+        let now = self.now();
+        let Some(event) = self.journal.join(event, origin, now) else { return };
+        match origin.record(event, now, &*self.dice) {
             Ok(record) => self.journal.add(record),
             Err(fault) => tracing::error!(error = %fault, "an event could not be recorded"),
         }

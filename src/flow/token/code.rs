@@ -4,7 +4,7 @@
 use super::mint::{self, Press};
 use crate::{
     account::{session::Session, user::User},
-    audit::{Actor, Event, GrantEnd, Origin},
+    audit::{Actor, Also, Event, GrantEnd, Origin},
     base::{
         credential::RefreshToken,
         digest::TokenHash,
@@ -202,6 +202,7 @@ impl Redeeming<'_, '_, '_> {
             audience: minted.audience,
             jti: minted.jti,
             kid: minted.kid,
+            also: Also::default(),
         };
         let redemption = Redemption {
             hash: &self.means.hash,

@@ -3,7 +3,7 @@
 
 use super::mint::{self, Minted, Press};
 use crate::{
-    audit::{Event, Origin},
+    audit::{Also, Event, Origin},
     base::{scope::Scope, uri::Resource},
     flow::{clients::Listed, world::World},
     oauth::{
@@ -59,6 +59,7 @@ pub(super) async fn issue(
             audience: minted.audience,
             jti: minted.jti,
             kid: minted.kid,
+            also: Also::default(),
         },
     );
     Ok(Issued { access_token: minted.token, expires_in: minted.lifetime, scope, refresh_token: None, id_token: None })
