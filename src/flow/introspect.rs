@@ -8,6 +8,7 @@ use super::{
     authenticate,
     clients::{self, Listed},
     guard::{self, Door},
+    keys::{self, ask::Asker},
     world::{World, only_fault},
 };
 use crate::{
@@ -43,7 +44,12 @@ pub async fn run(
     let told = match RefreshToken::parse(token) {
         Some(token) if !token.authentic(&world.secrets.refresh) => None,
         Some(token) => refresh(world, &proven, token).await?,
-        None => access(world, &proven, token).await?,
+        // A JWT has two dots, and no key has one.
+        None if token.contains('.') => access(world, &proven, token).await?,
+        None => {
+            let served = proven.client().protected_resources.iter().cloned().collect();
+            keys::introspect::run(world, &Asker::Client(served), token, origin).await?
+        }
     };
     Ok(told.unwrap_or_else(rule::inactive))
 }

@@ -9,6 +9,7 @@ pub mod ask;
 pub mod caller;
 pub mod create;
 pub mod directory;
+pub mod introspect;
 pub mod life;
 pub mod refused;
 pub mod show;

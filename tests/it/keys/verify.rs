@@ -171,3 +171,23 @@ fn a_dry_run_tells_the_same_and_spends_nothing() {
         assert_eq!(keys.ask(&server, text, json!({}))["code"], "rate_limited");
     });
 }
+
+#[test]
+fn rfc7662_a_key_is_introspected_by_the_server_of_its_api_and_by_nobody_else() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let text = made["key"].as_str().unwrap();
+        let told = keys.docs.introspect(text);
+        assert_eq!((&told["active"], &told["token_type"]), (&json!(true), &json!("api_key")));
+        assert_eq!((&told["sub"], &told["key_id"], &told["scope"]), (&json!(app.id), &made["id"], &json!("docs.read")));
+        for other in [&app, &server.resource_server(MAIL)] {
+            assert_eq!(other.introspect(text), json!({"active": false}));
+        }
+        let bound = keys.key(&server, &app, json!({"policy": {"v": 1, "ip": {"allow": ["203.0.113.9"]}}}));
+        let told = keys.docs.introspect(bound["key"].as_str().unwrap());
+        assert_eq!(told, json!({"active": false}), "nobody said where the call came from");
+        assert_eq!(keys.docs.introspect("kw_live_nonsense"), json!({"active": false}));
+    });
+}
