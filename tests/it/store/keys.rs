@@ -11,8 +11,6 @@ use keywright::{
     },
     base::id::{ApiId, ApiKeyId, FamilyId, PlanId},
     store::{
-        Taken,
-        clients::Source,
         feed::Subject,
         key_lists::{KeyFilter, KeysOf},
         key_uses::KeyUse,
