@@ -104,6 +104,9 @@ fn configure(database: &Database, directory: &tempfile::TempDir, change: impl Fn
     settings.set("server.data_dir", directory.path().to_str().unwrap());
     settings.set("database.url", database.settings.url.expose());
     settings.set("database.connections", "4");
+    // The machine may be busy with something else; a test that waits is better than one that fails.
+    settings.set("database.pool_wait", "20s");
+    settings.set("database.statement_timeout", "10s");
     settings.set("database.sqlite_synchronous", "normal");
     settings.set("secrets.kek", &"4b".repeat(32));
     change(&mut settings);
