@@ -4,19 +4,25 @@
 use super::{open, serve};
 use crate::{
     account::user::Profile,
-    audit::Actor,
+    apikey::{access::Caller, api::Settings, text::DEFAULT_PREFIX},
+    audit::{Actor, Origin},
     base::{
         base62,
         entropy::OsEntropy,
         fault::{Fault, Stop},
         id::ClientId,
         moment::SystemClock,
+        scope::Scope,
         secret::Secret,
         uri::Resource,
     },
     config::{Config, OfferedScope, ProtectedResource},
-    demo::{API_SCOPE, DemoSettings, Opening, Start, banner, relying_application},
+    demo::{API_SCOPE, DemoSettings, KEY_SCOPE, Opening, Start, WEATHER, banner, relying_application},
     flow::{
+        keys::{
+            apis::{self, ApiSpec, Done, PlanSpec, TEMPLATES},
+            refused::Refused,
+        },
         manage_clients::{self, Added},
         manage_users::{self, NewUser},
         world::World,
@@ -44,6 +50,8 @@ struct Remembered {
     application_secret: String,
     machine_id: ClientId,
     machine_secret: String,
+    keeper_id: ClientId,
+    keeper_secret: String,
 }
 
 impl Drop for Remembered {
@@ -52,6 +60,7 @@ impl Drop for Remembered {
         self.password.zeroize();
         self.application_secret.zeroize();
         self.machine_secret.zeroize();
+        self.keeper_secret.zeroize();
     }
 }
 
@@ -79,6 +88,8 @@ pub async fn run(mut config: Config, application: SocketAddr) -> Result<(), Faul
         password: settings.password.clone(),
         machine_id: remembered.machine_id.clone(),
         machine_secret: Secret::new(remembered.machine_secret.clone()),
+        keeper_id: remembered.keeper_id.clone(),
+        keeper_secret: Secret::new(remembered.keeper_secret.clone()),
         data: config.server.data_dir.display().to_string(),
         start,
     };
@@ -149,6 +160,8 @@ async fn populate(world: &World, settings: &DemoSettings, path: &Path) -> Result
     }
     let application = client(world, &settings.client_metadata()).await?;
     let machine = client(world, &settings.machine_metadata()).await?;
+    let keeper = client(world, &settings.keeper_metadata()).await?;
+    weather(world).await?;
     let secret = |added: &Added| added.secret.as_ref().map(|s| s.expose().clone()).unwrap_or_default();
     let remembered = Remembered {
         password,
@@ -156,9 +169,35 @@ async fn populate(world: &World, settings: &DemoSettings, path: &Path) -> Result
         application_id: application.client.id,
         machine_secret: secret(&machine),
         machine_id: machine.client.id,
+        keeper_secret: secret(&keeper),
+        keeper_id: keeper.client.id,
     };
     write(path, &remembered)?;
     Ok(remembered)
+}
+
+/// The weather API and its free plan; those of a first start that ended in the middle are as good.
+async fn weather(world: &World) -> Result<(), Fault> {
+    let done = || Done { by: by(), origin: Origin::default() };
+    let taken = |stop: Stop<Refused>| match stop {
+        Stop::Refusal(Refused::Taken(_)) => Ok(()),
+        other => Err(told(other)),
+    };
+    let (name, policy) = TEMPLATES.first().copied().unwrap_or_default();
+    let policy = serde_json::from_str(policy).map_err(|e| Fault::new("reading the template of a plan", e))?;
+    let plan = PlanSpec { name: name.to_owned(), policy, guaranteed: false };
+    apis::add_plan(world, &Caller::Operator, plan, done()).await.map(drop).or_else(taken)?;
+    let scopes = Scope::parse(KEY_SCOPE).map_err(|e| Fault::new("reading a constant", e))?;
+    let api = ApiSpec {
+        name: "weather".to_owned(),
+        audience: Resource::parse(WEATHER).map_err(|e| Fault::new("reading a constant", e))?,
+        prefix: DEFAULT_PREFIX.to_owned(),
+        environments: vec!["live".to_owned(), "test".to_owned()],
+        plan: Some(name.to_owned()),
+        policy: Map::new(),
+        settings: Settings { scopes, ..Settings::default() },
+    };
+    apis::add(world, &Caller::Operator, api, done()).await.map(drop).or_else(taken)
 }
 
 fn by() -> Actor {

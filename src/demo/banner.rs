@@ -1,6 +1,6 @@
 //! What `keywright demo` prints: where to go, how to sign in, and commands to paste.
 
-use super::settings::API_SCOPE;
+use super::settings::{API_SCOPE, KEEPER_SCOPE, KEY_SCOPE};
 use crate::base::{id::ClientId, secret::Secret, uri::Issuer};
 use std::fmt::Write;
 
@@ -28,6 +28,10 @@ pub struct Opening {
     pub machine_id: ClientId,
     /// Its secret.
     pub machine_secret: Secret<String>,
+    /// The client that makes API keys and asks about them.
+    pub keeper_id: ClientId,
+    /// Its secret.
+    pub keeper_secret: Secret<String>,
     /// Where the data is, as the person would type it.
     pub data: String,
     /// Whether this is the first start.
@@ -42,6 +46,8 @@ pub fn banner(of: &Opening) -> String {
     // Writing to a String cannot fail.
     let _ = write_places(&mut out, of);
     let _ = write_commands(&mut out, of);
+    let _ = write_keys(&mut out, of);
+    let _ = writeln!(out, "Stop with Ctrl-C. Delete {} to begin anew.", of.data);
     out
 }
 
@@ -81,8 +87,47 @@ fn write_commands(out: &mut String, of: &Opening) -> std::fmt::Result {
     writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}\n", at("/introspect"))?;
     writeln!(out, "  # revoke it, RFC 7009, and ask again: active is false")?;
     writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}", at("/revoke"))?;
-    writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}\n", at("/introspect"))?;
-    writeln!(out, "Stop with Ctrl-C. Delete {} to begin anew.", of.data)
+    writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}\n", at("/introspect"))
+}
+
+/// The walk of an API key: made, good, restricted, limited, rotated, revoked.
+fn write_keys(out: &mut String, of: &Opening) -> std::fmt::Result {
+    let user = quoted(&format!("{}:{}", of.keeper_id, of.keeper_secret.expose()));
+    let at = |path| quoted(&of.issuer.at(path));
+    let json = "-H 'Content-Type: application/json'";
+    let member = |name: &str| format!("sed -n 's/.*\"{name}\" *: *\"\\([^\"]*\\)\".*/\\1/p'");
+    // An owner has an `id` too: the key's own is the first member.
+    let first = |name: &str| format!("sed -n 's/^{{ *\"{name}\" *: *\"\\([^\"]*\\)\".*/\\1/p'");
+    let verify = |address: &str| {
+        let question = format!(r#"'{{"key":"'"$KEY"'","scopes":["{KEY_SCOPE}"],"request":{{"ip":"{address}"}}}}'"#);
+        format!("curl -sS -w '\\n' -u {user} {} {json} -d {question}", at("/v1/keys/verify"))
+    };
+    writeln!(out, "And an API key, of a free plan of a weather API:\n")?;
+    writeln!(out, "  # a token that may make keys, then a key for callers from one network, whose text comes this once")?;
+    writeln!(out, "  KEEPER=$(curl -sS -u {user} {} -d grant_type=client_credentials \\", at("/token"))?;
+    writeln!(out, "    -d 'scope={KEEPER_SCOPE}' | {})", member("access_token"))?;
+    writeln!(out, "  MADE=$(curl -sS {} -H \"Authorization: Bearer $KEEPER\" {json} -d \\", at("/v1/keys"))?;
+    writeln!(
+        out,
+        r#"    '{{"api":"weather","name":"demo","scope":"{KEY_SCOPE}","policy":{{"v":1,"ip":{{"allow":["203.0.113.0/24"]}}}}}}'); echo "$MADE""#
+    )?;
+    writeln!(out, "  KEY=$(echo \"$MADE\" | {}); KEY_ID=$(echo \"$MADE\" | {})\n", member("key"), first("id"))?;
+    writeln!(out, "  # the weather API asks whether it is good: it is from that network, and from another it is not")?;
+    writeln!(out, "  {}", verify("203.0.113.9"))?;
+    writeln!(out, "  {}\n", verify("198.51.100.1"))?;
+    writeln!(out, "  # its plan lets ten calls through at once and five a second: the rest is rate_limited")?;
+    writeln!(
+        out,
+        "  for n in 1 2 3 4 5 6 7 8 9 10 11 12; do {}; done | grep -o '\"code\":\"[a-z_]*\"'\n",
+        verify("203.0.113.9")
+    )?;
+    writeln!(out, "  # give it a successor, then end the old one for good, and ask again: key_revoked")?;
+    let act = |act: &str| {
+        format!("curl -sS -w '\\n' -X POST {}$KEY_ID/{act} -H \"Authorization: Bearer $KEEPER\"", at("/v1/keys/"))
+    };
+    writeln!(out, "  {}", act("rotate"))?;
+    writeln!(out, "  {}", act("revoke"))?;
+    writeln!(out, "  {}\n", verify("203.0.113.9"))
 }
 
 /// The text as one word of a POSIX shell.
@@ -103,6 +148,8 @@ mod tests {
             password: Secret::new("pass phrase".into()),
             machine_id: ClientId::parse("demo-machine").unwrap(),
             machine_secret: Secret::new("it's$secret".into()),
+            keeper_id: ClientId::parse("demo-keeper").unwrap(),
+            keeper_secret: Secret::new("other".into()),
             data: "./keywright-data".into(),
             start,
         }
@@ -129,7 +176,7 @@ mod tests {
     fn comments_hold_nothing_that_an_interactive_shell_would_take_for_syntax() {
         let text = banner(&opening(Start::First));
         let comments: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with('#')).collect();
-        assert_eq!(comments.len(), 4);
+        assert_eq!(comments.len(), 8);
         assert!(
             comments.iter().all(|c| !c.contains(['\'', '"', '(', ')', '`', '$', ';', '&', '|', '!'])),
             "{comments:?}"

@@ -29,7 +29,7 @@ mod wire;
 mod tests;
 
 pub use banner::{Opening, Start, banner};
-pub use settings::{API_SCOPE, DemoSettings};
+pub use settings::{API_SCOPE, DemoSettings, KEY_SCOPE, WEATHER};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 

@@ -5,6 +5,13 @@ use crate::base::{entropy::Entropy, id::ClientId, moment::Clock, secret::Secret,
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
 
+/// The audience of the weather API, which there are keys for.
+pub const WEATHER: &str = "https://weather.example";
+/// What the client may do that makes keys.
+pub(super) const KEEPER_SCOPE: &str = "keys:create keys:read keys:rotate keys:revoke";
+/// What the keys of the weather API may do.
+pub const KEY_SCOPE: &str = "forecast.read";
+
 /// The scope that the sample API asks for.
 pub const API_SCOPE: &str = "demo.read";
 
@@ -87,6 +94,21 @@ impl DemoSettings {
             "scope": API_SCOPE,
             "resources": [self.resource()],
             "protected_resources": [self.resource()],
+        })
+    }
+    /// The metadata for the client of the printed commands about API keys: it makes keys of its own, and it
+    /// is the weather API that asks whether they are good.
+    #[must_use]
+    pub fn keeper_metadata(&self) -> Value {
+        json!({
+            "client_name": "Keywright demo weather API",
+            "grant_types": ["client_credentials"],
+            "response_types": [],
+            "redirect_uris": [],
+            "token_endpoint_auth_method": "client_secret_basic",
+            "scope": KEEPER_SCOPE,
+            "resources": [self.issuer.as_str()],
+            "protected_resources": [WEATHER],
         })
     }
 }

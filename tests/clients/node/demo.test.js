@@ -89,7 +89,10 @@ test("the commands that it prints work when pasted", async () => {
   const script = commands.slice(commands.indexOf("  # an access token"));
   const { stdout } = await promisify(execFile)("bash", ["-euc", script]);
   assert.match(stdout, /"active" *: *true/);
-  assert.match(stdout, /"active" *: *false\}?\s*$/);
+  assert.match(stdout, /"active" *: *false\}?\n/);
+  // The key: good, from another network restricted, too often limited, in the end revoked.
+  for (const code of ["ok", "restricted", "rate_limited"]) assert.match(stdout, new RegExp(`"code":"${code}"`), stdout);
+  assert.match(stdout, /"code":"key_revoked"[^\n]*\s*$/, stdout);
 });
 
 test("a second start has the same data, at once", async () => {
