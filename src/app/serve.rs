@@ -5,7 +5,11 @@ use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
     flow::{deliver, follow, keys::upkeep, nodes, presence, sweep, world::World},
-    http::{routes, site::Site},
+    http::{
+        gateway::{self, Door},
+        routes,
+        site::Site,
+    },
     telemetry::{Logs, metrics},
 };
 use actix_web::{
@@ -38,6 +42,8 @@ const BACKLOG: u32 = 1024;
 pub struct Running {
     /// Where it listens: with port 0 in the settings, the port that the system chose.
     pub address: SocketAddr,
+    /// Where it listens for gateways, if it does.
+    pub gateway: Option<SocketAddr>,
     /// The site, for changes while it runs.
     pub site: Arc<Site>,
     servers: Vec<ServerHandle>,
@@ -78,6 +84,14 @@ pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault>
         servers.push(operators.handle());
         rt::spawn(operators);
     }
+    let mut gateway = None;
+    if let Some(at) = config.gateway.listen {
+        let socket = listen(at, "gateways")?;
+        gateway = Some(socket.local_addr().map_err(|e| Fault::new("reading the address listened on", e))?);
+        let gateways = gateways(&site, socket, config, config.worker_threads(cores))?;
+        servers.push(gateways.handle());
+        rt::spawn(gateways);
+    }
     let (stop, stopped) = watch::channel(false);
     let housekeeping = vec![
         rt::spawn(follow::run(Arc::clone(&world), stopped.clone())),
@@ -86,7 +100,7 @@ pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault>
         rt::spawn(upkeep::run(Arc::clone(&world), stopped.clone())),
         rt::spawn(deliver::run(Arc::clone(&world), stopped)),
     ];
-    Ok(Running { address, site: site.into_inner(), servers, stop, drain, housekeeping })
+    Ok(Running { address, gateway, site: site.into_inner(), servers, stop, drain, housekeeping })
 }
 
 fn public(site: &Data<Site>, socket: TcpListener, config: &Config, workers: usize) -> Result<Server, Fault> {
@@ -107,6 +121,22 @@ fn public(site: &Data<Site>, socket: TcpListener, config: &Config, workers: usiz
     .disable_signals()
     .listen(socket);
     Ok(server.map_err(|e| Fault::new("starting the server", e))?.run())
+}
+
+/// The listener of gateways: one handler, which reads the path itself, as it was sent.
+fn gateways(site: &Data<Site>, socket: TcpListener, config: &Config, workers: usize) -> Result<Server, Fault> {
+    let door = Data::new(Door::new(&config.gateway, site));
+    let drain = u64::try_from(config.server.drain_timeout.as_seconds()).unwrap_or(0);
+    let server = HttpServer::new(move || App::new().app_data(door.clone()).default_service(web::to(gateway::ask)))
+        .workers(workers)
+        .backlog(BACKLOG)
+        .max_connections(config.server.max_connections)
+        .client_request_timeout(HEAD)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(drain)
+        .disable_signals()
+        .listen(socket);
+    Ok(server.map_err(|e| Fault::new("starting the server of gateways", e))?.run())
 }
 
 fn operators(site: &Data<Site>, socket: TcpListener) -> Result<Server, Fault> {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let mut found = Vec::new();
     listening(config, &mut found);
+    gateways(config, &mut found);
     lifetimes(config, &mut found);
     resources(config, &mut found);
     limits(config, &mut found);
@@ -30,6 +31,20 @@ fn listening(config: &Config, found: &mut Vec<Problem>) {
             "is the same as server.listen",
             "choose another port, one that the public cannot reach",
         ));
+    }
+}
+
+fn gateways(config: &Config, found: &mut Vec<Problem>) {
+    let (gateway, server) = (&config.gateway, &config.server);
+    let Some(listen) = gateway.listen else { return };
+    if gateway.trusted_peers.is_empty() {
+        let wrong = "is empty, so nobody may ask at gateway.listen";
+        found.push(Problem::new("gateway.trusted_peers", wrong, "name the addresses that the gateways ask from"));
+    }
+    // Port 0 is one of the system's choice, another each time.
+    if listen.port() != 0 && (listen == server.listen || Some(listen) == server.metrics_listen) {
+        let wrong = "is the same as another address that is listened on";
+        found.push(Problem::new("gateway.listen", wrong, "choose another port, one that only gateways can reach"));
     }
 }
 
@@ -98,6 +113,9 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     );
     for everywhere in server.trusted_proxies.iter().filter(|net| net.prefix_len() == 0) {
         when(true, format!("server.trusted_proxies has {everywhere}: anybody can forge the address they come from"));
+    }
+    for everywhere in config.gateway.trusted_peers.iter().filter(|net| net.prefix_len() == 0) {
+        when(true, format!("gateway.trusted_peers has {everywhere}: anybody can say what a gateway says"));
     }
     when(
         config.secrets.kek.is_none() && matches!(config.database_url(), super::DatabaseUrl::Postgres(_)),

@@ -11,6 +11,7 @@ mod database;
 mod declared;
 mod environment;
 mod file;
+mod gateway;
 mod geo;
 mod keys;
 mod limits;
@@ -37,6 +38,7 @@ pub use self::{
     database::{Database, DatabaseUrl, Synchronous},
     declared::{DeclaredClient, declared_clients},
     environment::{CONFIG_VARIABLE, environment},
+    gateway::{Gateway, GatewaySecret},
     geo::Geo,
     keys::Keys,
     limits::{CountedIn, Limits, RedisUrl},
@@ -137,6 +139,8 @@ sections! {
     keys: Keys,
     /// `[api_keys]`: the keys of other people's APIs.
     api_keys: ApiKeys,
+    /// `[gateway]`: gateways that ask whether a request may pass.
+    gateway: Gateway,
     /// `[sign_in]`: how people sign in.
     sign_in: SignIn,
     /// `[limits]`: where limits are counted, and what our own endpoints allow.

@@ -4,6 +4,7 @@
 
 pub mod assets;
 pub mod edge;
+pub mod gateway;
 pub mod give;
 pub mod keys;
 pub mod oauth;

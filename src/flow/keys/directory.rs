@@ -19,7 +19,7 @@ use crate::{
         id::{ApiId, ApiKeyId, FamilyId, PlanId},
     },
     flow::{
-        keys::slices::Meter,
+        keys::{apis::api_named, slices::Meter},
         world::{World, only_fault},
     },
     store::{Tx, feed::Subject, key_facts::KeyFacts},
@@ -106,6 +106,8 @@ pub struct Directory {
     digests: Cache<ApiKeyId, TokenHash>,
     unknown: Cache<TokenHash, ()>,
     shared: Cache<SharedKey, Arc<Shared>>,
+    /// APIs by what gateways call them.
+    apis: Cache<String, Arc<Api>>,
     /// Whether there are keys that were brought from elsewhere, so that text of any form may be one.
     foreign: AtomicBool,
     /// Moves with every change, so that a row read before a change is not kept after it.
@@ -125,6 +127,7 @@ impl Directory {
             digests: Cache::builder().max_capacity(capacity).time_to_live(KNOWN_FOR).build(),
             unknown: Cache::builder().max_capacity(MOST_UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
             shared: Cache::builder().max_capacity(1000).build(),
+            apis: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
             foreign: AtomicBool::new(false),
             changes: AtomicU64::new(0),
         }
@@ -139,6 +142,9 @@ impl Directory {
     /// Forgets what this change concerns.
     pub fn changed(&self, subject: Subject, id: &str) {
         self.changes.fetch_add(1, Ordering::AcqRel);
+        if subject == Subject::Api {
+            self.apis.invalidate_all();
+        }
         match subject {
             Subject::ApiKey => {
                 self.unknown.invalidate_all();
@@ -285,6 +291,31 @@ pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Entry>>
         }
     }
     Ok(found)
+}
+
+/// An API by its name or identifier, from memory where it is there; `None` where there is none.
+///
+/// # Errors
+/// A fault where the store cannot be asked.
+pub async fn api(world: &World, named: &str) -> Result<Option<Arc<Api>>, Fault> {
+    let directory = &world.keys.directory;
+    if let Some(known) = directory.apis.get(named).filter(|_| world.revocations.is_fresh(world.now())) {
+        return Ok(Some(known));
+    }
+    let before = directory.changes.load(Ordering::Acquire);
+    let wanted = named.to_owned();
+    let read = move |tx: &mut Tx<'_>| api_named(tx, &wanted);
+    let found = match world.store.read("find_api_of_gateway", read).await {
+        Ok(api) => Arc::new(api),
+        Err(Stop::Refusal(_)) => return Ok(None),
+        Err(Stop::Fault(fault)) => return Err(fault),
+    };
+    directory.apis.insert(named.to_owned(), Arc::clone(&found));
+    // A change that was heard since the question is not in what was found.
+    if directory.changes.load(Ordering::Acquire) != before {
+        directory.apis.invalidate(named);
+    }
+    Ok(Some(found))
 }
 
 /// A key by its handle, as the store has it now; for those who show or try it, not for calls.

@@ -20,25 +20,40 @@ pub struct Unreadable;
 /// # Errors
 /// [`Unreadable`] where a trusted proxy sent a field that is not a list of addresses.
 pub fn address(peer: Option<IpAddr>, fields: &[&str], trusted: &[IpNet]) -> Result<Option<IpAddr>, Unreadable> {
-    let trusts = |ip: &IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
-    let Some(mut at) = peer else { return Ok(None) };
-    if !trusts(&at) {
-        return Ok(Some(at));
+    let Some(peer) = peer else { return Ok(None) };
+    if !trusts(trusted, peer) {
+        return Ok(Some(peer));
     }
-    let mut hops = 0;
+    Ok(Some(forwarded(fields, trusted)?.unwrap_or(peer)))
+}
+
+/// Whether an address is one of these.
+#[must_use]
+pub fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
+    trusted.iter().any(|net| net.contains(&address.to_canonical()))
+}
+
+/// The address that trusted proxies forward for: the last that is none of them, or the first where
+/// all are; `None` where they name none.
+///
+/// # Errors
+/// [`Unreadable`] where what would have to be read is not a list of addresses.
+pub fn forwarded(fields: &[&str], trusted: &[IpNet]) -> Result<Option<IpAddr>, Unreadable> {
+    let (mut at, mut hops) = (None, 0);
     for field in fields.iter().rev() {
         for text in field.rsplit(',') {
             hops += 1;
             if hops > MAX_HOPS {
                 return Err(Unreadable);
             }
-            at = parse(text.trim()).ok_or(Unreadable)?;
-            if !trusts(&at) {
-                return Ok(Some(at));
+            let hop = parse(text.trim()).ok_or(Unreadable)?;
+            at = Some(hop);
+            if !trusts(trusted, hop) {
+                return Ok(at);
             }
         }
     }
-    Ok(Some(at))
+    Ok(at)
 }
 
 /// An address, bare or with a port, as proxies write them.
