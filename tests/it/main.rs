@@ -12,6 +12,7 @@
 
 mod architecture;
 mod commands;
+mod gateway;
 mod generated;
 mod keys;
 mod limits;

@@ -77,6 +77,8 @@ impl Settings {
 
 pub struct Server {
     pub address: SocketAddr,
+    /// Where gateways ask, where the settings say so.
+    pub gateway: Option<SocketAddr>,
     pub world: Arc<World>,
     pub clock: Arc<ManualClock>,
     pub config: Config,
@@ -138,15 +140,16 @@ impl Server {
             actix_web::rt::System::new().block_on(async move {
                 let world = open::open(&own, &edges).await.unwrap();
                 let running = serve::start(&own, Arc::clone(&world)).await.unwrap();
-                tell.send((running.address, world)).unwrap();
+                tell.send((running.address, running.gateway, world)).unwrap();
                 let _ = stopped.await;
                 running.end().await;
             });
         };
         let thread = thread::spawn(serve);
-        let (address, world) = told.recv().expect("the server starts");
+        let (address, gateway, world) = told.recv().expect("the server starts");
         Self {
             address,
+            gateway,
             world,
             clock: Arc::clone(&database.clock),
             issuer: config.server.issuer.as_str().to_owned(),
