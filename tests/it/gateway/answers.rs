@@ -134,7 +134,7 @@ fn whoever_uses_a_key_that_has_a_successor_is_told_until_when() {
             reply.field("link").unwrap(),
             format!("<https://id.example/v1/keys/{id}/rotation>; rel=\"deprecation\"")
         );
-        let new = rotated.json()["key"].as_str().unwrap().to_owned();
+        let new = rotated.json()["new"]["key"].as_str().unwrap().to_owned();
         let reply = gated.send(&question("traefik", "GET", "/v1").bearer(&new));
         assert_eq!((reply.status, reply.field("deprecation")), (200, None));
     });

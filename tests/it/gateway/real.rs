@@ -25,7 +25,7 @@ pub struct Real {
 }
 
 impl Real {
-    /// Starts a program with a configuration of `deploy/gateways`, its three addresses replaced. Where the
+    /// Starts a program with a configuration of `deploy/gateways`, its three ports replaced. Where the
     /// program is not installed, the test says so and does nothing.
     pub fn start(gated: &Gated, file: &str, command: impl FnOnce(&Path, &str) -> Command) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
@@ -33,9 +33,9 @@ impl Real {
         let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/gateways").join(file);
         let mut text = std::fs::read_to_string(shipped).unwrap();
-        for (shipped, own) in [("127.0.0.1:8000", at), ("127.0.0.1:8081", gated.at), ("127.0.0.1:9000", app)] {
+        for (shipped, own) in [(":8000", at), (":8081", gated.at), (":9000", app)] {
             assert!(text.contains(shipped), "{file} names {shipped}");
-            text = text.replace(shipped, &own.to_string());
+            text = text.replace(shipped, &format!(":{}", own.port()));
         }
         let mut command = command(directory.path(), &text);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -123,7 +123,7 @@ fn passes(gated: &Gated, real: &Real) {
     assert_eq!(real.send(&by_field).status, 200);
     let arrived = real.arrived();
     assert_eq!(arrived.len(), 2);
-    assert!(arrived[0].0.starts_with("post /v1/docs?x=1&env=none http/1.1"), "{}", arrived[0].0);
+    assert!(arrived[0].0.starts_with("post /v1/docs?x=1&env=none "), "{}", arrived[0].0);
     assert_eq!(arrived[0].1, "seven bytes and more");
     for (head, _) in &arrived {
         assert!(head.contains(&format!("x-key-id: {}", id.to_lowercase())), "{head}");
