@@ -20,5 +20,6 @@ mod oauth;
 mod oidc;
 mod portal;
 mod races;
+mod security;
 mod store;
 mod world;

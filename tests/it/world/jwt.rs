@@ -72,4 +72,22 @@ impl Key {
         let signer = ES256.signer_from_jwk(&self.jwk).unwrap();
         josekit::jws::serialize_compact(claims.to_string().as_bytes(), &header, &signer).unwrap()
     }
+
+    /// Signs these very bytes, whatever they are.
+    pub fn sign_raw(&self, header: &str, payload: &str) -> String {
+        use josekit::jws::JwsSigner;
+        let signed = format!("{}.{}", base64(header), base64(payload));
+        let signature = ES256.signer_from_jwk(&self.jwk).unwrap().sign(signed.as_bytes()).unwrap();
+        format!("{signed}.{}", base64(signature))
+    }
+
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public half as PEM, as somebody who confuses algorithms would use it.
+    pub fn public_pem(&self) -> Vec<u8> {
+        use josekit::jwk::KeyPair;
+        josekit::jwk::alg::ec::EcKeyPair::from_jwk(&self.jwk).unwrap().to_pem_public_key()
+    }
 }
