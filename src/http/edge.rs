@@ -5,7 +5,10 @@ use super::{
     give::{pages::Pressure, problem},
     portal,
     site::Site,
-    take::peer::Unreadable,
+    take::{
+        chunks::{Held, Holding},
+        peer::Unreadable,
+    },
 };
 use crate::{
     flow::guard::{self, Door},
@@ -31,6 +34,8 @@ use tracing::Instrument;
 
 /// The longest path and query that is looked at.
 const MAX_URL: usize = 8 * 1024;
+/// The most bytes of all fields of a head together; the framework itself reads four times as many.
+const MAX_FIELDS: usize = 32 * 1024;
 
 /// Which other origins' scripts may read the answers (the Fetch standard, "CORS protocol").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +72,16 @@ impl std::fmt::Debug for Lane {
 /// Those of the framework beneath.
 pub async fn through<B: MessageBody + 'static>(
     lane: Arc<Lane>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let began = Instant::now();
     let long = request.uri().path_and_query().is_some_and(|asked| asked.as_str().len() > MAX_URL);
     let refused = match lane.site.receive(request.request()) {
         _ if long => Some(problem::plain(StatusCode::URI_TOO_LONG, "the URL has more than 8 KiB")),
+        _ if bytes_of(request.headers()) > MAX_FIELDS => {
+            Some(problem::plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head has more than 32 KiB"))
+        }
         Ok(Ok(origin)) => {
             let held = lane.door.and_then(|door| guard::pass(&lane.site.world, door, origin.address).err());
             request.extensions_mut().insert(origin);
@@ -88,6 +96,7 @@ pub async fn through<B: MessageBody + 'static>(
             Some(HttpResponse::InternalServerError().finish())
         }
     };
+    let body = Held::of(&mut request);
     let mut answer = match refused {
         Some(answer) => request.into_response(answer).map_into_right_body(),
         None => {
@@ -97,7 +106,14 @@ pub async fn through<B: MessageBody + 'static>(
     };
     dress(answer.headers_mut(), &lane.site, lane.cors);
     lane.meter.note(answer.status().as_u16(), began.elapsed());
-    Ok(answer)
+    Ok(match body {
+        Some(body) => answer.map_body(|_, told| EitherBody::right(Holding::boxed(told, body))),
+        None => answer,
+    })
+}
+
+fn bytes_of(fields: &HeaderMap) -> usize {
+    fields.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
 
 fn span_of(lane: &Lane, request: &ServiceRequest) -> tracing::Span {

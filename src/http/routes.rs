@@ -9,6 +9,7 @@ use super::{
     ops,
     portal::{account, consent, home, select_account, sign_in},
     site::{Here, Site},
+    take::chunks::{Holding, is_chunked},
 };
 use crate::flow::guard::Door;
 use actix_web::{
@@ -161,10 +162,10 @@ fn well_known(config: &mut ServiceConfig, site: &Arc<Site>) {
 }
 
 /// The answer for every path that is none of ours.
-pub async fn not_found(here: Here, request: HttpRequest) -> HttpResponse {
+pub async fn not_found(here: Here, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let mut answer = home::not_found(&here, &request);
     dress(answer.headers_mut(), &here, Cors::None);
-    answer
+    if is_chunked(request.headers()) { answer.map_body(|_, page| Holding::boxed(page, body)) } else { answer }
 }
 
 #[cfg(test)]

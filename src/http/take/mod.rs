@@ -1,6 +1,7 @@
 //! What arrives: parsed once, into types that the flows take.
 
 pub mod body;
+pub mod chunks;
 pub mod cookies;
 pub mod json;
 pub mod peer;
