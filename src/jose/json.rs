@@ -1,7 +1,9 @@
-//! JSON read strictly: no member twice at any depth, no more than 16 levels, nothing behind the value.
+//! JSON read strictly: no member twice at any depth, no more than 16 levels, no NUL in a text,
+//! nothing behind the value.
 //!
 //! RFC 7515 §4 and RFC 7519 §4 let a parser refuse duplicates or take the last; two parsers that
-//! differ here are how a signature over one meaning is read with another.
+//! differ here are how a signature over one meaning is read with another. A NUL has no meaning in
+//! any protocol of ours, and PostgreSQL stores no text that has one.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -13,7 +15,7 @@ pub const MAX_DEPTH: usize = 16;
 /// Reads one JSON object.
 ///
 /// # Errors
-/// A text for developers where it is no JSON, no object, holds a member twice or is too deep.
+/// A text for developers where it is no JSON, no object, holds a member twice or a NUL, or is too deep.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     match value(bytes)? {
         Value::Object(map) => Ok(map),
@@ -32,6 +34,10 @@ pub fn value(bytes: &[u8]) -> Result<Value, String> {
     let read = Strict { depth: 0 }.deserialize(&mut from).map_err(|e| e.to_string())?;
     from.end().map_err(|e| e.to_string())?;
     Ok(read)
+}
+
+fn text<E: Error>(text: String) -> Result<String, E> {
+    if text.contains('\0') { Err(E::custom("a text has a NUL")) } else { Ok(text) }
 }
 
 /// One value, at a depth.
@@ -76,10 +82,10 @@ impl<'de> Visitor<'de> for Strict {
         Number::from_f64(v).map(Value::Number).ok_or_else(|| E::custom("a number is out of range"))
     }
     fn visit_str<E: Error>(self, v: &str) -> Result<Value, E> {
-        Ok(Value::String(v.to_owned()))
+        text(v.to_owned()).map(Value::String)
     }
     fn visit_string<E: Error>(self, v: String) -> Result<Value, E> {
-        Ok(Value::String(v))
+        text(v).map(Value::String)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
@@ -93,6 +99,7 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut map = Map::new();
         while let Some(name) = from.next_key::<String>()? {
+            let name = text(name)?;
             if map.contains_key(&name) {
                 return Err(A::Error::custom("a member is there twice"));
             }
@@ -117,6 +124,13 @@ mod tests {
     fn a_member_twice_at_any_depth_is_refused() {
         for text in [r#"{"a":1,"a":1}"#, r#"{"a":[{"b":{"c":1,"c":2}}]}"#, r#"{"a":1,"\u0061":2}"#] {
             assert!(object(text.as_bytes()).unwrap_err().contains("twice"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_nul_in_a_name_or_a_text_is_refused_however_it_is_spelt() {
+        for text in [r#"{"\u0000":1}"#, r#"{"a":["x\u0000"]}"#, r#"{"a":{"b\u0000c":{}}}"#, "{\"a\":\"\0\"}"] {
+            assert!(object(text.as_bytes()).is_err(), "{text}");
         }
     }
 

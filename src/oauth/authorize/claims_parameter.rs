@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<ClaimsRequest, Refusal> {
         return wrong("has more than 4096 bytes");
     }
     let Ok(members) = json::object(text.as_bytes()) else {
-        return wrong("is no JSON object, names a member twice, or is nested too deeply");
+        return wrong("is no JSON object, names a member twice, has a NUL, or is nested too deeply");
     };
     Ok(ClaimsRequest { userinfo: member(&members, "userinfo")?, id_token: member(&members, "id_token")? })
 }
