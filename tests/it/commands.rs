@@ -14,10 +14,10 @@ use std::{
 };
 
 /// An installation: a directory of data, a database, a port.
-struct Installation {
-    folder: tempfile::TempDir,
-    database: String,
-    port: u16,
+pub struct Installation {
+    pub folder: tempfile::TempDir,
+    pub database: String,
+    pub port: u16,
 }
 
 impl Installation {
@@ -37,11 +37,11 @@ impl Installation {
         command
     }
 
-    fn at(&self, path: &str) -> String {
+    pub fn at(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    fn run(&self, arguments: &[&str], input: &str) -> Output {
+    pub fn run(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = self.command(arguments).spawn().unwrap();
         // A command that reads nothing may have ended before.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -70,7 +70,7 @@ impl Installation {
         lines.lines().map(kind).collect()
     }
 
-    fn serve(&self) -> Serving {
+    pub fn serve(&self) -> Serving {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["serve"]);
         let serving = Serving(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
@@ -96,10 +96,10 @@ impl Installation {
 }
 
 /// A server that ends with the test.
-struct Serving(Child);
+pub struct Serving(Child);
 
 impl Serving {
-    fn end(mut self) {
+    pub fn end(mut self) {
         let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(self.0.wait().unwrap().success());
@@ -129,7 +129,7 @@ fn within(span: Duration, mut done: impl FnMut() -> bool) -> bool {
 }
 
 /// Runs the test on every database there is.
-fn each(test: impl Fn(&Installation)) {
+pub fn each(test: impl Fn(&Installation)) {
     for database in database::empty() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = database.settings.url.expose().clone();

@@ -20,6 +20,7 @@ mod oauth;
 mod oidc;
 mod portal;
 mod races;
+mod requirements;
 mod security;
 mod store;
 mod world;

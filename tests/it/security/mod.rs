@@ -1,6 +1,16 @@
-//! Attacks: RFC 9700, advisories about other servers, bad input, and secrets where they must not be.
+//! Attacks: RFC 9700 (B1 to B24), advisories about other servers (A1 to A64), faults (F), bad input,
+//! and secrets where they must not be. A test begins with the number of its row; `rows` says which
+//! rows have none and why.
 
+mod advisories_flow;
+mod advisories_jose;
+mod advisories_token;
+mod advisories_wire;
+mod bad_input;
 mod rfc9700;
+mod rows;
+mod secrets;
+mod slow;
 
 use std::{fs, path::Path};
 

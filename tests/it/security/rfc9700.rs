@@ -1,5 +1,4 @@
-//! RFC 9700 row by row, as far as a row is not proven where its subject is (see the table in
-//! `security/mod.rs`).
+//! RFC 9700 row by row, as far as a row is not proven where its subject is (see `rows`).
 
 use super::sources;
 use crate::world::{Request, Server, each, get, post};

@@ -63,6 +63,20 @@ impl App {
         }
     }
 
+    /// An application of a server that runs in a process of its own.
+    pub fn outside((address, issuer): (SocketAddr, &str), id: &str, auth: Auth, redirect_uri: &str) -> Self {
+        use keywright::base::moment::{Clock, ManualClock, SystemClock};
+        Self {
+            id: id.to_owned(),
+            auth,
+            redirect_uri: redirect_uri.to_owned(),
+            scope: "openid".to_owned(),
+            address,
+            issuer: issuer.to_owned(),
+            clock: std::sync::Arc::new(ManualClock::at(SystemClock.now())),
+        }
+    }
+
     pub fn with_key(mut self, key: &Key) -> Self {
         self.auth = Auth::Key(key.clone());
         self

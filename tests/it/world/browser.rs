@@ -28,6 +28,12 @@ impl Browser {
         }
     }
 
+    /// A browser before a server that runs in a process of its own.
+    pub fn outside(address: SocketAddr, issuer: &str) -> Self {
+        let origin = url::Url::parse(issuer).unwrap().origin().ascii_serialization();
+        Self { address, origin, cookies: BTreeMap::new(), always: Vec::new() }
+    }
+
     /// The same browser, behind a proxy that says that it is at this address.
     pub fn from(mut self, address: &str) -> Self {
         self.always.push(("X-Forwarded-For".to_owned(), address.to_owned()));

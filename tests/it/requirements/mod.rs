@@ -1,0 +1,5 @@
+//! Requirements by number, each shown once from the outside, as whoever asked for it would see it.
+//! Where a specification has its own tests in depth, they are in `oauth` and `security`.
+
+mod delegation;
+mod tokens;

@@ -1,0 +1,255 @@
+//! After everything that can be done with a secret was done, it is nowhere: not in the database,
+//! not in the files, not in the logs of the most talkative level (A14, A55, R24). The program runs
+//! as operators run it.
+
+use crate::{
+    commands::{Installation, each},
+    world::{App, Auth, Browser, Key, Person, Reply, Request, database::Backdoor, get},
+};
+use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+use diesel::{Connection, PgConnection};
+use serde_json::{Value, json};
+use std::{fs, net::SocketAddr, path::Path};
+
+const PASSWORD: &str = "violin cello harp drum";
+const NEW_PASSWORD: &str = "seven amber kites over Lisbon";
+const WRONG_PASSWORD: &str = "hunter2 hunter2 hunter2";
+/// Typed into the wrong field by somebody in a hurry.
+const IN_THE_WRONG_FIELD: &str = "umbrella-Quartz-1871";
+
+/// What must not be found, and what it is.
+#[derive(Default)]
+struct Secrets(Vec<(String, String)>);
+
+impl Secrets {
+    fn keep(&mut self, what: &str, secret: impl Into<String>) {
+        let secret = secret.into();
+        assert!(secret.len() >= 12, "{what} is too short to look for: {secret}");
+        self.0.push((what.to_owned(), secret));
+    }
+
+    /// A token, and the part of a JWT without which it is nothing.
+    fn keep_token(&mut self, what: &str, token: &str) {
+        self.keep(what, token);
+        if let Some((_, signature)) = token.rsplit_once('.') {
+            self.keep(&format!("the signature of {what}"), signature);
+        }
+    }
+
+    fn keep_tokens(&mut self, what: &str, reply: &Reply) -> crate::world::Tokens {
+        let tokens = reply.tokens();
+        self.keep_token(&format!("the access token of {what}"), &tokens.access);
+        for (name, token) in [("refresh token", &tokens.refresh), ("ID token", &tokens.id)] {
+            if !token.is_empty() {
+                self.keep_token(&format!("the {name} of {what}"), token);
+            }
+        }
+        tokens
+    }
+
+    fn keep_cookies(&mut self, browser: &Browser) {
+        for (name, value) in &browser.cookies {
+            self.keep(&format!("the cookie {name}"), value);
+        }
+    }
+
+    /// Looks for each in clear and in the spellings that databases and logs have.
+    fn are_not_in(&self, place: &str, text: &str) {
+        for (what, secret) in &self.0 {
+            let bytes = secret.as_bytes();
+            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+            let form = url::form_urlencoded::byte_serialize(bytes).collect::<String>();
+            let json = Value::String(secret.clone()).to_string();
+            let spelt = [
+                secret.clone(),
+                hex.to_uppercase(),
+                hex,
+                form.replace('+', "%20"),
+                form,
+                json.trim_matches('"').to_owned(),
+                BASE64_STANDARD.encode(bytes).trim_end_matches('=').to_owned(),
+                BASE64_URL_SAFE_NO_PAD.encode(bytes),
+            ];
+            for text_of_it in spelt {
+                assert!(!text.contains(&text_of_it), "{what} is in {place}, as {text_of_it}");
+            }
+        }
+    }
+}
+
+/// All that a dump of the database and of the directory of data shows.
+fn dumps(it: &Installation) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    files(&it.folder.path().join("data"), &mut found);
+    if let Some(path) = it.database.strip_prefix("sqlite:") {
+        for end in ["", "-wal", "-shm"] {
+            if let Ok(bytes) = fs::read(format!("{path}{end}")) {
+                found.push((format!("the file of the database{end}"), String::from_utf8_lossy(&bytes).into_owned()));
+            }
+        }
+    } else {
+        let mut door = Backdoor::Pg(PgConnection::establish(&it.database).unwrap());
+        let tables = door.texts("SELECT tablename::text AS text FROM pg_tables WHERE schemaname = current_schema()");
+        assert!(tables.len() > 10, "{tables:?}");
+        for table in tables {
+            let rows = door.texts(&format!("SELECT t::text AS text FROM \"{table}\" t"));
+            found.push((format!("the table {table}"), rows.join("\n")));
+        }
+    }
+    found
+}
+
+fn files(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.file_name().is_none_or(|name| name != "kek") {
+            found.push((path.display().to_string(), String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned()));
+        }
+    }
+}
+
+/// A command, whose complaints are looked at too.
+fn command(it: &Installation, arguments: &[&str], input: &str, logs: &mut String) -> Value {
+    let done = it.run(&[arguments, &["-o", "json"]].concat(), input);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{arguments:?} {told}");
+    logs.push_str(&told);
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+/// The clients: one of the web, and one with a key.
+struct Cast {
+    web: App,
+    keyed: App,
+}
+
+fn register(it: &Installation, secrets: &mut Secrets, logs: &mut String) -> Cast {
+    let place: (SocketAddr, &str) = (([127, 0, 0, 1], it.port).into(), &it.at(""));
+    command(it, &["user", "add", "ada", "--password-stdin"], &format!("{PASSWORD}\n"), logs);
+    let metadata = json!({
+        "client_name": "web", "redirect_uris": ["https://app.example/cb"],
+        "grant_types": ["authorization_code", "refresh_token"], "scope": "openid profile offline_access",
+    });
+    let web = command(it, &["client", "add", "--metadata", "-"], &metadata.to_string(), logs);
+    let id = web["client_id"].as_str().unwrap();
+    secrets.keep("the first secret of the client", web["client_secret"].as_str().unwrap());
+    let web = command(it, &["client", "rotate-secret", id, "--overlap", "1h"], "", logs);
+    let secret = web["client_secret"].as_str().unwrap().to_owned();
+    secrets.keep("the second secret of the client", &secret);
+    let key = Key::new();
+    let metadata = json!({
+        "client_name": "keyed", "grant_types": ["client_credentials"], "response_types": [], "scope": "read",
+        "token_endpoint_auth_method": "private_key_jwt", "jwks": key.jwks(),
+    });
+    let keyed = command(it, &["client", "add", "--metadata", "-"], &metadata.to_string(), logs);
+    Cast {
+        web: App::outside(place, id, Auth::Basic(secret), "https://app.example/cb").scope("openid offline_access"),
+        keyed: App::outside(place, keyed["client_id"].as_str().unwrap(), Auth::Key(key), ""),
+    }
+}
+
+/// Ada signs in, after somebody failed to, and lets the application in.
+fn sign_in(browser: &mut Browser, web: &App, secrets: &mut Secrets) -> crate::world::Tokens {
+    let ada = Person { name: "ada".to_owned(), password: PASSWORD.to_owned(), id: String::new() };
+    let attempt = web.begin();
+    let page = browser.visit(&attempt.url());
+    secrets.keep("the sealed state of the sign-in", page.form().field("interaction").unwrap());
+    secrets.keep("the token of a form", page.form().field("csrf").unwrap());
+    for wrong in [
+        Person { password: WRONG_PASSWORD.to_owned(), ..ada.clone() },
+        Person { name: IN_THE_WRONG_FIELD.to_owned(), ..ada.clone() },
+    ] {
+        assert_eq!(browser.type_in(&page, &wrong).status, 200);
+    }
+    let callback = browser.approve(&attempt, &ada);
+    secrets.keep("a code", callback.code());
+    secrets.keep("a verifier", &attempt.verifier);
+    let tokens = secrets.keep_tokens("the sign-in", &web.redeem(&attempt, callback.code()));
+    let unused = web.begin();
+    secrets.keep("a code that nobody used", browser.approve(&unused, &ada).code());
+    secrets.keep("its verifier", &unused.verifier);
+    let again = web.redeem(&unused, "kw_code_wrong-wrong-wrong");
+    assert_eq!(again.status, 400);
+    secrets.keep("a code that is none", "kw_code_wrong-wrong-wrong");
+    tokens
+}
+
+/// Whatever else is done with tokens and secrets, right and wrong.
+fn use_them(to: SocketAddr, cast: &Cast, tokens: &crate::world::Tokens, secrets: &mut Secrets) {
+    let web = &cast.web;
+    let second = secrets.keep_tokens("the refresh", &web.refresh(&tokens.refresh));
+    secrets.keep_tokens("the retry", &web.refresh(&tokens.refresh));
+    let third = secrets.keep_tokens("the second refresh", &web.refresh(&second.refresh));
+    assert!(web.sees_live(&third.access) && web.sees_live(&third.refresh));
+    assert_eq!(web.userinfo(&third.access).status, 200);
+    let in_the_url = get(&format!("/userinfo?access_token={}", third.access)).send(to);
+    assert_eq!(in_the_url.status, 400);
+    assert_eq!(get(&format!("/nothing/{}", third.refresh)).send(to).status, 404);
+    let mut wrong = web.clone();
+    wrong.auth = Auth::Post("kw_cs_wrong-wrong-wrong".to_owned());
+    secrets.keep("a secret that is none", "kw_cs_wrong-wrong-wrong");
+    assert_eq!(wrong.refresh(&third.refresh).status, 401);
+    let broken = Request::new("POST", "/token").body("text/plain", format!("refresh_token={}", third.refresh));
+    assert_eq!(broken.send(to).status, 415);
+    let Auth::Key(key) = &cast.keyed.auth else { panic!("it has a key") };
+    let assertion = key.sign(&cast.keyed.assertion_claims());
+    secrets.keep_token("an assertion", &assertion);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", crate::world::JWT_BEARER),
+        ("client_assertion", &assertion),
+    ];
+    secrets.keep_tokens("the machine", &crate::world::post("/token", &form).send(to));
+    assert_eq!(crate::world::post("/token", &form).send(to).status, 401, "used twice");
+    assert_eq!(web.revoke(&third.access).status, 200);
+}
+
+fn change_password(browser: &mut Browser, secrets: &mut Secrets) {
+    let page = browser.visit("/account/password");
+    let form = page.form().fill("current_password", PASSWORD).fill("new_password", NEW_PASSWORD);
+    let page = browser.submit(&form.fill("new_password_again", NEW_PASSWORD));
+    assert!(page.says("Your password is changed"), "{}", page.words());
+    secrets.keep_cookies(browser);
+    let out = browser.visit("/end_session");
+    browser.submit(&out.form().press("Sign out"));
+}
+
+#[test]
+fn a14_a55_r024_no_secret_is_in_clear_in_the_database_in_files_or_in_logs_whatever_was_done_with_it() {
+    each(|it| {
+        fs::write(it.folder.path().join("keywright.toml"), "[log]\nlevel = \"trace\"\nformat = \"json\"\n").unwrap();
+        let (mut secrets, mut logs) = (Secrets::default(), String::new());
+        let cast = register(it, &mut secrets, &mut logs);
+        let serving = it.serve();
+        let to = ([127, 0, 0, 1], it.port).into();
+        let mut browser = Browser::outside(to, &it.at(""));
+        let tokens = sign_in(&mut browser, &cast.web, &mut secrets);
+        secrets.keep_cookies(&browser);
+        use_them(to, &cast, &tokens, &mut secrets);
+        change_password(&mut browser, &mut secrets);
+        for (what, password) in [
+            ("the password", PASSWORD),
+            ("the new password", NEW_PASSWORD),
+            ("a wrong password", WRONG_PASSWORD),
+            ("a password in the field of the name", IN_THE_WRONG_FIELD),
+        ] {
+            secrets.keep(what, password);
+        }
+        secrets.keep("the key above all", fs::read_to_string(it.folder.path().join("data/kek")).unwrap().trim());
+        // While it runs, so that what was not moved from the log of the database yet is seen too.
+        let before = dumps(it);
+        serving.end();
+        logs.push_str(&fs::read_to_string(it.folder.path().join("log")).unwrap());
+        let all: Vec<_> = before.into_iter().chain(dumps(it)).collect();
+        let found = |text: &str| all.iter().any(|(_, dump)| dump.contains(text));
+        assert!(found("ada") && found(&cast.web.id) && found("grant"), "the search sees what there is");
+        assert!(logs.contains("\"level\":\"TRACE\"") && logs.contains("\"serving\""), "the logs are talkative");
+        for (place, dump) in &all {
+            secrets.are_not_in(place, dump);
+        }
+        secrets.are_not_in("the logs", &logs);
+        assert!(secrets.0.len() > 30, "{}", secrets.0.len());
+    });
+}
