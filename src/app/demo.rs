@@ -179,9 +179,8 @@ async fn populate(world: &World, settings: &DemoSettings, path: &Path) -> Result
 /// The weather API and its free plan; those of a first start that ended in the middle are as good.
 async fn weather(world: &World) -> Result<(), Fault> {
     let done = || Done { by: by(), origin: Origin::default() };
-    let taken = |stop: Stop<Refused>| match stop {
-        Stop::Refusal(Refused::Taken(_)) => Ok(()),
-        other => Err(told(other)),
+    let taken = |stop: Stop<Refused>| {
+        if matches!(stop, Stop::Refusal(Refused::Taken(_))) { Ok(()) } else { Err(told(stop)) }
     };
     let (name, policy) = TEMPLATES.first().copied().unwrap_or_default();
     let policy = serde_json::from_str(policy).map_err(|e| Fault::new("reading the template of a plan", e))?;

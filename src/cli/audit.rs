@@ -97,11 +97,11 @@ fn line(row: &AuditRow) -> String {
     let address = row.address.map(|address| Value::String(address.to_string()));
     let fields = row.data.iter().map(|(name, value)| (name.as_str(), value.clone()));
     for (name, value) in fields.chain(address.map(|address| ("address", address))) {
-        let value = match &value {
+        let value = match (value.as_array(), value.as_str()) {
             // Up to a hundred tokens: too much for a line.
-            Value::Array(more) if name == "also" => format!("{}", more.len()),
-            Value::String(text) => text.clone(),
-            value => value.to_string(),
+            (Some(more), _) if name == "also" => more.len().to_string(),
+            (_, Some(text)) => text.to_owned(),
+            (_, None) => value.to_string(),
         };
         line.push_str(&format!(" {name}={value}"));
     }

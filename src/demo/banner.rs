@@ -103,7 +103,10 @@ fn write_keys(out: &mut String, of: &Opening) -> std::fmt::Result {
         format!("curl -sS -w '\\n' -u {user} {} {json} -d {question}", at("/v1/keys/verify"))
     };
     writeln!(out, "And an API key, of a free plan of a weather API:\n")?;
-    writeln!(out, "  # a token that may make keys, then a key for callers from one network, whose text comes this once")?;
+    writeln!(
+        out,
+        "  # a token that may make keys, then a key for callers from one network, whose text comes this once"
+    )?;
     writeln!(out, "  KEEPER=$(curl -sS -u {user} {} -d grant_type=client_credentials \\", at("/token"))?;
     writeln!(out, "    -d 'scope={KEEPER_SCOPE}' | {})", member("access_token"))?;
     writeln!(out, "  MADE=$(curl -sS {} -H \"Authorization: Bearer $KEEPER\" {json} -d \\", at("/v1/keys"))?;

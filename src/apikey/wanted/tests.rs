@@ -61,7 +61,8 @@ fn a_key_that_says_nothing_lives_for_a_year_in_the_first_environment() {
 
 #[test]
 fn each_member_that_cannot_be_is_named() {
-    let cases: [(&str, fn(&mut Wanted)); 11] = [
+    type Spoil = fn(&mut Wanted);
+    let cases: [(&str, Spoil); 11] = [
         ("policy", |w| w.from = From::Listed),
         ("policy", |w| w.policy = json!({"v": 2}).as_object().unwrap().clone()),
         ("name", |w| w.name = "  ".to_owned()),

@@ -336,7 +336,8 @@ fn what_a_change_concerns_is_found_in_pages() {
             tx.key_families().insert(&Family { plan: Some(plan(2).id), ..family(3, ann()) })?.unwrap();
             tx.api_keys().insert_many(&[key(3, 3), key(4, 1)])
         });
-        let mine: [(fn(&mut Tx<'_>, Option<&ApiKeyId>, i64) -> Result<Vec<ApiKeyId>, Fault>, Vec<u128>); 5] = [
+        type Asked = fn(&mut Tx<'_>, Option<&ApiKeyId>, i64) -> Result<Vec<ApiKeyId>, Fault>;
+        let mine: [(Asked, Vec<u128>); 5] = [
             (|tx, after, n| tx.api_keys().ids_of(KeysOf::Owner(&ann()), after, n), vec![1, 3, 4]),
             (|tx, after, n| tx.api_keys().ids_of(KeysOf::Family(&FamilyId::from_u128(1)), after, n), vec![1, 4]),
             (|tx, after, n| tx.api_keys().ids_of(KeysOf::Api(&api(1).id), after, n), vec![1, 2, 3, 4]),
