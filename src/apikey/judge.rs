@@ -174,20 +174,23 @@ fn payable(known: &Known<'_>, call: &Call<'_>) -> Result<(), Denied> {
 
 /// The bucket of a limit that this call takes from.
 fn bucket<'a>(known: &Known<'_>, call: &Call<'_>, limit: &'a Limit) -> Result<Bucket<'a>, Denied> {
+    let of_address;
     let whom = match limit.rate.by {
         By::Ip => {
-            address(call).map_err(|reason| Denied::Restricted { rule: Rule::Rate, level: limit.level, reason })?
+            let refused = |reason| Denied::Restricted { rule: Rule::Rate, level: limit.level, reason };
+            of_address = address(call).map_err(refused)?;
+            &of_address
         }
-        By::Key => known.key.id.to_string(),
-        By::Family => known.family.id.to_string(),
-        By::User => known.family.owner.id().to_owned(),
+        By::Key => known.key.id.as_str(),
+        By::Family => known.family.id.as_str(),
+        By::User => known.family.owner.id(),
         By::Client => match (&known.family.client, &known.family.owner) {
-            (Some(client), _) | (None, Owner::Client(client)) => client.to_string(),
-            (None, Owner::User(_)) => known.family.id.to_string(),
+            (Some(client), _) | (None, Owner::Client(client)) => client.as_str(),
+            (None, Owner::User(_)) => known.family.id.as_str(),
         },
-        By::Api => known.api.id.to_string(),
+        By::Api => known.api.id.as_str(),
     };
-    Ok(Bucket { name: format!("{}/{whom}", limit.bucket), limit })
+    Ok(Bucket { name: [&limit.bucket, "/", whom].concat(), limit })
 }
 
 /// The address as one text for all its spellings. Of IPv6 the network of 64 bits: whoever has one

@@ -42,26 +42,8 @@ impl KeyText {
     /// key's being known.
     #[must_use]
     pub fn parse(text: &str, random_length: usize) -> Option<Self> {
-        let ends = |head: usize| head + 2 + random_length.saturating_add(CHECKSUM);
-        let shortest = ends(PREFIX_LENGTH.start() + ENVIRONMENT_LENGTH.start());
-        let longest = ends(PREFIX_LENGTH.end() + ENVIRONMENT_LENGTH.end());
-        if !is_length(random_length) || !(shortest..=longest).contains(&text.len()) {
-            return None;
-        }
-        if !text.is_ascii() {
-            return None;
-        }
-        let (front, sum) = text.split_at_checked(text.len() - CHECKSUM)?;
-        if checksum(front) != sum {
-            return None;
-        }
-        let (prefix, rest) = front.split_once('_')?;
-        let (environment, random) = rest.split_once('_')?;
-        let fits = is_prefix(prefix)
-            && is_environment(environment)
-            && random.len() == random_length
-            && random.bytes().all(|b| b.is_ascii_alphanumeric());
-        fits.then(|| Self {
+        let Parts { prefix, environment, random } = parts(text, random_length)?;
+        Some(Self {
             prefix: prefix.to_owned(),
             environment: environment.to_owned(),
             hint: hint(prefix, environment, random),
@@ -109,6 +91,39 @@ impl KeyText {
     pub const fn text(&self) -> &Secret<String> {
         &self.text
     }
+}
+
+/// Whether this is the text of a key with this many random characters, as [`KeyText::parse`] reads
+/// it: for those who only want to look it up, since it keeps nothing.
+#[must_use]
+pub fn well_formed(text: &str, random_length: usize) -> bool {
+    parts(text, random_length).is_some()
+}
+
+struct Parts<'t> {
+    prefix: &'t str,
+    environment: &'t str,
+    random: &'t str,
+}
+
+fn parts(text: &str, random_length: usize) -> Option<Parts<'_>> {
+    let ends = |head: usize| head + 2 + random_length.saturating_add(CHECKSUM);
+    let shortest = ends(PREFIX_LENGTH.start() + ENVIRONMENT_LENGTH.start());
+    let longest = ends(PREFIX_LENGTH.end() + ENVIRONMENT_LENGTH.end());
+    if !is_length(random_length) || !(shortest..=longest).contains(&text.len()) || !text.is_ascii() {
+        return None;
+    }
+    let (front, sum) = text.split_at_checked(text.len() - CHECKSUM)?;
+    if checksum(front) != sum {
+        return None;
+    }
+    let (prefix, rest) = front.split_once('_')?;
+    let (environment, random) = rest.split_once('_')?;
+    let fits = is_prefix(prefix)
+        && is_environment(environment)
+        && random.len() == random_length
+        && random.bytes().all(|b| b.is_ascii_alphanumeric());
+    fits.then_some(Parts { prefix, environment, random })
 }
 
 fn hint(prefix: &str, environment: &str, random: &str) -> String {

@@ -13,7 +13,7 @@ use crate::{
         call::Call,
         judge::{Permit, judge},
         policy::{Limit, quota::OnExceed},
-        text::KeyText,
+        text,
         verdict::Denied,
     },
     audit::{Event, Origin},
@@ -181,13 +181,11 @@ pub enum Found {
 /// # Errors
 /// As [`run`].
 pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
-    let digest = match KeyText::parse(text, world.keys.random_length) {
-        Some(key) => world.secrets.pepper.hash(key.text().expose()),
-        None if FOREIGN.contains(&text.len()) && world.keys.directory.has_foreign() => {
-            return foreign(world, text, address).await;
-        }
-        None => return Ok(Found::Nothing),
-    };
+    if !text::well_formed(text, world.keys.random_length) {
+        let may_be_foreign = FOREIGN.contains(&text.len()) && world.keys.directory.has_foreign();
+        return if may_be_foreign { foreign(world, text, address).await } else { Ok(Found::Nothing) };
+    }
+    let digest = world.secrets.pepper.hash(text);
     looked_up(world, digest, address).await
 }
 

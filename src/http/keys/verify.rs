@@ -5,11 +5,17 @@
 
 use super::named;
 use crate::{
-    apikey::verdict::Denied,
+    apikey::{key::Kind, verdict::Denied},
     audit::Origin,
-    base::{fault::Stop, scope::Scope},
+    base::{
+        fault::Stop,
+        id::{ApiKeyId, ClientId, RequestId},
+        moment::{Moment, Span},
+        scope::Scope,
+    },
     flow::keys::{
         ask::{Asker, Said, ask, asker},
+        directory::Entry,
         verify::{LimitNow, Mode, QuotaNow, Verdict},
     },
     http::{
@@ -24,7 +30,7 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json as object};
 
 /// The most bytes of one question.
@@ -67,6 +73,12 @@ struct Batch {
     items: Vec<Question>,
 }
 
+/// Several verdicts, in the order of the questions.
+#[derive(Serialize)]
+struct Items<'v> {
+    items: Vec<Told<'v>>,
+}
+
 /// Answers a question.
 pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let origin = origin(&request);
@@ -79,7 +91,9 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
         Err(unread) => return details::unread(&unread),
     };
     match answer(&here, &who, &question, &origin).await {
-        Ok(told) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(told),
+        Ok(verdict) => {
+            HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Told::of(&verdict, &origin))
+        }
         Err(answer) => answer,
     }
 }
@@ -98,14 +112,15 @@ pub async fn batch(here: Here, request: HttpRequest, body: web::Payload) -> Http
     if batch.items.len() > MOST {
         return details::plain(StatusCode::BAD_REQUEST, "at most 100 items at once");
     }
-    let mut told = Vec::with_capacity(batch.items.len());
+    let mut verdicts = Vec::with_capacity(batch.items.len());
     for question in &batch.items {
         match answer(&here, &who, question, &origin).await {
-            Ok(one) => told.push(one),
+            Ok(one) => verdicts.push(one),
             Err(answer) => return answer,
         }
     }
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(object!({"items": told}))
+    let told: Vec<Told<'_>> = verdicts.iter().map(|verdict| Told::of(verdict, &origin)).collect();
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Items { items: told })
 }
 
 /// Who asks.
@@ -118,7 +133,7 @@ async fn who(site: &Site, request: &HttpRequest, origin: &Origin) -> Result<Aske
     })
 }
 
-async fn answer(site: &Site, who: &Asker, question: &Question, origin: &Origin) -> Result<Value, HttpResponse> {
+async fn answer(site: &Site, who: &Asker, question: &Question, origin: &Origin) -> Result<Verdict, HttpResponse> {
     let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);
     if question.cost == Some(0) {
         return Err(bad("cost must be at least 1"));
@@ -142,105 +157,174 @@ async fn answer(site: &Site, who: &Asker, question: &Question, origin: &Origin) 
         Ok(Verdict { outcome: Err(Denied::TooCostly { name, burst }), .. }) => {
             Err(bad(&format!("cost can never pass: the limit {name} lets through {burst} at once")))
         }
-        Ok(verdict) => Ok(told(&verdict, origin)),
+        Ok(verdict) => Ok(verdict),
         Err(fault) => Err(details::failed(&fault, &named(origin))),
     }
 }
 
 /// A verdict, on the wire.
-fn told(verdict: &Verdict, origin: &Origin) -> Value {
-    let mut told = Map::new();
-    told.insert("valid".to_owned(), object!(verdict.outcome.is_ok()));
-    told.insert("code".to_owned(), object!(verdict.code()));
-    told.insert("request_id".to_owned(), object!(origin.request));
-    match &verdict.outcome {
-        Ok(()) => good(&mut told, verdict),
-        Err(denied) => bad(&mut told, denied),
-    }
-    if !verdict.limits.is_empty() {
-        told.insert("limits".to_owned(), verdict.limits.iter().map(limit).collect());
-    }
-    if !verdict.quotas.is_empty() {
-        told.insert("quota".to_owned(), quotas(&verdict.quotas));
-    }
-    Value::Object(told)
+#[derive(Serialize)]
+struct Told<'v> {
+    valid: bool,
+    code: &'static str,
+    request_id: Option<&'v RequestId>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    good: Option<Good<'v>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violated: Option<Vec<&'v str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<LimitTold<'v>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quota: Vec<QuotaTold<'v>>,
 }
 
-fn good(told: &mut Map<String, Value>, verdict: &Verdict) {
-    let Some(entry) = &verdict.entry else { return };
-    let key = &entry.key;
-    // That a key has a successor is told, so that whoever uses it is reminded in time.
-    let deprecated_until = key.successor.as_ref().and(key.expires_at).map(|at| at.to_string());
-    let counts = entry.policy.counts();
-    told.insert(
-        "key".to_owned(),
-        object!({
-            "id": key.id,
-            "hint": key.hint,
-            "kind": key.kind,
-            "env": key.environment,
-            "expires_at": key.expires_at.map(|at| at.to_string()),
-            "deprecated_until": deprecated_until,
-        }),
-    );
-    let owner = &entry.family.owner;
-    told.insert("owner".to_owned(), object!({"type": owner.kind(), "id": owner.id()}));
-    told.insert("client_id".to_owned(), object!(entry.family.client));
-    told.insert("plan".to_owned(), object!(entry.shared.plan.as_ref().map(|plan| &plan.name)));
-    told.insert("scopes".to_owned(), key.scope.tokens().map(|token| object!(token)).collect());
-    told.insert("meta".to_owned(), Value::Object(key.meta.clone()));
-    let max_age = if counts { 0 } else { entry.api().settings.verdict_max_age };
-    told.insert("cache".to_owned(), object!({"max_age": max_age}));
+/// What is told of a good key.
+#[derive(Serialize)]
+struct Good<'v> {
+    key: KeyTold<'v>,
+    owner: OwnerTold<'v>,
+    client_id: Option<&'v ClientId>,
+    plan: Option<&'v str>,
+    scopes: Vec<&'v str>,
+    meta: &'v Map<String, Value>,
+    cache: CacheTold,
 }
 
-fn bad(told: &mut Map<String, Value>, denied: &Denied) {
-    match denied {
-        Denied::Restricted { rule, reason, .. } => {
-            told.insert("rule".to_owned(), object!(rule.as_str()));
-            told.insert("reason".to_owned(), object!(reason.as_str()));
+#[derive(Serialize)]
+struct KeyTold<'v> {
+    id: &'v ApiKeyId,
+    hint: &'v str,
+    kind: Kind,
+    env: &'v str,
+    expires_at: Option<String>,
+    deprecated_until: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OwnerTold<'v> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'v str,
+}
+
+#[derive(Serialize)]
+struct CacheTold {
+    max_age: u8,
+}
+
+#[derive(Serialize)]
+struct LimitTold<'v> {
+    name: &'v str,
+    limit: u32,
+    per_s: i64,
+    remaining: u32,
+    reset_s: i64,
+}
+
+#[derive(Serialize)]
+struct QuotaTold<'v> {
+    name: &'v str,
+    limit: u64,
+    remaining: u64,
+    reset_s: Option<i64>,
+}
+
+impl<'v> Told<'v> {
+    fn of(verdict: &'v Verdict, origin: &'v Origin) -> Self {
+        let mut told = Self {
+            valid: verdict.outcome.is_ok(),
+            code: verdict.code(),
+            request_id: origin.request.as_ref(),
+            good: None,
+            rule: None,
+            reason: None,
+            violated: None,
+            retry_after_s: None,
+            limits: verdict.limits.iter().map(LimitTold::of).collect(),
+            quota: verdict.quotas.iter().map(QuotaTold::of).collect(),
+        };
+        match &verdict.outcome {
+            Ok(()) => told.good = verdict.entry.as_deref().map(Good::of),
+            Err(denied) => told.say(denied),
         }
-        Denied::Rate { names, retry_after } => {
-            told.insert("violated".to_owned(), object!(names));
-            told.insert("retry_after_s".to_owned(), object!(seconds(*retry_after)));
+        told
+    }
+
+    /// Of every other reason than these the code says all that is told.
+    fn say(&mut self, denied: &'v Denied) {
+        if let Denied::Restricted { rule, reason, .. } = denied {
+            (self.rule, self.reason) = (Some(rule.as_str()), Some(reason.as_str()));
         }
-        Denied::Quota { name, retry_after } => {
-            told.insert("violated".to_owned(), object!([name]));
-            told.insert("retry_after_s".to_owned(), object!(retry_after.map(seconds)));
+        if let Denied::Rate { names, retry_after } = denied {
+            self.violated = Some(names.iter().map(String::as_str).collect());
+            self.retry_after_s = Some(seconds(*retry_after));
         }
-        Denied::NoKey
-        | Denied::Unknown
-        | Denied::WrongAudience
-        | Denied::WrongEnvironment
-        | Denied::Revoked
-        | Denied::Disabled
-        | Denied::Suspended
-        | Denied::NotYetValid
-        | Denied::Expired
-        | Denied::Binding
-        | Denied::Scope { .. }
-        | Denied::TooCostly { .. } => {}
+        if let Denied::Quota { name, retry_after } = denied {
+            self.violated = Some(vec![name.as_str()]);
+            self.retry_after_s = retry_after.map(seconds);
+        }
+    }
+}
+
+impl<'v> Good<'v> {
+    fn of(entry: &'v Entry) -> Self {
+        let (key, owner) = (&entry.key, &entry.family.owner);
+        let told = |at: Moment| at.to_string();
+        Self {
+            key: KeyTold {
+                id: &key.id,
+                hint: &key.hint,
+                kind: key.kind,
+                env: &key.environment,
+                expires_at: key.expires_at.map(told),
+                // That a key has a successor is told, so that whoever uses it is reminded in time.
+                deprecated_until: key.successor.as_ref().and(key.expires_at).map(told),
+            },
+            owner: OwnerTold { kind: owner.kind(), id: owner.id() },
+            client_id: entry.family.client.as_ref(),
+            plan: entry.shared.plan.as_ref().map(|plan| plan.name.as_str()),
+            scopes: key.scope.tokens().collect(),
+            meta: &key.meta,
+            cache: CacheTold { max_age: if entry.policy.counts() { 0 } else { entry.api().settings.verdict_max_age } },
+        }
+    }
+}
+
+impl<'v> LimitTold<'v> {
+    fn of(limit: &'v LimitNow) -> Self {
+        Self {
+            name: &limit.name,
+            limit: limit.limit,
+            per_s: limit.per.as_seconds(),
+            remaining: limit.outcome.remaining,
+            reset_s: seconds(limit.outcome.reset),
+        }
+    }
+}
+
+impl<'v> QuotaTold<'v> {
+    fn of(quota: &'v QuotaNow) -> Self {
+        Self {
+            name: &quota.name,
+            limit: quota.limit,
+            remaining: quota.remaining,
+            reset_s: quota.resets_in.map(seconds),
+        }
     }
 }
 
 /// Whole seconds, rounded up.
-fn seconds(span: crate::base::moment::Span) -> i64 {
+fn seconds(span: Span) -> i64 {
     span.as_micros().saturating_add(999_999).div_euclid(1_000_000)
-}
-
-fn limit(limit: &LimitNow) -> Value {
-    let (remaining, reset) = (limit.outcome.remaining, seconds(limit.outcome.reset));
-    object!({"name": limit.name, "limit": limit.limit, "per_s": limit.per.as_seconds(), "remaining": remaining, "reset_s": reset})
 }
 
 /// Quotas, on the wire.
 pub(super) fn quotas(quotas: &[QuotaNow]) -> Value {
-    let one = |quota: &QuotaNow| {
-        object!({
-            "name": quota.name,
-            "limit": quota.limit,
-            "remaining": quota.remaining,
-            "reset_s": quota.resets_in.map(seconds),
-        })
-    };
-    quotas.iter().map(one).collect()
+    quotas.iter().map(|quota| object!(QuotaTold::of(quota))).collect()
 }
