@@ -27,6 +27,9 @@ const EVERY: Span = Span::millis(400);
 /// fifth of a connection at most, as long as that is within [`EVERY`].
 const REST: u32 = 4;
 
+/// More changed keys than this in one look, and all keys in memory are forgotten at once.
+const MANY: usize = 100;
+
 /// Where this node stands in the feed.
 #[derive(Debug, Default)]
 pub struct Follower(Mutex<Place>);
@@ -90,8 +93,14 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
 }
 
 async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result<(), Fault> {
+    let many = fresh.iter().filter(|row| row.subject == Subject::ApiKey).count() > MANY;
+    if many {
+        world.keys.directory.forget_all();
+    }
     for row in fresh {
-        world.keys.directory.changed(row.subject, &row.id);
+        if !(many && row.subject == Subject::ApiKey) {
+            world.keys.directory.changed(row.subject, &row.id);
+        }
         match row.subject {
             Subject::Client => ClientId::parse(&row.id).iter().for_each(|id| world.clients.forget(id)),
             Subject::Grant => {

@@ -14,7 +14,7 @@ use crate::{
         api::Api,
         create::Ending,
         family::{Family, Owner},
-        key::{ApiKey, Origin as KeyOrigin, State},
+        key::{ApiKey, Kind, Origin as KeyOrigin, State},
         policy::Document,
         text::KeyText,
         wanted::{self, Admitted, Unfit, Wanted},
@@ -22,7 +22,7 @@ use crate::{
     audit::Event,
     base::{
         digest::{TokenHash, sha256},
-        fault::Stop,
+        fault::{Fault, Stop},
         id::{ApiKeyId, ClientId, FamilyId, UserId},
         moment::Span,
         secret::Secret,
@@ -76,9 +76,12 @@ pub async fn create(world: &Arc<World>, caller: Caller, create: Create, done: Do
     let held = Arc::clone(world);
     let write = move |tx: &mut Tx<'_>| {
         let place = place(tx, &caller, &create)?;
+        let wanted = &create.wanted;
+        let admitted = wanted::admit(wanted, &place.api, tx.now()).map_err(|unfit| Stop::Refusal(unfit.into()))?;
         let id = ApiKeyId::mint(tx.now(), tx.dice())?;
+        // Last of all that may refuse: a refusal is kept, and a request that was refused may be sent again.
         once(tx, &caller, &create, &id)?;
-        mint(tx, &held, (place, &create.wanted, id), &done)
+        mint(tx, &held, (place, wanted, id), (admitted, &done))
     };
     world.store.write("create_api_key", write).await
 }
@@ -99,8 +102,8 @@ pub(super) fn place(tx: &mut Tx<'_>, caller: &Caller, create: &Create) -> Result
     if caller.may_with(Act::Create, &owner).is_err() {
         return refuse(Refused::NotAllowed(access::NotAllowed::Lacks(access::ANY)));
     }
-    if create.wanted.ending == Ending::Never && caller.only().is_some() {
-        return refuse(Unfit::Member("expires_at", "cannot be never but for keys:any".to_owned()));
+    if caller.only().is_some() {
+        modest(create, &owner).map_err(|unfit| Stop::Refusal(unfit.into()))?;
     }
     active(tx, &owner)?;
     let api = api_named(tx, &create.api)?;
@@ -120,6 +123,27 @@ pub(super) fn place(tx: &mut Tx<'_>, caller: &Caller, create: &Create) -> Result
         updated_at: now,
     };
     Ok(Place { api, family })
+}
+
+/// What those may not wish for who make keys for themselves: what would give them more than the
+/// API gives everybody, or a say over others.
+fn modest(create: &Create, owner: &Owner) -> Result<(), Unfit> {
+    let unfit = |member, why: &str| Err(Unfit::Member(member, format!("{why}: it needs keys:any")));
+    if create.wanted.ending == Ending::Never {
+        return unfit("expires_at", "cannot be never");
+    }
+    if create.plan.is_some() {
+        return unfit("plan", "is the API's to choose");
+    }
+    // It would ask about everybody's keys, and spend what they have.
+    if create.wanted.kind == Kind::Verifier {
+        return unfit("kind", "cannot be verifier");
+    }
+    // Limits are counted for an application too, so nobody may name another's.
+    if create.client.as_ref().is_some_and(|client| *owner != Owner::Client(client.clone())) {
+        return unfit("client_id", "must be the owner's");
+    }
+    Ok(())
 }
 
 /// An owner must be there and not be disabled.
@@ -150,16 +174,16 @@ pub(super) fn mint(
     tx: &mut Tx<'_>,
     world: &World,
     (place, wanted, id): (Place, &Wanted, ApiKeyId),
-    done: &Done,
+    (admitted, done): (Admitted, &Done),
 ) -> Result<Created, Stop<Refused>> {
     let Place { api, family } = place;
-    let admitted = wanted::admit(wanted, &api, tx.now()).map_err(|unfit| Stop::Refusal(unfit.into()))?;
     let text = KeyText::mint(&api.prefix, &admitted.environment, world.keys.random_length, tx.dice())?;
     let digest = world.secrets.pepper.hash(text.text().expose());
     let held = Held { digest, hint: text.hint().to_owned(), origin: KeyOrigin::Minted };
     let key = key(tx, (id, &family, wanted), admitted, (held, world.secrets.pepper.version()));
     if tx.key_families().insert(&family)?.is_err() || tx.api_keys().insert(&key)?.is_err() {
-        return refuse(Refused::Changed);
+        // Not a refusal, which would keep what was written before.
+        return Err(Fault::bare("an identifier or a text of a key that is there already").into());
     }
     let (user, client) = parties(&family.owner);
     let kind = key.kind.as_str();

@@ -11,7 +11,11 @@ use crate::{
         judge::{Known, Standing},
         key::{ApiKey, Origin},
         plan::Plan,
-        policy::{Budget, Compiled, Document, Invalid, Layer, Level, quota::Unit, rate::Rate},
+        policy::{
+            Budget, Compiled, Document, Invalid, Layer, Level, Limit,
+            quota::Unit,
+            rate::{By, Rate},
+        },
     },
     base::{
         digest::TokenHash,
@@ -149,19 +153,32 @@ impl Directory {
             Subject::ApiKey => {
                 self.unknown.invalidate_all();
                 let digest = ApiKeyId::parse(id).and_then(|id| self.digests.remove(&id));
-                if let Some(digest) = digest {
-                    self.known.invalidate(&digest);
+                match digest {
+                    Some(digest) => self.known.invalidate(&digest),
+                    // The two caches forget each at its own time: what one no longer finds the other may still have.
+                    None => self.forget_if(subject, id),
                 }
             }
             Subject::KeyFamily | Subject::Api | Subject::Plan | Subject::User | Subject::Client => {
-                let id = id.to_owned();
-                let concerned = move |_: &TokenHash, known: &Arc<Entry>| known.concerns(subject, &id);
-                if self.known.invalidate_entries_if(concerned).is_err() {
-                    self.known.invalidate_all();
-                }
+                self.forget_if(subject, id);
             }
             Subject::Grant | Subject::Token | Subject::SigningKeys => {}
         }
+    }
+
+    fn forget_if(&self, subject: Subject, id: &str) {
+        let id = id.to_owned();
+        let concerned = move |_: &TokenHash, entry: &Arc<Entry>| entry.concerns(subject, &id);
+        if self.known.invalidate_entries_if(concerned).is_err() {
+            self.known.invalidate_all();
+        }
+    }
+
+    /// Forgets every key: so much has changed at once that looking for each would cost more.
+    pub fn forget_all(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.known.invalidate_all();
+        self.unknown.invalidate_all();
     }
 
     fn keep(&self, digest: TokenHash, found: Option<&Arc<Entry>>) {
@@ -233,10 +250,12 @@ fn meters(policy: &Compiled, family: &FamilyId) -> Vec<(usize, Meter)> {
         .collect()
 }
 
-/// Nothing is without a limit of rate: where no policy has one there is the usual one, and what
-/// may be easy to guess has one of its own.
+/// Nothing is without a limit of rate: where neither API nor plan has one for whoever holds the key
+/// there is the usual one, whatever its owner wrote, and what may be easy to guess has one of its own.
 fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
-    let policy = if policy.limits().is_empty() { policy.within(Level::Family, family, Rate::usual()) } else { policy };
+    let given = |limit: &Limit| matches!(limit.level, Level::Api | Level::Plan) && limit.rate.by != By::Ip;
+    let policy =
+        if policy.limits().iter().any(given) { policy } else { policy.within(Level::Family, family, Rate::usual()) };
     match key.origin {
         Origin::Imported => policy.within(Level::Key, key.id.as_str(), Rate::weak()),
         Origin::Minted | Origin::ImportedHash => policy,

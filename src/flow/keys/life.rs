@@ -2,6 +2,7 @@
 
 use super::{
     apis::Done,
+    ask::Asker,
     create::Created,
     refused::{Refused, allowed, refuse},
 };
@@ -17,7 +18,7 @@ use crate::{
     audit::{Actor, Event},
     base::{
         fault::{Fault, Stop},
-        id::ApiKeyId,
+        id::{ApiId, ApiKeyId},
         moment::{Moment, Span},
     },
     flow::world::World,
@@ -112,7 +113,11 @@ pub async fn rotate(
         // First of all: of two who rotate at once, the second changes nothing.
         save(tx, &old)?;
         for key in all.iter().filter(|key| plan.end_now.contains(&key.id)) {
-            save(tx, &ApiKey { expires_at: Some(now), version: next_version(key), ..key.clone() })?;
+            let ended = ApiKey { expires_at: Some(now), version: next_version(key), ..key.clone() };
+            if !tx.api_keys().replace(&ended)? {
+                // Not a refusal, which would keep a rotation that is half done.
+                return Err(Fault::bare("a key of the family was changed meanwhile").passing().into());
+            }
         }
         if tx.api_keys().insert(&new)?.is_err() {
             return Err(Fault::bare("two API keys of one text").into());
@@ -300,13 +305,33 @@ fn unmet(refused: rotate::Refused) -> Stop<Refused> {
     Stop::Refusal(Refused::State(why))
 }
 
-/// The keys that have ended since a moment, for those who verify tokens without asking us.
+/// The keys that have ended since a moment, for those who verify tokens without asking us. Whoever
+/// asks is told of the keys of their own APIs, out of each `n` that have ended at all; where the
+/// next `n` begin is told too, while there are more.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn ended_since(world: &World, since: Moment, after: Option<ApiKeyId>, n: i64) -> Result<Vec<ApiKey>, Fault> {
-    let read = move |tx: &mut Tx<'_>| {
-        Ok::<_, Stop<std::convert::Infallible>>(tx.api_keys().ended_since(since, after.as_ref(), n)?)
+pub async fn ended_since(
+    world: &World,
+    asker: &Asker,
+    (since, after): (Moment, Option<ApiKeyId>),
+    n: i64,
+) -> Result<(Vec<ApiKey>, Option<(Moment, ApiKeyId)>), Fault> {
+    let asker = asker.clone();
+    let read = move |tx: &mut Tx<'_>| -> Result<_, Stop<std::convert::Infallible>> {
+        let theirs: Vec<ApiId> = match &asker {
+            Asker::Verifier(api) => vec![api.clone()],
+            Asker::Client(audiences) => {
+                let found: Result<Vec<_>, Fault> =
+                    audiences.iter().map(|audience| tx.apis().by_audience(audience)).collect();
+                found?.into_iter().flatten().map(|api| api.id).collect()
+            }
+        };
+        let mut ended = tx.api_keys().ended_since(since, after.as_ref(), n)?;
+        let full = i64::try_from(ended.len()) == Ok(n);
+        let more = ended.last().filter(|_| full).map(|last| (last.state_at, last.id.clone()));
+        ended.retain(|key| theirs.contains(&key.api));
+        Ok((ended, more))
     };
     world.store.read("ended_api_keys", read).await.map_err(crate::flow::world::only_fault)
 }

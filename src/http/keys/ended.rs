@@ -3,6 +3,7 @@
 
 use super::named;
 use crate::{
+    apikey::key::ApiKey,
     base::{
         fault::Stop,
         id::ApiKeyId,
@@ -32,11 +33,11 @@ const LOOK_BACK: Span = Span::seconds(10);
 pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
     let origin = origin(&request);
     let api_key = request.headers().get("x-api-key").map(|value| value.to_str().unwrap_or_default());
-    match asker(&here.world, authorization(&request), api_key, &origin).await {
-        Ok(_) => {}
+    let who = match asker(&here.world, authorization(&request), api_key, &origin).await {
+        Ok(who) => who,
         Err(Stop::Refusal(refusal)) => return problem::refused(&refusal),
         Err(Stop::Fault(fault)) => return details::failed(&fault, &named(&origin)),
-    }
+    };
     let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);
     let query = match Params::parse(request.query_string().as_bytes()) {
         Ok(query) => query,
@@ -54,15 +55,13 @@ pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
     if matches!(after, Some(None)) {
         return bad("after names no key");
     }
-    match life::ended_since(&here.world, since, after.flatten(), MOST).await {
-        Ok(keys) => {
-            let one = |key: &crate::apikey::key::ApiKey| object!({"key_id": key.id, "state": key.state, "at": key.state_at.unix()});
+    match life::ended_since(&here.world, &who, (since, after.flatten()), MOST).await {
+        Ok((keys, more)) => {
+            let one = |key: &ApiKey| object!({"key_id": key.id, "state": key.state, "at": key.state_at.unix()});
             let told: Vec<Value> = keys.iter().map(one).collect();
-            let full = i64::try_from(keys.len()) == Ok(MOST);
-            let next = if full {
-                keys.last().map(|last| object!({"since": last.state_at.unix(), "after": last.id}))
-            } else {
-                Some(object!({"since": (here.world.now() - LOOK_BACK).unix()}))
+            let next = match more {
+                Some((at, id)) => object!({"since": at.unix(), "after": id}),
+                None => object!({"since": (here.world.now() - LOOK_BACK).unix()}),
             };
             HttpResponse::Ok()
                 .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -163,6 +163,10 @@ fn what_has_ended_is_listed_for_those_who_verify_offline() {
         let told = ask("").json();
         assert_eq!((&told["ended"][0]["key_id"], &told["ended"][0]["state"]), (&made["id"], &json!("revoked")));
         assert_eq!(ask(&format!("?since={}", server.now().unix() + 1)).json()["ended"], json!([]));
+        let mail = server.resource_server(crate::world::MAIL);
+        let theirs = crate::world::jwt::base64_standard(format!("{}:{}", mail.id, mail.secret()));
+        let request = crate::world::get("/v1/revocations").field("authorization", format!("Basic {theirs}"));
+        assert_eq!(server.send(&request).json()["ended"], json!([]), "of another API nothing is told");
         assert_eq!(ask("?since=x").status, 400);
         assert_eq!(server.get("/v1/revocations").status, 401);
     });

@@ -58,3 +58,46 @@ fn a27_the_owner_in_a_body_counts_only_for_those_who_may_act_for_all() {
         assert_eq!(nobody.status, 401);
     });
 }
+
+#[test]
+fn whoever_makes_keys_for_themselves_cannot_give_themselves_more_than_everybody_has() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let own = token(&server, "keys:create");
+        for (more, member) in [
+            (json!({"plan": "premium"}), "plan"),
+            (json!({"kind": "verifier", "scope": ""}), "kind"),
+            (json!({"client_id": app.id}), "client_id"),
+            (json!({"expires_at": "never"}), "expires_at"),
+        ] {
+            let mut body = json!({"api": "docs", "name": "x", "anywhere": true});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let reply = call(&server, "POST", "/v1/keys", &own, Some(&body));
+            assert_eq!((reply.status, &reply.json()["member"]), (422, &json!(member)), "{}", reply.text());
+        }
+        let rate = json!({"v": 1, "rate": [{"name": "mine", "by": "key", "limit": 1_000_000, "per": "1s"}]});
+        let body = json!({"api": "docs", "name": "x", "anywhere": true, "policy": rate, "family_policy": rate});
+        let made = call(&server, "POST", "/v1/keys", &own, Some(&body)).json();
+        let told = keys.ask(&server, made["key"].as_str().unwrap(), json!({}));
+        let limits = told["limits"].as_array().unwrap();
+        assert!(
+            limits.iter().any(|limit| limit["name"] == "burst" && limit["limit"] == 100),
+            "that of the API counts too: {told}"
+        );
+    });
+}
+
+#[test]
+fn a_request_that_was_refused_may_be_sent_again_under_the_same_word() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let send = |scope: &str| {
+            let body = json!({"api": "docs", "name": "a", "anywhere": true, "scope": scope, "owner": {"type": "client", "id": app.id}});
+            let request = crate::world::Request::new("POST", "/v1/keys").bearer(&keys.manager);
+            server.send(&request.field("idempotency-key", "w").body("application/json", body.to_string())).status
+        };
+        assert_eq!((send("docs.admin"), send("docs.read"), send("docs.read")), (422, 201, 409));
+    });
+}
