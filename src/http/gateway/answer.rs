@@ -152,7 +152,7 @@ fn retiring(fields: &mut HeaderMap, site: &Site, entry: &Entry) {
     if let Some(date) = key.expires_at.and_then(http_date) {
         set(fields, "sunset", &date);
     }
-    let link = format!("<{}/v1/keys/{}/rotation>; rel=\"deprecation\"", site.issuer, key.id);
+    let link = format!("<{}/v1/keys/{}>; rel=\"deprecation\"", site.issuer, key.id);
     set(fields, "link", &link);
 }
 

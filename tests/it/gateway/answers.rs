@@ -132,7 +132,7 @@ fn whoever_uses_a_key_that_has_a_successor_is_told_until_when() {
         assert_eq!(reply.field("sunset"), Some("Fri, 02 Jan 2026 00:00:00 GMT"));
         assert_eq!(
             reply.field("link").unwrap(),
-            format!("<https://id.example/v1/keys/{id}/rotation>; rel=\"deprecation\"")
+            format!("<https://id.example/v1/keys/{id}>; rel=\"deprecation\"")
         );
         let new = rotated.json()["new"]["key"].as_str().unwrap().to_owned();
         let reply = gated.send(&question("traefik", "GET", "/v1").bearer(&new));
