@@ -48,7 +48,8 @@ impl Field for GrantId {
 }
 impl Field for ApiKeyId {
     fn note<'a>(&'a self, facets: &mut Facets<'a>) {
-        facets.api_key = Some(self);
+        // Of two, such as a key and its successor, the first is the one it is about.
+        facets.api_key.get_or_insert(self);
     }
 }
 impl<T: Field> Field for Option<T> {

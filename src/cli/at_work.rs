@@ -4,10 +4,14 @@
 use super::{Failure, Session};
 use crate::{
     app::open,
-    audit::Actor,
+    audit::{Actor, Origin},
     base::{fault::Stop, moment::Moment},
     config::Config,
-    flow::{manage_clients, manage_users, world::World},
+    flow::{
+        keys::{apis::Done, refused::Refused},
+        manage_clients, manage_users,
+        world::World,
+    },
     telemetry::{LogFormat, LogPolicy, Logs},
 };
 use serde_json::Value;
@@ -44,9 +48,23 @@ pub(super) fn operator() -> Actor {
     Actor::Operator(named.unwrap_or_else(|| "cli".to_owned()))
 }
 
+/// Who does it, for what is recorded of API keys.
+pub(super) fn done() -> Done {
+    Done { by: operator(), origin: Origin::default() }
+}
+
 /// A moment as JSON, and nothing where there is none.
 pub(super) fn moment(at: Option<Moment>) -> Value {
     at.map_or(Value::Null, |at| Value::String(at.to_string()))
+}
+
+impl From<Stop<Refused>> for Failure {
+    fn from(stop: Stop<Refused>) -> Self {
+        match stop {
+            Stop::Refusal(refused) => Self::Failed(refused.to_string()),
+            Stop::Fault(fault) => fault.into(),
+        }
+    }
 }
 
 impl From<Stop<manage_users::Unmet>> for Failure {

@@ -54,7 +54,7 @@ pub(super) fn client_id(text: &str) -> Result<ClientId, String> {
     ClientId::parse(text).ok_or_else(|| "is no identifier of a client".to_owned())
 }
 
-fn api_key_id(text: &str) -> Result<ApiKeyId, String> {
+pub(super) fn api_key_id(text: &str) -> Result<ApiKeyId, String> {
     ApiKeyId::parse(text).ok_or_else(|| "is no identifier of an API key".to_owned())
 }
 

@@ -4,7 +4,7 @@ use super::{
     Answer, Failure, Session,
     at_work::{in_world, moment, operator},
     audit::client_id,
-    declared,
+    declared, json_file,
 };
 use crate::{
     base::{
@@ -21,10 +21,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use std::{fs, io::Read, path::PathBuf};
-
-/// The most bytes of metadata that are read.
-const MAX_METADATA: u64 = 256 * 1024;
+use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -164,7 +161,7 @@ fn add(args: &Add, session: &Session) -> Result<Answer, Failure> {
 fn metadata(args: &Add) -> Result<Map<String, Value>, Failure> {
     let mut members = match &args.metadata {
         None => Map::new(),
-        Some(path) => read(path)?,
+        Some(path) => json_file::read("--metadata", path)?,
     };
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -191,22 +188,6 @@ fn metadata(args: &Add) -> Result<Map<String, Value>, Failure> {
     // OpenID Connect's own default costs fifteen times as much to sign with.
     members.entry("id_token_signed_response_alg").or_insert_with(|| json!("ES256"));
     Ok(members)
-}
-
-fn read(path: &PathBuf) -> Result<Map<String, Value>, Failure> {
-    let bad = |why: String| Failure::Usage(format!("--metadata {}: {why}", path.display()));
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(MAX_METADATA).read_to_string(&mut text)
-    } else {
-        fs::File::open(path).and_then(|file| file.take(MAX_METADATA).read_to_string(&mut text))
-    };
-    read.map_err(|e| bad(format!("cannot be read: {e}")))?;
-    match serde_json::from_str(&text) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(bad("is no JSON object".into())),
-        Err(e) => Err(bad(format!("is not JSON: {e}"))),
-    }
 }
 
 /// A registered client, in the words of RFC 7591 §3.2.1.

@@ -4,6 +4,8 @@
 //! Secrets are never arguments, for other users of the machine can read those: see [`secret_input`].
 
 mod answer;
+mod api_keys;
+mod apis;
 mod at_work;
 mod audit;
 mod citations;
@@ -13,8 +15,10 @@ mod conformance;
 mod declared;
 mod demo;
 pub mod docs;
+mod json_file;
 mod keys;
 mod migrate;
+mod plans;
 mod reference;
 pub mod secret_input;
 mod serve;
@@ -58,6 +62,15 @@ enum Command {
     /// Register, show and manage clients: applications and services.
     #[command(subcommand)]
     Client(clients::Command),
+    /// Add and manage the APIs that API keys are for.
+    #[command(subcommand)]
+    Api(apis::Command),
+    /// Add and show plans: rate and quota under a name.
+    #[command(subcommand)]
+    Plan(plans::Command),
+    /// Make, show and manage API keys.
+    #[command(subcommand)]
+    ApiKey(api_keys::Command),
     /// Show and rotate signing keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -122,6 +135,9 @@ fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
         Command::Migrate => migrate::run(session),
         Command::User(command) => users::run(command, session),
         Command::Client(command) => clients::run(command, session),
+        Command::Api(command) => apis::run(command, session),
+        Command::Plan(command) => plans::run(command, session),
+        Command::ApiKey(command) => api_keys::run(command, session),
         Command::Keys(command) => keys::run(&command, session),
         Command::Audit(command) => audit::run(command, session),
         Command::Config(command) => config::run(&command, session),

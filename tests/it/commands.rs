@@ -199,6 +199,37 @@ fn write(folder: &Path, clients: &Value) {
 }
 
 #[test]
+fn an_api_key_is_made_rotated_and_ended_from_the_command_line() {
+    each(|it| {
+        it.json(&["plan", "add", "--template", "free"], "");
+        let policy = json!({"v": 1, "ip": {"deny": ["203.0.113.66"]}}).to_string();
+        let api = ["api", "add", "--name", "docs", "--audience", "https://docs.example", "--plan", "free"];
+        let api = it.json(&[&api[..], &["--scope", "docs.read", "--policy", "-"]].concat(), &policy);
+        assert_eq!((&api["settings"]["scopes"], &api["policy"]["v"]), (&json!("docs.read"), &json!(1)));
+        let client = it.json(&["client", "add", "--name", "partner", "--grant", "client_credentials"], "");
+        let owner = format!("client:{}", client["client_id"].as_str().unwrap());
+        let make = ["api-key", "create", "--api", "docs", "--owner", &owner, "--name", "job", "--scope", "docs.read"];
+        let (code, told) = it.failure(&make, "");
+        assert_eq!((code, told.contains("anywhere")), (1, true), "{told}");
+        let made = it.json(&[&make[..], &["--ip", "203.0.113.0/24"]].concat(), "");
+        let (id, text) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+        assert!(text.starts_with("kw_live_"));
+        let rotated = it.json(&["api-key", "rotate", id, "--overlap", "1h"], "");
+        assert_ne!(rotated["key"], made["key"]);
+        assert_eq!(it.json(&["api-key", "revoke", id, "--reason", "over"], "")["state"], "revoked");
+        let shown = it.run(&["api-key", "show", id], "");
+        assert!(!String::from_utf8(shown.stdout).unwrap().contains(text), "its text is shown once");
+        let listed = it.json(&["api-key", "list", "--owner", &owner, "--state", "active"], "");
+        assert_eq!((listed["keys"].as_array().unwrap().len(), &listed["keys"][0]["id"]), (1, &rotated["id"]));
+        assert_eq!(it.json(&["api", "disable", "docs"], "")["name"], "docs");
+        assert_eq!(it.failure(&["api-key", "show", "key_none"], "").0, 1);
+        let told = String::from_utf8(it.run(&["audit", "list", "--api-key", id], "").stdout).unwrap();
+        let kinds = ["api_key.revoked", "api_key.rotated", "api_key.created"];
+        assert_eq!(kinds.map(|kind| told.matches(kind).count()), [1, 1, 1], "{told}");
+    });
+}
+
+#[test]
 fn a_file_of_clients_is_planned_applied_and_applied_again_without_a_change() {
     each(|it| {
         let folder = it.folder.path();

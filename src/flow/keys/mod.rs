@@ -15,6 +15,7 @@ pub mod refused;
 pub mod show;
 pub mod slices;
 pub mod tally;
+pub mod told;
 pub mod upkeep;
 pub mod usage;
 pub mod verify;

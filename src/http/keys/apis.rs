@@ -2,7 +2,7 @@
 
 use super::{
     Manager, Misread, ended, etag, if_match, manager, secret,
-    wire::{self, ApiBody, PlanBody},
+    wire::{ApiBody, PlanBody},
 };
 use crate::{
     base::{
@@ -12,6 +12,7 @@ use crate::{
     flow::keys::{
         apis::{self, Switch},
         refused::Refused,
+        told as view,
     },
     http::{
         give::details,
@@ -60,7 +61,7 @@ async fn try_add(site: &Site, request: &HttpRequest, body: web::Payload) -> Outc
     let stop = |stop| ended(site, stop, &origin(request));
     let spec = body.spec().map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let api = apis::add(&site.world, &caller, spec, done).await.map_err(stop)?;
-    Ok(tagged(StatusCode::CREATED, &wire::api(&api), api.version))
+    Ok(tagged(StatusCode::CREATED, &view::api(&api), api.version))
 }
 
 /// Replaces what is said of an API.
@@ -75,7 +76,7 @@ async fn try_put(site: &Site, request: &HttpRequest, named: String, body: web::P
     let stop = |stop| ended(site, stop, &origin(request));
     let spec = body.spec().map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let api = apis::change(&site.world, &caller, (named, version), spec, done).await.map_err(stop)?;
-    Ok(tagged(StatusCode::OK, &wire::api(&api), api.version))
+    Ok(tagged(StatusCode::OK, &view::api(&api), api.version))
 }
 
 /// Shows an API, by name or identifier.
@@ -87,7 +88,7 @@ async fn try_show(site: &Site, request: &HttpRequest, named: String) -> Outcome 
     let Manager { caller, .. } = manager(site, request).await?;
     let found = apis::find(&site.world, &caller, named).await;
     let api = found.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &wire::api(&api), api.version))
+    Ok(tagged(StatusCode::OK, &view::api(&api), api.version))
 }
 
 /// Lists APIs.
@@ -101,7 +102,7 @@ async fn try_list(site: &Site, request: &HttpRequest) -> Outcome {
     let listed = apis::list(&site.world, &caller, after, PAGE).await;
     let listed = listed.map_err(|stop| ended(site, stop, &origin(request)))?;
     let next = listed.last().filter(|_| i64::try_from(listed.len()) == Ok(PAGE)).map(|api| api.id.clone());
-    let all: Vec<Value> = listed.iter().map(wire::api).collect();
+    let all: Vec<Value> = listed.iter().map(view::api).collect();
     Ok(secret(StatusCode::OK, &object!({"apis": all, "next": next})))
 }
 
@@ -119,7 +120,7 @@ async fn switch(site: &Site, request: &HttpRequest, (named, to): (String, Switch
     let Manager { caller, done } = manager(site, request).await?;
     let switched = apis::switch(&site.world, &caller, named, to, done).await;
     let api = switched.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &wire::api(&api), api.version))
+    Ok(tagged(StatusCode::OK, &view::api(&api), api.version))
 }
 
 /// Adds a plan.
@@ -132,7 +133,7 @@ async fn try_add_plan(site: &Site, request: &HttpRequest, body: web::Payload) ->
     let body: PlanBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
     let added = apis::add_plan(&site.world, &caller, body.spec(), done).await;
     let plan = added.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::CREATED, &wire::plan(&plan), plan.version))
+    Ok(tagged(StatusCode::CREATED, &view::plan(&plan), plan.version))
 }
 
 /// Replaces what is said of a plan.
@@ -146,7 +147,7 @@ async fn try_put_plan(site: &Site, request: &HttpRequest, named: String, body: w
     let body: PlanBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
     let changed = apis::change_plan(&site.world, &caller, (named, version), body.spec(), done).await;
     let plan = changed.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &wire::plan(&plan), plan.version))
+    Ok(tagged(StatusCode::OK, &view::plan(&plan), plan.version))
 }
 
 /// Shows a plan, by name or identifier.
@@ -158,7 +159,7 @@ async fn try_show_plan(site: &Site, request: &HttpRequest, named: String) -> Out
     let Manager { caller, .. } = manager(site, request).await?;
     let found = apis::find_plan(&site.world, &caller, named).await;
     let plan = found.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &wire::plan(&plan), plan.version))
+    Ok(tagged(StatusCode::OK, &view::plan(&plan), plan.version))
 }
 
 /// Lists plans.
@@ -172,6 +173,6 @@ async fn try_list_plans(site: &Site, request: &HttpRequest) -> Outcome {
     let listed = apis::list_plans(&site.world, &caller, after, PAGE).await;
     let listed = listed.map_err(|stop| ended(site, stop, &origin(request)))?;
     let next = listed.last().filter(|_| i64::try_from(listed.len()) == Ok(PAGE)).map(|plan| plan.id.clone());
-    let all: Vec<Value> = listed.iter().map(wire::plan).collect();
+    let all: Vec<Value> = listed.iter().map(view::plan).collect();
     Ok(secret(StatusCode::OK, &object!({"plans": all, "next": next})))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Manager, Misread, ended, etag, manager, secret,
-    wire::{self, CreateBody, FinishBody, ReasonBody, RotateBody},
+    wire::{CreateBody, FinishBody, ReasonBody, RotateBody},
 };
 use crate::{
     apikey::{
@@ -14,7 +14,7 @@ use crate::{
         fault::Stop,
         id::{ApiId, ApiKeyId, FamilyId},
     },
-    flow::keys::{create, life, refused::Refused, show},
+    flow::keys::{create, life, refused::Refused, show, told as view},
     http::{
         give::details,
         site::{Here, Site, origin},
@@ -59,7 +59,7 @@ async fn try_create(site: &Site, request: &HttpRequest, body: web::Payload) -> O
     let wish = body.wish(site.world.now(), word.map(str::to_owned));
     let wish = wish.map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let made = create::create(&site.world, caller, wish, done).await.map_err(stop)?;
-    let mut told = wire::key(&made.key, &made.family, None);
+    let mut told = view::key(&made.key, &made.family, None);
     reveal(&mut told, made.text.expose());
     Ok(secret(StatusCode::CREATED, &told))
 }
@@ -83,7 +83,7 @@ async fn try_list(site: &Site, request: &HttpRequest) -> Outcome {
     let listed = listed.map_err(|stop| ended(site, stop, &origin(request)))?;
     let next = listed.last().filter(|_| i64::try_from(listed.len()) == Ok(n)).map(|one| one.key.id.clone());
     let keys: Vec<Value> =
-        listed.iter().map(|one| wire::key(&one.key, &one.family, one.last_use.as_ref().map(|last| last.at))).collect();
+        listed.iter().map(|one| view::key(&one.key, &one.family, one.last_use.as_ref().map(|last| last.at))).collect();
     Ok(secret(StatusCode::OK, &object!({"keys": keys, "next": next})))
 }
 
@@ -116,7 +116,7 @@ async fn try_show(site: &Site, request: &HttpRequest, path: &str) -> Outcome {
     let shown = show::one(&site.world, &caller, named(path)?).await.map_err(stop)?;
     let facts = &shown.facts;
     let quotas = show::quotas(&site.world, &caller, &facts.key.id).await.map_err(stop)?;
-    let mut told = wire::key(&facts.key, &facts.family, facts.last_used);
+    let mut told = view::key(&facts.key, &facts.family, facts.last_used);
     if let Some(members) = told.as_object_mut() {
         members.insert("quota".to_owned(), super::verify::quotas(&quotas));
         let line: Vec<_> = shown.line.iter().map(|one| one.key.id.clone()).collect();
@@ -142,9 +142,9 @@ async fn try_rotate(site: &Site, request: &HttpRequest, path: &str, body: web::P
     let overlap = overlap.map_err(|_| Unfit::Member("overlap", "must be a time such as 24h".to_owned()));
     let overlap = overlap.map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let rotated = life::rotate(&site.world, caller, (named(path)?, overlap), done).await.map_err(stop)?;
-    let mut new = wire::key(&rotated.new.key, &rotated.new.family, None);
+    let mut new = view::key(&rotated.new.key, &rotated.new.family, None);
     reveal(&mut new, rotated.new.text.expose());
-    let old = wire::key(&rotated.old, &rotated.new.family, None);
+    let old = view::key(&rotated.old, &rotated.new.family, None);
     Ok(secret(StatusCode::CREATED, &object!({"new": new, "old": old})))
 }
 

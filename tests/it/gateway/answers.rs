@@ -130,10 +130,7 @@ fn whoever_uses_a_key_that_has_a_successor_is_told_until_when() {
         assert_eq!(reply.status, 200);
         assert_eq!(reply.field("deprecation"), Some("@1767225600"));
         assert_eq!(reply.field("sunset"), Some("Fri, 02 Jan 2026 00:00:00 GMT"));
-        assert_eq!(
-            reply.field("link").unwrap(),
-            format!("<https://id.example/v1/keys/{id}>; rel=\"deprecation\"")
-        );
+        assert_eq!(reply.field("link").unwrap(), format!("<https://id.example/v1/keys/{id}>; rel=\"deprecation\""));
         let new = rotated.json()["new"]["key"].as_str().unwrap().to_owned();
         let reply = gated.send(&question("traefik", "GET", "/v1").bearer(&new));
         assert_eq!((reply.status, reply.field("deprecation")), (200, None));

@@ -1,0 +1,288 @@
+//! `keywright api-key`: API keys, made and managed by an operator. The text of a key is shown once,
+//! and is never an argument.
+
+use super::{
+    Answer, Failure, Session,
+    apis::api_id,
+    at_work::{done, in_world},
+    audit::{api_key_id, client_id},
+    json_file,
+};
+use crate::{
+    apikey::{
+        access::Caller,
+        create::{Ending, From},
+        family::Owner,
+        key::{Kind, State},
+        rotate::{Insist, Step},
+        wanted::Wanted,
+    },
+    base::{
+        id::{ApiId, ApiKeyId, ClientId},
+        moment::Span,
+        scope::Scope,
+    },
+    config::span,
+    flow::{
+        keys::{
+            create::{self, Create},
+            life, show, told,
+        },
+        manage_users,
+        world::World,
+    },
+};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use std::{path::PathBuf, sync::Arc};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a key. Its text is shown this once.
+    Create(Box<Make>),
+    /// List keys, in the order in which they were made.
+    List(List),
+    /// Show a key: never its text.
+    Show(Named),
+    /// Give a key a successor, whose text is shown this once.
+    Rotate(Rotate),
+    /// End the overlap of a key with its successor.
+    Finish(Finish),
+    /// Switch a key off.
+    Disable(Stop),
+    /// Switch a key on again.
+    Enable(Named),
+    /// End a key for good.
+    Revoke(Stop),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Make {
+    /// The API it is for, by name or identifier.
+    #[arg(long)]
+    api: String,
+    /// Whose it is: user:NAME or client:ID.
+    #[arg(long, value_name = "OWNER")]
+    owner: String,
+    /// What its owner calls it.
+    #[arg(long)]
+    name: String,
+    /// What it is for: server, public or verifier.
+    #[arg(long, default_value = "server", value_parser = kind)]
+    kind: Kind,
+    /// Its environment. Unset: the first of its API.
+    #[arg(long)]
+    environment: Option<String>,
+    /// What it may do: scope tokens separated by spaces.
+    #[arg(long, default_value = "")]
+    scope: String,
+    /// Its plan, by name or identifier. Unset: that of its API.
+    #[arg(long)]
+    plan: Option<String>,
+    /// The application that uses it.
+    #[arg(long, value_name = "ID", value_parser = client_id)]
+    client: Option<ClientId>,
+    /// An address or a network that it may be used from. May be repeated.
+    #[arg(long = "ip", value_name = "NETWORK", conflicts_with = "policy")]
+    ips: Vec<String>,
+    /// It may be used from everywhere.
+    #[arg(long)]
+    anywhere: bool,
+    /// What restricts it, as JSON: a file, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// How long it lives, such as 90d. Unset: as its API says.
+    #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "never_expires")]
+    expires_in: Option<Span>,
+    /// It lives until it is revoked.
+    #[arg(long)]
+    never_expires: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Only for this API, by identifier.
+    #[arg(long, value_name = "ID", value_parser = api_id)]
+    api: Option<ApiId>,
+    /// Only of this owner: user:NAME or client:ID.
+    #[arg(long)]
+    owner: Option<String>,
+    /// Only in this state: active, retiring, disabled, suspended, revoked, compromised.
+    #[arg(long, value_parser = state)]
+    state: Option<State>,
+    /// Begin after the key with this identifier.
+    #[arg(long, value_name = "ID", value_parser = api_key_id)]
+    after: Option<ApiKeyId>,
+    /// The most keys to list.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10000))]
+    limit: u16,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Named {
+    /// Its identifier.
+    #[arg(value_name = "ID", value_parser = api_key_id)]
+    id: ApiKeyId,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Rotate {
+    #[command(flatten)]
+    named: Named,
+    /// How long both are good.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span)]
+    overlap: Span,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Finish {
+    #[command(flatten)]
+    named: Named,
+    /// Also where the old key was used within the last hour.
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Stop {
+    #[command(flatten)]
+    named: Named,
+    /// Why, for those who look later.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    Kind::parse(text).ok_or_else(|| "is server, public or verifier".to_owned())
+}
+
+fn state(text: &str) -> Result<State, String> {
+    State::parse(text).ok_or_else(|| "is no state of a key".to_owned())
+}
+
+pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure> {
+    match command {
+        Command::Create(args) => make(*args, session),
+        Command::List(args) => list(args, session),
+        Command::Show(Named { id }) => in_world(session, async |_, world| shown(world, id).await),
+        Command::Rotate(Rotate { named, overlap }) => in_world(session, async |_, world| {
+            let rotated = life::rotate(world, Caller::Operator, (named.id, Some(overlap)), done()).await?;
+            let ends = rotated.old.expires_at.map(|at| at.to_string()).unwrap_or_default();
+            Ok(revealed(&rotated.new, &format!("the key before it is good until {ends}")))
+        }),
+        Command::Finish(Finish { named, force }) => in_world(session, async |_, world| {
+            let insist = if force { Insist::Yes } else { Insist::No };
+            let key = life::finish(world, Caller::Operator, (named.id, insist), done()).await?;
+            shown(world, key.id).await
+        }),
+        Command::Disable(stop) => step(session, stop, Step::Disable),
+        Command::Enable(named) => step(session, Stop { named, reason: None }, Step::Enable),
+        Command::Revoke(stop) => step(session, stop, Step::Revoke),
+    }
+}
+
+fn step(session: &Session, stop: Stop, step: Step) -> Result<Answer, Failure> {
+    let Stop { named, reason } = stop;
+    in_world(session, async |_, world| {
+        let key = life::take(world, Caller::Operator, (named.id, step, reason), done()).await?;
+        shown(world, key.id).await
+    })
+}
+
+async fn owner(world: &Arc<World>, text: &str) -> Result<Owner, Failure> {
+    match text.split_once(':') {
+        Some(("user", name)) => Ok(Owner::User(manage_users::find(world, name).await?.id)),
+        Some(("client", id)) => {
+            client_id(id).map(Owner::Client).map_err(|why| Failure::Usage(format!("--owner client {why}")))
+        }
+        Some(_) | None => Err(Failure::Usage("--owner is user:NAME or client:ID".into())),
+    }
+}
+
+fn make(args: Make, session: &Session) -> Result<Answer, Failure> {
+    let policy = match (&args.policy, args.ips.as_slice()) {
+        (Some(file), _) => json_file::read("--policy", file)?,
+        (None, []) => Map::new(),
+        (None, ips) => Map::from_iter([("v".to_owned(), json!(1)), ("ip".to_owned(), json!({ "allow": ips }))]),
+    };
+    let scope = Scope::parse(&args.scope).map_err(|e| Failure::Usage(format!("--scope: {e}")))?;
+    in_world(session, async |_, world| {
+        let ending = match (args.expires_in, args.never_expires) {
+            (Some(life), _) => Ending::At(world.now() + life),
+            (None, true) => Ending::Never,
+            (None, false) => Ending::Usual,
+        };
+        let wish = Create {
+            api: args.api,
+            owner: Some(owner(world, &args.owner).await?),
+            client: args.client,
+            plan: args.plan,
+            family_policy: Map::new(),
+            wanted: Wanted {
+                name: args.name,
+                kind: args.kind,
+                environment: args.environment,
+                scope,
+                policy,
+                meta: Map::new(),
+                not_before: None,
+                ending,
+                from: if args.anywhere { From::Anywhere } else { From::Listed },
+            },
+            idempotency_key: None,
+        };
+        let made = create::create(world, Caller::Operator, wish, done()).await?;
+        Ok(revealed(&made, "this is shown once: keep it now"))
+    })
+}
+
+fn revealed(made: &create::Created, note: &str) -> Answer {
+    let mut json = told::key(&made.key, &made.family, None);
+    if let Some(members) = json.as_object_mut() {
+        members.insert("key".to_owned(), json!(made.text.expose()));
+    }
+    let ends = made.key.expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let text = format!("{}\n\n{}  for {}, ends {ends}; {note}", made.text.expose(), made.key.id, made.api.name);
+    Answer::new(text, json)
+}
+
+fn list(args: List, session: &Session) -> Result<Answer, Failure> {
+    in_world(session, async |_, world| {
+        let owner = match &args.owner {
+            Some(text) => Some(owner(world, text).await?),
+            None => None,
+        };
+        let filter = show::Filter { api: args.api, owner, state: args.state, ..Default::default() };
+        let page = (args.after, i64::from(args.limit));
+        let found = show::list(world, &Caller::Operator, filter, page).await?;
+        let rows: Vec<[String; 6]> = found
+            .iter()
+            .map(|one| {
+                let key = &one.key;
+                let last = one.last_use.as_ref().map_or_else(|| "never".to_owned(), |last| last.at.to_string());
+                let ends = key.expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+                let state = key.state.as_str().to_owned();
+                [key.id.to_string(), key.hint.clone(), one.family.name.clone(), state, last, ends]
+            })
+            .collect();
+        let json: Vec<Value> =
+            found.iter().map(|one| told::key(&one.key, &one.family, one.last_use.as_ref().map(|u| u.at))).collect();
+        Ok(Answer::table(["id", "key", "name", "state", "last used", "ends"], &rows, json!({ "keys": json })))
+    })
+}
+
+async fn shown(world: &Arc<World>, id: ApiKeyId) -> Result<Answer, Failure> {
+    let shown = show::one(world, &Caller::Operator, id).await?;
+    let (key, family) = (&shown.facts.key, &shown.facts.family);
+    let last = shown.facts.last_used.map_or_else(|| "never, as far as is known".to_owned(), |at| at.to_string());
+    let lines = [
+        format!("{}  {}  {}", key.id, key.hint, key.state.as_str()),
+        format!("name       {}", family.name),
+        format!("owner      {}:{}", family.owner.kind(), family.owner.id()),
+        format!("scope      {}", key.scope),
+        format!("policy     {}", Value::Object(key.policy.clone())),
+        format!("last used  {last}"),
+        format!("ends       {}", key.expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
+    ];
+    Ok(Answer::new(lines.join("\n"), told::key(key, family, shown.facts.last_used)))
+}
