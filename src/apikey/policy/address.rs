@@ -28,6 +28,12 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// Whether there is a list of those that may call.
+    #[must_use]
+    pub const fn names_some(&self) -> bool {
+        self.allow.is_some()
+    }
+
     /// Reads the member.
     ///
     /// # Errors

@@ -80,10 +80,10 @@ impl Document {
         Ok(())
     }
 
-    /// Whether it says anything of the addresses that may call.
+    /// Whether it names the addresses that may call. That some may not names none.
     #[must_use]
-    pub const fn restricts_addresses(&self) -> bool {
-        self.ip.is_some()
+    pub fn restricts_addresses(&self) -> bool {
+        self.ip.as_ref().is_some_and(Addresses::names_some)
     }
     /// Whether it says from which pages a call may come.
     #[must_use]
