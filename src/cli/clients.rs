@@ -303,7 +303,7 @@ mod tests {
     fn options_beat_the_file_and_es256_is_the_default() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("client.json");
-        fs::write(&path, r#"{"client_name": "Old", "scope": "read"}"#).unwrap();
+        std::fs::write(&path, r#"{"client_name": "Old", "scope": "read"}"#).unwrap();
         let path = path.to_str().unwrap();
         let alone = Alone::parse_from(["add", "--metadata", path, "--name", "New", "--grant", "client_credentials"]);
         let members = metadata(&alone.add).unwrap();
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(members["scope"], "read");
         assert_eq!(members["grant_types"], json!(["client_credentials"]));
         assert_eq!(members["id_token_signed_response_alg"], "ES256");
-        fs::write(path, "[]").unwrap();
+        std::fs::write(path, "[]").unwrap();
         assert!(matches!(metadata(&alone.add), Err(Failure::Usage(_))));
     }
 
