@@ -70,6 +70,16 @@ acts! {
     ManageApis "apis:manage" Never;
 }
 
+/// What counts of the scope of an access token that acts for a person: nothing that no person may do
+/// at their own pages, and nothing with what is somebody else's. People have no ranks here: whoever
+/// can sign in at a client for administration would otherwise be everybody's administrator.
+#[must_use]
+pub fn of_person(scope: &Scope) -> Scope {
+    let never = Act::ALL.iter().filter(|act| act.step_up() == StepUp::Never).map(|act| act.scope());
+    let never: Vec<&str> = never.chain([ANY]).collect();
+    Scope::parse(&never.join(" ")).map_or_else(|_| Scope::none(), |never| scope.minus(&never))
+}
+
 /// Who wants to do something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -205,6 +215,13 @@ mod tests {
         for act in [Act::Import, Act::Adjust, Act::Verify, Act::ManageApis, Act::Change] {
             assert_eq!(at_home(true).may(act), Err(NotAllowed::NotHere));
         }
+    }
+
+    #[test]
+    fn a_token_for_a_person_reaches_nobody_elses_and_does_what_they_may_do_themselves() {
+        let all: Vec<&str> = Act::ALL.iter().map(|act| act.scope()).chain([ANY]).collect();
+        let left = of_person(&Scope::parse(&all.join(" ")).unwrap());
+        assert_eq!(left, Scope::parse("keys:read keys:create keys:rotate keys:revoke apis:read").unwrap());
     }
 
     #[test]

@@ -85,10 +85,10 @@ impl Document {
     pub fn restricts_addresses(&self) -> bool {
         self.ip.as_ref().is_some_and(Addresses::names_some)
     }
-    /// Whether it says from which pages a call may come.
+    /// Whether it says from which pages a call may come, and that it must come from one.
     #[must_use]
-    pub const fn restricts_referrers(&self) -> bool {
-        self.referrer.is_some()
+    pub fn restricts_referrers(&self) -> bool {
+        self.referrer.as_ref().is_some_and(Referrers::names_all)
     }
     /// What it says of proof of possession.
     #[must_use]

@@ -47,6 +47,12 @@ impl Referrers {
         Ok(Self { allow, missing: written.missing })
     }
 
+    /// Whether a call that names no page is refused. Where it passes, a page need only say nothing.
+    #[must_use]
+    pub fn names_all(&self) -> bool {
+        self.missing == Otherwise::Deny
+    }
+
     /// Whether the page that calls may: by `Origin`, else by `Referer`. An `Origin` that cannot be
     /// read, or that says `null` as a page in a sandbox does, is not made good by a `Referer`.
     ///

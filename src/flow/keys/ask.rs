@@ -130,9 +130,16 @@ async fn verifier(world: &World, text: &str, origin: &Origin) -> Result<Asker, E
     }
     let address = origin.address.map(|address| address.to_string());
     let call = Call { purpose: Purpose::Ask, address: address.as_deref(), ..Call::new(&entry.api().id, world.now()) };
-    let asked = crate::apikey::judge::judge(&entry.known(), &call).map(drop);
-    world.keys.tally.used(entry.number, world.now(), origin.address, None);
-    asked.map(|()| Asker::Verifier(entry.api().id.clone())).map_err(|_| unproven())
+    match crate::apikey::judge::judge(&entry.known(), &call).map(drop) {
+        Ok(()) => {
+            world.keys.tally.used(entry.number, call.at, origin.address, None);
+            Ok(Asker::Verifier(entry.api().id.clone()))
+        }
+        Err(denied) => {
+            verify::record(world, &entry, &denied, (call.at, origin.address), origin);
+            Err(unproven())
+        }
+    }
 }
 
 /// Says whether this text is a key that is good for the call of which this is said.

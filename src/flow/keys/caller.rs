@@ -1,7 +1,10 @@
 //! Who is behind an access token that manages keys.
 
 use crate::{
-    apikey::{access::Caller, family::Owner},
+    apikey::{
+        access::{self, Caller},
+        family::Owner,
+    },
     audit::Actor,
     base::fault::{Fault, Stop},
     flow::{
@@ -21,17 +24,17 @@ use std::convert::Infallible;
 /// The [`Challenge`] to answer with; a fault where the store cannot be asked.
 pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor), Stop<Challenge>> {
     let Bearer { subject, scope, .. } = bearer::check(world, places)?;
-    let (owner, actor, active) = match subject {
+    let (owner, actor, scope, active) = match subject {
         Subject::Client(id) => {
             let active = clients::find(world, &id).await?.is_some();
-            (Owner::Client(id.clone()), Actor::Client(id), active)
+            (Owner::Client(id.clone()), Actor::Client(id), scope, active)
         }
         Subject::Person(id) => {
             let wanted = id.clone();
             let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().find(&wanted)?);
             let found: Result<_, Fault> = world.store.read("find_user", read).await.map_err(only_fault);
             let active = found?.is_some_and(|user| user.disabled_at.is_none());
-            (Owner::User(id.clone()), Actor::User(id), active)
+            (Owner::User(id.clone()), Actor::User(id), access::of_person(&scope), active)
         }
     };
     if active {

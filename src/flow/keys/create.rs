@@ -158,7 +158,8 @@ fn active(tx: &mut Tx<'_>, owner: &Owner) -> Result<(), Stop<Refused>> {
 /// Of two requests with one word of one caller, only the first makes a key.
 fn once(tx: &mut Tx<'_>, caller: &Caller, create: &Create, id: &ApiKeyId) -> Result<(), Stop<Refused>> {
     let Some(word) = &create.idempotency_key else { return Ok(()) };
-    let whose = caller.own().map_or("operator", Owner::id).to_owned();
+    // With its kind, for a person and a client may be called alike, and either like an operator.
+    let whose = caller.own().map_or("operator".to_owned(), |own| format!("{} {}", own.kind(), own.id()));
     let until = tx.now() + REPEATED_WITHIN;
     match tx.idempotency().remember(&whose, &sha256(word.as_bytes()), id.as_str(), until)? {
         None => Ok(()),

@@ -45,6 +45,10 @@ const KNOWN_FOR: Duration = Duration::from_secs(60);
 const UNKNOWN_FOR: Duration = Duration::from_secs(2);
 const MOST_UNKNOWN: u64 = 100_000;
 
+/// Bytes of policies and of `meta`, as JSON, that take about as much memory as a key without any:
+/// a kilobyte. Owners write them, so they are counted, or a few thousand keys would fill the memory.
+const BYTES_OF_A_KEY: usize = 256;
+
 /// What the keys of one API and plan have in common.
 #[derive(Debug)]
 pub struct Shared {
@@ -72,6 +76,8 @@ pub struct Entry {
     pub meters: Vec<(usize, Meter)>,
     /// The number in its identifier.
     pub number: u128,
+    /// For how many keys of the usual size it counts in memory.
+    weight: u32,
 }
 
 impl Entry {
@@ -119,12 +125,13 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// For at most so many keys.
+    /// For at most so many keys of the usual size, of those with long policies fewer.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         Self {
             known: Cache::builder()
                 .max_capacity(capacity)
+                .weigher(|_, entry: &Arc<Entry>| entry.weight)
                 .time_to_live(KNOWN_FOR)
                 .support_invalidation_closures()
                 .build(),
@@ -210,8 +217,9 @@ impl Directory {
         }
         let policy = limited(Compiled::of(layers), &key, family.id.as_str());
         let meters = meters(&policy, &family.id);
+        let weight = weight(&[&key.policy, &family.policy, &key.meta]);
         let owner = if owner_active { Standing::Active } else { Standing::Inactive };
-        Ok(Entry { key, family, shared, owner, policy, meters, number })
+        Ok(Entry { key, family, shared, owner, policy, meters, number, weight })
     }
 
     fn share(&self, api: Api, plan: Option<Plan>) -> Result<Arc<Shared>, Fault> {
@@ -233,6 +241,14 @@ impl Directory {
         self.shared.insert(wanted, Arc::clone(&shared));
         Ok(shared)
     }
+}
+
+/// For how many keys of the usual size one with these documents counts.
+fn weight(documents: &[&serde_json::Map<String, serde_json::Value>]) -> u32 {
+    let written = documents.iter().filter(|document| !document.is_empty());
+    let bytes = written.map(|document| serde_json::to_string(document).map_or(usize::MAX, |text| text.len()));
+    let all = bytes.fold(0usize, usize::saturating_add);
+    u32::try_from(all / BYTES_OF_A_KEY).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// What is debited for each quota of calls. Bytes are counted when they are reported.
@@ -346,4 +362,20 @@ pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault>
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().facts(&id)?);
     let facts = world.store.read("show_api_key", read).await.map_err(only_fault)?;
     facts.map(|facts| world.keys.directory.read(facts)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_key_with_a_long_policy_counts_for_many() {
+        let document = |value: serde_json::Value| value.as_object().unwrap().clone();
+        let (none, short) = (document(json!({})), document(json!({"v": 1, "ip": {"allow": ["203.0.113.0/24"]}})));
+        let ranges: Vec<String> = (0..10_000).map(|n| format!("10.{}.{}.0/24", n / 256, n % 256)).collect();
+        let long = document(json!({"v": 1, "ip": {"allow": ranges}}));
+        assert_eq!((weight(&[&none, &none, &none]), weight(&[&short, &none, &none])), (1, 1));
+        assert!(weight(&[&long, &none, &none]) > 500);
+    }
 }

@@ -165,6 +165,10 @@ pub async fn take(
     sound(reason.as_deref()).map_err(Stop::Refusal)?;
     let write = move |tx: &mut Tx<'_>| -> Result<ApiKey, Stop<Refused>> {
         let KeyFacts { key, .. } = reach(tx, &caller, Act::Revoke, &id)?;
+        // Nor is it switched off by them, for what its owner switched off is theirs to switch on.
+        if key.state == State::Suspended && matches!(step, Step::Enable | Step::Disable) && caller.only().is_some() {
+            return refuse(Refused::State("the key was suspended for how it was used: its owner cannot change that"));
+        }
         stepped(tx, key, (step, reason.clone()), &done)
     };
     let key = world.store.write("step_api_key", write).await?;
@@ -271,8 +275,7 @@ pub async fn revoke_many(
             let live = batch.into_iter().filter(|l| !matches!(l.key.state, State::Revoked | State::Compromised));
             let mut n = 0usize;
             for listed in live {
-                stepped(tx, listed.key, (Step::Revoke, reason.clone()), &done)?;
-                n = n.saturating_add(1);
+                n = n.saturating_add(revoked(tx, listed.key, reason.clone(), &done)?);
             }
             Ok((n, last))
         };
@@ -284,6 +287,19 @@ pub async fn revoke_many(
             return Ok(ended);
         }
         after = last;
+    }
+}
+
+/// Revokes one of many, as it is now where it was changed meanwhile: that ends nothing else early.
+/// How many that were.
+fn revoked(tx: &mut Tx<'_>, key: ApiKey, reason: Option<String>, done: &Done) -> Result<usize, Stop<Refused>> {
+    let id = key.id.clone();
+    match stepped(tx, key, (Step::Revoke, reason.clone()), done) {
+        Err(Stop::Refusal(Refused::Changed)) => match tx.api_keys().find(&id)? {
+            Some(key) => stepped(tx, key, (Step::Revoke, reason), done).map(|_| 1),
+            None => Ok(0),
+        },
+        stepped => stepped.map(|_| 1),
     }
 }
 

@@ -32,6 +32,9 @@ use std::{
 const SHARDS: usize = 16;
 /// A slice that nobody has spent from for as long goes back.
 const IDLE: Span = Span::seconds(30);
+/// For how long a quota that had too little left is not asked about again: what is refused is given
+/// back to the limits of rate, so nothing else bounds how often its owner could make us ask.
+const ASK_AGAIN: Span = Span::seconds(1);
 /// Percentages of a quota at whose use its owner is warned.
 const WARN_AT: [u8; 2] = [80, 100];
 
@@ -70,6 +73,8 @@ pub struct Left {
     pub limit: u64,
     /// When the next period begins; `None` if never.
     pub ends: Option<Moment>,
+    /// When the period began that this is about: what is given back belongs there.
+    pub began: Moment,
 }
 
 /// A quota that does not have as much left.
@@ -87,6 +92,8 @@ struct Slice {
     used: u64,
     limit: u64,
     last: Moment,
+    /// Units that the counter had not, and when it was asked.
+    lacking: Option<(u64, Moment)>,
     filling: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -102,13 +109,18 @@ impl Slice {
             used: 0,
             limit: meter.limit,
             last: now,
+            lacking: None,
             filling: Arc::default(),
         }
     }
     /// What nobody has spent: what was not debited yet, and what is in hand.
     fn told(&self) -> Left {
         let remaining = self.limit.saturating_sub(self.used).saturating_add(self.hand.left());
-        Left { remaining, limit: self.limit, ends: self.ends }
+        Left { remaining, limit: self.limit, ends: self.ends, began: self.period }
+    }
+    /// Whether the counter had not as many a moment ago. A clock that was set back knows nothing.
+    fn lacks(&self, missing: u64, now: Moment) -> bool {
+        self.lacking.is_some_and(|(units, at)| missing >= units && now >= at && now.since(at) < ASK_AGAIN)
     }
     fn is_over(&self, now: Moment) -> bool {
         self.ends.is_some_and(|end| end <= now)
@@ -133,6 +145,7 @@ impl Default for Slices {
 enum Tried {
     Spent(Left),
     Missing(u64, Arc<tokio::sync::Mutex<()>>),
+    Exceeded(Left),
 }
 
 impl Slices {
@@ -162,6 +175,7 @@ impl Slices {
                 slice.last = now;
                 Tried::Spent(slice.told())
             }
+            Err(missing) if slice.lacks(missing, now) => Tried::Exceeded(slice.told()),
             Err(missing) => Tried::Missing(missing, Arc::clone(&slice.filling)),
         })
     }
@@ -218,12 +232,14 @@ pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop
     let slices = &world.keys.slices;
     let filling = match slices.try_spend(meter, cost, world.now()) {
         Tried::Spent(left) => return Ok(left),
+        Tried::Exceeded(left) => return Err(Stop::Refusal(Exceeded(left))),
         Tried::Missing(_, filling) => filling,
     };
     let _filling = filling.lock().await;
     loop {
         let missing = match slices.try_spend(meter, cost, world.now()) {
             Tried::Spent(left) => return Ok(left),
+            Tried::Exceeded(left) => return Err(Stop::Refusal(Exceeded(left))),
             Tried::Missing(missing, _) => missing,
         };
         let debited = debit(world, meter, missing).await?;
@@ -231,6 +247,7 @@ pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop
             if slice.period == debited.period {
                 slice.hand.take_up(debited.period, debited.units);
                 (slice.used, slice.limit, slice.last) = (debited.used, debited.limit, world.now());
+                slice.lacking = (debited.units == 0).then(|| (missing, world.now()));
             }
             slice.told()
         });
@@ -241,9 +258,10 @@ pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop
     }
 }
 
-/// Gives back what was spent for a call that was refused after all.
-pub fn refund(world: &World, meter: &Meter, cost: u64) {
-    world.keys.slices.with(meter, world.now(), |slice| slice.hand.take_back(slice.period, cost));
+/// Gives back what was spent, in the period that began then, for a call that was refused after
+/// all. Where that period is over it is worth nothing: the new one did not pay for it.
+pub fn refund(world: &World, meter: &Meter, cost: u64, began: Moment) {
+    world.keys.slices.with(meter, world.now(), |slice| slice.hand.take_back(began, cost));
 }
 
 /// Debits a slice in the database: as large as is sensible, less where that does not fit, and

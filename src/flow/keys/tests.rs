@@ -277,3 +277,81 @@ fn people_are_reminded_of_each_step_once() {
         }
     });
 }
+
+#[test]
+fn what_a_quota_refuses_gives_nothing_back_that_was_not_taken() {
+    in_sample(async |sample| {
+        let quotas = json!([{"name": "alarm", "limit": 1, "per": "month", "on_exceed": "alert"},
+                            {"name": "month", "limit": 2, "per": "month"}]);
+        let api = api(&sample, json!({"v": 1, "quota": quotas})).await;
+        let key = made(&sample, json!({})).await;
+        for expected in ["ok", "ok", "quota_exceeded", "quota_exceeded"] {
+            assert_eq!(called(&sample, &api, key.text.expose()).await.code(), expected);
+        }
+        assert_eq!(sample.world.keys.slices.in_hand(), 0, "an alarm that was over is not filled up by refusals");
+    });
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_asked_about_once_a_second_and_no_more() {
+    in_sample(async |sample| {
+        let api = api(&sample, limits(5, 1)).await;
+        let key = made(&sample, json!({})).await;
+        assert_eq!(called(&sample, &api, key.text.expose()).await.code(), "ok");
+        assert_eq!(called(&sample, &api, key.text.expose()).await.code(), "quota_exceeded");
+        sample.world.store.close();
+        assert_eq!(called(&sample, &api, key.text.expose()).await.code(), "quota_exceeded", "without the database");
+        sample.clock.advance(Span::seconds(1));
+        let call = Call::new(&api.id, sample.world.now());
+        let later = verify::run(&sample.world, key.text.expose(), &call, Mode::Real, &Origin::default()).await;
+        assert!(later.is_err(), "it is asked again, for somebody may have topped it up");
+    });
+}
+
+#[test]
+fn what_was_spent_in_a_period_that_is_over_does_not_fill_the_next() {
+    in_sample(async |sample| {
+        let api = api(&sample, limits(5, 3)).await;
+        let key = made(&sample, json!({})).await;
+        assert_eq!(called(&sample, &api, key.text.expose()).await.code(), "ok");
+        let entry = super::show::entry(&sample.world, &Caller::Operator, &key.key.id).await.unwrap();
+        let (_, meter) = &entry.meters[0];
+        let left = slices::spend(&sample.world, meter, 1).await.unwrap();
+        sample.clock.advance(Span::days(31));
+        slices::refund(&sample.world, meter, 1, left.began);
+        assert_eq!(sample.world.keys.slices.in_hand(), 0);
+    });
+}
+
+#[test]
+fn a_dry_run_says_what_the_call_would_be_told() {
+    in_sample(async |sample| {
+        let api = api(&sample, limits(3, 2)).await;
+        let key = made(&sample, json!({})).await;
+        let tried = async |cost| {
+            let call = Call { cost, ..Call::new(&api.id, sample.world.now()) };
+            verify::run(&sample.world, key.text.expose(), &call, Mode::Dry, &Origin::default()).await.unwrap().code()
+        };
+        assert_eq!((tried(2).await, tried(3).await), ("ok", "quota_exceeded"));
+        assert_eq!(called(&sample, &api, key.text.expose()).await.code(), "ok");
+        assert_eq!((tried(1).await, tried(3).await), ("ok", "rate_limited"));
+    });
+}
+
+#[test]
+fn a_key_that_was_suspended_is_not_switched_on_by_its_owner_on_any_way() {
+    in_sample(async |sample| {
+        api(&sample, limits(100, 100)).await;
+        let key = made(&sample, json!({})).await;
+        let take = |caller: Caller, step| life::take(&sample.world, caller, (key.key.id.clone(), step, None), done());
+        let own = || Caller::Token { owner: owner(), scope: Scope::parse("keys:revoke").unwrap() };
+        take(Caller::Operator, Step::Suspend).await.unwrap();
+        for step in [Step::Enable, Step::Disable] {
+            let refused = take(own(), step).await;
+            assert!(matches!(refused, Err(Stop::Refusal(Refused::State(_)))), "{step:?}");
+        }
+        assert_eq!(take(Caller::Operator, Step::Enable).await.unwrap().state, State::Active);
+        take(Caller::Operator, Step::Suspend).await.unwrap();
+        assert_eq!(take(own(), Step::Revoke).await.unwrap().state, State::Revoked, "ending a key is always theirs");
+    });
+}

@@ -6,7 +6,7 @@
 
 use super::{
     directory::{self, Entry},
-    slices,
+    slices::{self, Meter},
 };
 use crate::{
     apikey::{
@@ -252,11 +252,23 @@ async fn spend(
         verdict.outcome = Err(Denied::Rate { names, retry_after: exhausted.retry_after });
         return Ok(());
     }
-    verdict.outcome = meter(world, entry, (u64::from(cost), now, mode), &mut verdict.quotas).await?;
+    if let Some(denied) = would_be_denied(&verdict.limits, permit.cost).filter(|_| mode == Mode::Dry) {
+        verdict.outcome = Err(denied);
+        return Ok(());
+    }
+    verdict.outcome = meter(world, entry, (u64::from(permit.cost), now, mode), &mut verdict.quotas).await?;
     if verdict.outcome.is_err() {
         world.counters.give_back_all(&takes, now).await;
     }
     Ok(())
+}
+
+/// The refusal by limits that have not as much left, where nothing was taken from them; it is told
+/// when they are full again, before which the call may pass.
+fn would_be_denied(limits: &[LimitNow], cost: u32) -> Option<Denied> {
+    let short: Vec<&LimitNow> = limits.iter().filter(|limit| limit.outcome.remaining < cost).collect();
+    let retry_after = short.iter().map(|limit| limit.outcome.reset).max()?;
+    Some(Denied::Rate { names: short.iter().map(|limit| limit.name.clone()).collect(), retry_after })
 }
 
 fn now_of(limit: &Limit, take: &Take<'_>) -> Option<LimitNow> {
@@ -271,17 +283,23 @@ async fn meter(
     (cost, now, mode): (u64, Moment, Mode),
     quotas: &mut Vec<QuotaNow>,
 ) -> Result<Result<(), Denied>, Fault> {
-    for (n, (at, meter)) in entry.meters.iter().enumerate() {
+    let mut taken: Vec<(&Meter, Moment)> = Vec::new();
+    for (at, meter) in &entry.meters {
         let Some(budget) = entry.policy.budgets().get(*at) else { continue };
         let spent = match mode {
             Mode::Real => slices::spend(world, meter, cost).await,
             Mode::Dry => Ok(world.keys.slices.peek(meter, now)),
         };
+        let alarms = budget.quota.on_exceed == OnExceed::Alert;
         let (left, enough) = match spent {
-            Ok(left) => (left, mode == Mode::Real || left.remaining > 0),
-            Err(Stop::Refusal(slices::Exceeded(left))) => (left, budget.quota.on_exceed == OnExceed::Alert),
+            Ok(left) if mode == Mode::Real => {
+                taken.push((meter, left.began));
+                (left, true)
+            }
+            Ok(left) => (left, left.remaining >= cost || alarms),
+            Err(Stop::Refusal(slices::Exceeded(left))) => (left, alarms),
             Err(Stop::Fault(fault)) => {
-                give_back(world, entry, n, cost);
+                give_back(world, &taken, cost);
                 return Err(fault);
             }
         };
@@ -289,17 +307,18 @@ async fn meter(
         let name = budget.quota.name.clone();
         quotas.push(QuotaNow { name: name.clone(), limit: left.limit, remaining: left.remaining, resets_in });
         if !enough {
-            give_back(world, entry, n, cost);
+            give_back(world, &taken, cost);
             return Ok(Err(Denied::Quota { name, retry_after: resets_in }));
         }
     }
     Ok(Ok(()))
 }
 
-/// Gives back what was spent from the first `n` quotas.
-fn give_back(world: &World, entry: &Entry, n: usize, cost: u64) {
-    for (_, meter) in entry.meters.iter().take(n) {
-        slices::refund(world, meter, cost);
+/// Gives back what was taken from each of these quotas, in the period that began then; never to one
+/// that let the call pass without having as much.
+fn give_back(world: &World, taken: &[(&Meter, Moment)], cost: u64) {
+    for (meter, began) in taken {
+        slices::refund(world, meter, cost, *began);
     }
 }
 
@@ -307,13 +326,23 @@ fn give_back(world: &World, entry: &Entry, n: usize, cost: u64) {
 fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<IpAddr>), origin: &Origin) {
     let Some(entry) = &verdict.entry else { return };
     world.keys.tally.call(entry.number, verdict.code(), call.at);
-    let denied = match &verdict.outcome {
-        Ok(()) => return world.keys.tally.used(entry.number, call.at, address, call.user_agent),
-        Err(denied) => denied,
-    };
+    match &verdict.outcome {
+        Ok(()) => world.keys.tally.used(entry.number, call.at, address, call.user_agent),
+        Err(denied) => record(world, entry, denied, (call.at, address), origin),
+    }
+}
+
+/// Records that a key was refused: the first few times of each key.
+pub(super) fn record(
+    world: &World,
+    entry: &Entry,
+    denied: &Denied,
+    (at, address): (Moment, Option<IpAddr>),
+    origin: &Origin,
+) {
     let (every, burst) = RECORDED;
     let bucket = format!("key refusals/{}", entry.key.id);
-    if !world.counters.take_here(&bucket, Rule::every(every, burst), call.at).allowed {
+    if !world.counters.take_here(&bucket, Rule::every(every, burst), at).allowed {
         return;
     }
     let api_key = entry.key.id.clone();
@@ -321,7 +350,7 @@ fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<Ip
         Event::ApiKeyUsedAfterEnd { api_key }
     } else {
         let rule = if let Denied::Restricted { rule, .. } = denied { Some(rule.as_str()) } else { None };
-        Event::ApiKeyRefused { api_key, code: verdict.code(), rule }
+        Event::ApiKeyRefused { api_key, code: denied.told().code, rule }
     };
     world.note(&Origin { address, ..origin.clone() }, event);
 }

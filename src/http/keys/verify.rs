@@ -3,12 +3,12 @@
 //! The answer is 200 whatever the verdict: what was asked has been answered. Other statuses are
 //! about the question itself.
 
-use super::named;
+use super::{Misread, named};
 use crate::{
     apikey::{key::Kind, verdict::Denied},
     audit::Origin,
     base::{
-        fault::Stop,
+        fault::{Fault, Stop},
         id::{ApiKeyId, ClientId, RequestId},
         moment::{Moment, Span},
         scope::Scope,
@@ -90,15 +90,23 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
         Ok(question) => question,
         Err(unread) => return details::unread(&unread),
     };
-    match answer(&here, &who, &question, &origin).await {
+    let said = match said(&question) {
+        Ok(said) => said,
+        Err(Misread(status, why)) => return details::plain(status, &why),
+    };
+    match answer(&here, &who, (&question, &said), &origin).await {
+        Ok(Verdict { outcome: Err(Denied::TooCostly { name, burst }), .. }) => {
+            let why = format!("cost can never pass: the limit {name} lets through {burst} at once");
+            details::plain(StatusCode::BAD_REQUEST, &why)
+        }
         Ok(verdict) => {
             HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Told::of(&verdict, &origin))
         }
-        Err(answer) => answer,
+        Err(fault) => details::failed(&fault, &named(&origin)),
     }
 }
 
-/// Answers several, each for itself.
+/// Answers several, each for itself: of one whose cost can never pass, the code is `invalid_request`.
 pub async fn batch(here: Here, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let origin = origin(&request);
     let who = match who(&here, &request, &origin).await {
@@ -112,11 +120,16 @@ pub async fn batch(here: Here, request: HttpRequest, body: web::Payload) -> Http
     if batch.items.len() > MOST {
         return details::plain(StatusCode::BAD_REQUEST, "at most 100 items at once");
     }
-    let mut verdicts = Vec::with_capacity(batch.items.len());
-    for question in &batch.items {
-        match answer(&here, &who, question, &origin).await {
+    // All are read before the first is answered, which spends.
+    let all: Vec<(&Question, Said<'_>)> = match batch.items.iter().map(|one| Ok((one, said(one)?))).collect() {
+        Ok(all) => all,
+        Err(Misread(status, why)) => return details::plain(status, &why),
+    };
+    let mut verdicts = Vec::with_capacity(all.len());
+    for (question, said) in &all {
+        match answer(&here, &who, (question, said), &origin).await {
             Ok(one) => verdicts.push(one),
-            Err(answer) => return answer,
+            Err(fault) => return details::failed(&fault, &named(&origin)),
         }
     }
     let told: Vec<Told<'_>> = verdicts.iter().map(|verdict| Told::of(verdict, &origin)).collect();
@@ -133,15 +146,15 @@ async fn who(site: &Site, request: &HttpRequest, origin: &Origin) -> Result<Aske
     })
 }
 
-async fn answer(site: &Site, who: &Asker, question: &Question, origin: &Origin) -> Result<Verdict, HttpResponse> {
-    let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);
+/// What a question says of the call.
+fn said(question: &Question) -> Result<Said<'_>, Misread> {
     if question.cost == Some(0) {
-        return Err(bad("cost must be at least 1"));
+        return Err(Misread::because("cost must be at least 1"));
     }
-    let scope = Scope::parse(&question.scopes.join(" ")).map_err(|scope| bad(&scope.to_string()))?;
+    let scope = Scope::parse(&question.scopes.join(" "));
     let request = &question.request;
-    let said = Said {
-        scope,
+    Ok(Said {
+        scope: scope.map_err(|scope| Misread(StatusCode::BAD_REQUEST, scope.to_string().into()))?,
         cost: question.cost,
         environment: question.env.as_deref(),
         address: request.ip.as_deref(),
@@ -151,15 +164,17 @@ async fn answer(site: &Site, who: &Asker, question: &Question, origin: &Origin) 
         user_agent: request.user_agent.as_deref(),
         referer: request.referer.as_deref(),
         origin: request.origin.as_deref(),
-    };
+    })
+}
+
+async fn answer(
+    site: &Site,
+    who: &Asker,
+    (question, said): (&Question, &Said<'_>),
+    origin: &Origin,
+) -> Result<Verdict, Fault> {
     let mode = if question.dry_run { Mode::Dry } else { Mode::Real };
-    match ask(&site.world, who, (&question.key, &said), mode, origin).await {
-        Ok(Verdict { outcome: Err(Denied::TooCostly { name, burst }), .. }) => {
-            Err(bad(&format!("cost can never pass: the limit {name} lets through {burst} at once")))
-        }
-        Ok(verdict) => Ok(verdict),
-        Err(fault) => Err(details::failed(&fault, &named(origin))),
-    }
+    ask(&site.world, who, (&question.key, said), mode, origin).await
 }
 
 /// A verdict, on the wire.

@@ -2,7 +2,7 @@
 
 use super::{Keys, asked_by, call};
 use crate::world::{MAIL, Server, each};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_good_key_is_told_with_its_owner_and_its_scopes_and_never_its_text() {
@@ -189,5 +189,22 @@ fn rfc7662_a_key_is_introspected_by_the_server_of_its_api_and_by_nobody_else() {
         let told = keys.docs.introspect(bound["key"].as_str().unwrap());
         assert_eq!(told, json!({"active": false}), "nobody said where the call came from");
         assert_eq!(keys.docs.introspect("kw_live_nonsense"), json!({"active": false}));
+    });
+}
+
+#[test]
+fn a_batch_with_one_question_that_makes_no_sense_spends_nothing_and_one_too_costly_is_told_by_itself() {
+    each(|database| {
+        let server = Server::on(database);
+        let rate = json!({"v": 1, "rate": [{"name": "minute", "by": "key", "limit": 2, "per": "60s"}]});
+        let (keys, app) = (Keys::with(&server, rate, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let (good, bad) = (json!({"key": made["key"]}), json!({"key": made["key"], "cost": 0}));
+        let costly = json!({"key": made["key"], "cost": 3});
+        let ask = |items: Value| asked_by(&server, &keys.docs, "/v1/keys/verify/batch", &json!({"items": items}));
+        assert_eq!(ask(json!([good, good, bad])).status, 400);
+        let told = ask(json!([good, costly, good])).json();
+        let codes: Vec<&Value> = told["items"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+        assert_eq!(codes, ["ok", "invalid_request", "ok"]);
     });
 }
