@@ -27,6 +27,8 @@ pub const BATCH: usize = 500;
 pub struct Journal {
     waiting: Mutex<Waiting>,
     lost: AtomicU64,
+    /// Held by whoever writes: whoever wants it written waits for what another has taken out.
+    pub(super) writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]

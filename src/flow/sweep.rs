@@ -79,11 +79,13 @@ fn told(away: &mut bool, outcome: Result<(), Fault>, what: &'static str) {
     }
 }
 
-/// Writes what the journal holds.
+/// Writes what the journal holds. When it has ended, everything that was noted before is written,
+/// also what somebody else was writing meanwhile.
 ///
 /// # Errors
 /// A fault of the store; what could not be written stays in the journal.
 pub async fn flush(world: &World) -> Result<(), Fault> {
+    let _writing = world.journal.writing.lock().await;
     let mut waiting = world.journal.take().into_iter();
     loop {
         let batch: Arc<[Record]> = waiting.by_ref().take(BATCH).collect();
