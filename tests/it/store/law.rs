@@ -108,25 +108,29 @@ fn the_time_of_a_transaction_stands_still() {
     });
 }
 
-/// Holds every writing thread until told to go on.
+/// Holds every writing thread until told to go on. Whoever is turned away, because a connection took
+/// longer to make than the store is patient, comes again.
 fn hold(store: &Store, threads: usize) -> impl FnOnce() {
     let (entered, all_in) = mpsc::channel();
     let mut release = Vec::new();
     for _ in 0..threads {
         let (go, wait) = mpsc::channel::<()>();
-        let (store, entered) = (store.clone(), entered.clone());
+        let (store, entered, wait) = (store.clone(), entered.clone(), Arc::new(Mutex::new(wait)));
         release.push((
             go,
             std::thread::spawn(move || {
-                let held: Plain<()> = store.write_blocking("hold", move |_| {
-                    entered.send(()).unwrap();
-                    let _dropped = wait.recv();
-                    Ok(())
-                });
-                held.unwrap();
+                let held = || -> Plain<()> {
+                    let (entered, wait) = (entered.clone(), Arc::clone(&wait));
+                    store.write_blocking("hold", move |_| {
+                        entered.send(()).unwrap();
+                        let _dropped = wait.lock().unwrap().recv();
+                        Ok(())
+                    })
+                };
+                while held().is_err_and(|stop| fault_of::<(), ()>(Err(stop)).kind() == FaultKind::Unavailable) {}
             }),
         ));
-        all_in.recv().unwrap();
+        all_in.recv_timeout(Duration::from_secs(60)).expect("a thread of the store that can be held");
     }
     move || {
         for (go, thread) in release {
