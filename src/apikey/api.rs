@@ -17,7 +17,7 @@ pub struct Api {
     /// What people call it; unique, and part of the address that gateways ask: lower-case letters,
     /// digits and hyphens.
     pub name: String,
-    /// Its resource indicator (RFC 8707): the audience of its keys and of the tokens they are exchanged for. Unique.
+    /// Its resource indicator (RFC 8707): the audience of its keys and. Unique.
     pub audience: Resource,
     /// What its keys begin with.
     pub prefix: String,
@@ -69,19 +69,6 @@ impl Sensitivity {
     }
 }
 
-/// Whether keys are exchanged for tokens (RFC 8693).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Exchange {
-    /// Never.
-    Off,
-    /// Where no quota is in force: a token verified offline would not be counted.
-    #[default]
-    Unmetered,
-    /// Always; where a quota is in force, each exchange costs [`Settings::exchange_cost`].
-    Metered,
-}
-
 /// What an operator decides of an API besides its policy. Members that are not named are as the default says;
 /// those that are not known are left alone, for a newer release may run beside this one and have
 /// stored them: what people write is asked about with [`Settings::unknown`] first.
@@ -98,10 +85,6 @@ pub struct Settings {
     pub trust_country: bool,
     /// Seconds for which a resource server may keep a good verdict, at most 5; of keys without limits only.
     pub verdict_max_age: u8,
-    /// Whether keys are exchanged for tokens.
-    pub exchange: Exchange,
-    /// What an exchange costs where a quota is in force.
-    pub exchange_cost: u32,
     /// The scope tokens that its keys may have.
     pub scopes: Scope,
     /// The query parameter in which gateways find a key; none is looked at unless one is named.
@@ -116,8 +99,6 @@ impl Default for Settings {
             expose_reason: false,
             trust_country: false,
             verdict_max_age: 0,
-            exchange: Exchange::Unmetered,
-            exchange_cost: 1,
             scopes: Scope::default(),
             query_parameter: None,
         }

@@ -20,8 +20,8 @@ pub enum Purpose {
 pub struct Call<'a> {
     /// When it is judged.
     pub at: Moment,
-    /// The API that is called.
-    pub api: &'a ApiId,
+    /// The API that is called; `None` while that is not known, and such a call is good for no key.
+    pub api: Option<&'a ApiId>,
     /// What the key is shown for.
     pub purpose: Purpose,
     /// The environment that the resource server serves; `None` where it serves all of its API's.
@@ -54,9 +54,17 @@ impl<'a> Call<'a> {
     /// A call of which nothing is said: it costs one unit and wants no scope.
     #[must_use]
     pub const fn new(api: &'a ApiId, at: Moment) -> Self {
+        let mut call = Self::of_some_api(at);
+        call.api = Some(api);
+        call
+    }
+
+    /// The same, of an API that is known only when the key is found.
+    #[must_use]
+    pub const fn of_some_api(at: Moment) -> Self {
         Self {
             at,
-            api,
+            api: None,
             purpose: Purpose::Use,
             environment: None,
             scope: Scope::none(),

@@ -120,7 +120,7 @@ pub fn explain(known: &Known<'_>, call: &Call<'_>) -> Vec<Finding> {
 /// Whether it is for this API, this purpose and this environment. The API comes first: whoever
 /// serves another must not even learn the environment.
 fn meant(known: &Known<'_>, call: &Call<'_>) -> Result<(), Denied> {
-    if known.key.api != *call.api || known.api.id != *call.api {
+    if call.api != Some(&known.key.api) || call.api != Some(&known.api.id) {
         return Err(Denied::WrongAudience);
     }
     if (known.key.kind == Kind::Verifier) != (call.purpose == Purpose::Ask) {

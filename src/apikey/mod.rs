@@ -2,7 +2,7 @@
 //!
 //! A key is one more credential of this server. It has an owner, scopes, an audience and limits
 //! as a grant has, and whatever asks whether it is good (the verify endpoint, introspection, a
-//! gateway, an exchange) asks the same rule.
+//! gateway) asks the same rule.
 //!
 //! Where to start reading: [`key`] (the record), [`family`] (what the keys of one line of rotation
 //! share), [`api`] and [`plan`] (what an operator decides for many keys at once); then [`policy`] (what

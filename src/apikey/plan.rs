@@ -12,8 +12,6 @@ pub struct Plan {
     pub name: String,
     /// Its rate and its quota: members `rate` and `quota` of a policy, and no other.
     pub policy: PolicyText,
-    /// Whether its families are spared when an API is overloaded and others are slowed.
-    pub guaranteed: bool,
     /// Raised with each change.
     pub version: u32,
     /// When it was added.

@@ -184,7 +184,7 @@ async fn weather(world: &World) -> Result<(), Fault> {
     };
     let (name, policy) = TEMPLATES.first().copied().unwrap_or_default();
     let policy = serde_json::from_str(policy).map_err(|e| Fault::new("reading the template of a plan", e))?;
-    let plan = PlanSpec { name: name.to_owned(), policy, guaranteed: false };
+    let plan = PlanSpec { name: name.to_owned(), policy };
     apis::add_plan(world, &Caller::Operator, plan, done()).await.map(drop).or_else(taken)?;
     let scopes = Scope::parse(KEY_SCOPE).map_err(|e| Fault::new("reading a constant", e))?;
     let api = ApiSpec {

@@ -216,20 +216,10 @@ events! {
     PlanChanged "plan.changed" { plan: PlanId, by: Actor, members: Vec<String> }
     /// An API key was made; its text was shown once after this was written.
     ApiKeyCreated "api_key.created" { api_key: ApiKeyId, family: FamilyId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, kind: &'static str, environment: String, by: Actor }
-    /// An API key was brought from elsewhere.
-    ApiKeyImported "api_key.imported" { api_key: ApiKeyId, family: FamilyId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, origin: &'static str, by: Actor }
-    /// A link was made with which an API key can be made once.
-    ClaimAdded "api_key.claim_added" { claim: ClaimId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, by: Actor }
-    /// An API key was made with such a link.
-    ClaimUsed "api_key.claimed" { claim: ClaimId, api_key: ApiKeyId, api: ApiId }
-    /// Such a link was used a second time; the key made with it is revoked.
-    ClaimReplayed "api_key.claim_replayed" { claim: ClaimId, api_key: Option<ApiKeyId> }
     /// An API key got a successor; it is good until their overlap ends.
     ApiKeyRotated "api_key.rotated" { api_key: ApiKeyId, successor: ApiKeyId, ends_at: String, by: Actor }
     /// The overlap of an API key with its successor was ended early.
     ApiKeyFinished "api_key.overlap_ended" { api_key: ApiKeyId, by: Actor }
-    /// Members of an API key or of its family were changed; their names only.
-    ApiKeyChanged "api_key.changed" { api_key: ApiKeyId, by: Actor, members: Vec<String> }
     /// An API key was switched off; it may be switched on again.
     ApiKeyDisabled "api_key.disabled" { api_key: ApiKeyId, by: Actor, reason: Option<String> }
     /// An API key was switched on again.
@@ -240,16 +230,10 @@ events! {
     ApiKeyRefused "api_key.refused" { api_key: ApiKeyId, code: &'static str, rule: Option<&'static str> }
     /// An API key was used after it had been revoked.
     ApiKeyUsedAfterEnd "api_key.used_after_end" { api_key: ApiKeyId }
-    /// An API key was exchanged for an access token (RFC 8693).
-    ApiKeyExchanged "api_key.exchanged" { api_key: ApiKeyId, client: Option<ClientId>, scope: Scope, audience: String, jti: String, kid: KeyId }
     /// An API key ends in so many days.
     ApiKeyExpiring "api_key.expiring" { api_key: ApiKeyId, user: Option<UserId>, client: Option<ClientId>, days: u64 }
     /// So many percent of a quota are used.
     QuotaWarned "quota.warned" { family: FamilyId, quota: String, percent: u64 }
-    /// A quota was raised for its current period.
-    QuotaToppedUp "quota.topped_up" { family: FamilyId, quota: String, amount: u64, by: Actor, reason: Option<String> }
-    /// What was counted against a quota was corrected.
-    QuotaAdjusted "quota.adjusted" { family: FamilyId, quota: String, used: u64, by: Actor, reason: Option<String> }
     /// Events were lost: the queue of those written in batches was full or the store was away.
     AuditLost "audit.lost" { count: u64 }
     /// Events that strangers caused faster than is recorded were left out (refused clients, throttled sign-ins): so many since the last such event of this node.

@@ -38,9 +38,6 @@ pub(super) struct Add {
     /// Its rate and quota as JSON: a file, or - for standard input.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Spare its families when an API is overloaded.
-    #[arg(long)]
-    guaranteed: bool,
 }
 
 #[derive(Args, Debug)]
@@ -83,7 +80,7 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
 }
 
 fn spec(args: Add) -> Result<PlanSpec, Failure> {
-    let Add { name, template, policy, guaranteed } = args;
+    let Add { name, template, policy } = args;
     let (usual, policy): (&str, Map<String, Value>) = match (&template, policy) {
         (Some(wanted), _) => {
             let found = TEMPLATES.iter().find(|(name, _)| name == wanted);
@@ -97,7 +94,7 @@ fn spec(args: Add) -> Result<PlanSpec, Failure> {
     if name.is_empty() {
         return Err(Failure::Usage("--name is needed".into()));
     }
-    Ok(PlanSpec { name, policy, guaranteed })
+    Ok(PlanSpec { name, policy })
 }
 
 fn policy_of(plan: &Plan) -> String {

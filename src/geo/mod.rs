@@ -100,4 +100,6 @@ fn built(reader: &Reader<Vec<u8>>) -> Moment {
 }
 
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;

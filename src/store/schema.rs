@@ -149,7 +149,6 @@ tables! {
         id -> Text,
         name -> Text,
         policy -> JsonDoc,
-        guaranteed -> Bool,
         version -> Integer,
         created_at -> UtcTime,
         updated_at -> UtcTime,

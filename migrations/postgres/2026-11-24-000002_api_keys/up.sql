@@ -4,7 +4,6 @@ CREATE TABLE plans (
     id         text COLLATE "C" PRIMARY KEY,
     name       text NOT NULL UNIQUE,
     policy     jsonb NOT NULL,
-    guaranteed boolean NOT NULL,
     version    integer NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL

@@ -4,7 +4,6 @@ CREATE TABLE plans (
     id         text NOT NULL PRIMARY KEY,
     name       text NOT NULL UNIQUE,
     policy     text NOT NULL CHECK (json_valid(policy)),
-    guaranteed integer NOT NULL CHECK (guaranteed IN (0, 1)),
     version    integer NOT NULL,
     created_at integer NOT NULL,
     updated_at integer NOT NULL

@@ -153,11 +153,12 @@ fn a_key_is_good_from_its_beginning_to_before_its_end() {
 fn a_key_is_for_one_api_its_environments_and_one_purpose() {
     let mut world = World::new();
     let other = ApiId::from_u128(9);
-    assert_eq!(world.code(&Call { api: &other, ..world.call() }), "wrong_audience");
+    assert_eq!(world.code(&Call { api: Some(&other), ..world.call() }), "wrong_audience");
+    assert_eq!(world.code(&Call { api: None, ..world.call() }), "wrong_audience", "nobody said which");
     assert_eq!(world.code(&Call { environment: Some("live"), ..world.call() }), "ok");
     assert_eq!(world.code(&Call { environment: Some("test"), ..world.call() }), "wrong_environment");
     // Nobody who serves another API learns even the environment.
-    assert_eq!(world.code(&Call { api: &other, environment: Some("test"), ..world.call() }), "wrong_audience");
+    assert_eq!(world.code(&Call { api: Some(&other), environment: Some("test"), ..world.call() }), "wrong_audience");
     assert_eq!(world.code(&Call { purpose: Purpose::Ask, ..world.call() }), "invalid_key");
     world.key.kind = Kind::Verifier;
     assert_eq!(world.code(&world.call()), "invalid_key");
@@ -286,7 +287,7 @@ proptest! {
         if wrong[3] { world.key.expires_at = Some(NOW - Span::days(1)); }
         let night = NOW + Span::hours(6);
         let call = Call {
-            api: if wrong[0] { &other } else { &world.api.id },
+            api: Some(if wrong[0] { &other } else { &world.api.id }),
             environment: Some(if wrong[1] { "test" } else { "live" }),
             dpop: (!wrong[4]).then_some("x"),
             address: (!wrong[5]).then_some("10.0.0.1"),

@@ -91,6 +91,12 @@ impl Compiled {
         !self.limits.is_empty() || !self.budgets.is_empty()
     }
 
+    /// Whether any policy asks for the country of a call, which costs a look-up.
+    #[must_use]
+    pub fn asks_country(&self) -> bool {
+        self.layers.iter().any(|layer| layer.document.asks_country())
+    }
+
     /// Whether the call proves what every policy wants proven.
     #[must_use]
     pub fn binding_holds(&self, call: &Call<'_>) -> bool {

@@ -85,6 +85,11 @@ impl Document {
     pub fn restricts_addresses(&self) -> bool {
         self.ip.as_ref().is_some_and(Addresses::names_some)
     }
+    /// Whether it asks for the country of a call.
+    #[must_use]
+    pub const fn asks_country(&self) -> bool {
+        self.geo.is_some()
+    }
     /// Whether it says from which pages a call may come, and that it must come from one.
     #[must_use]
     pub fn restricts_referrers(&self) -> bool {

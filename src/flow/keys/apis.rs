@@ -50,8 +50,6 @@ pub struct PlanSpec {
     pub name: String,
     /// See [`Plan::policy`].
     pub policy: PolicyText,
-    /// See [`Plan::guaranteed`].
-    pub guaranteed: bool,
 }
 
 /// The plans that an operator may begin with: a free one, one for customers, one for partners.
@@ -310,7 +308,6 @@ pub async fn add_plan(world: &World, caller: &Caller, spec: PlanSpec, done: Done
             id: PlanId::mint(now, tx.dice())?,
             name: spec.name,
             policy: spec.policy,
-            guaranteed: spec.guaranteed,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -343,15 +340,10 @@ pub async fn change_plan(
             return refuse(Refused::Changed);
         }
         let spec = spec.clone();
-        let all = [
-            ("name", before.name != spec.name),
-            ("policy", before.policy != spec.policy),
-            ("guaranteed", before.guaranteed != spec.guaranteed),
-        ];
+        let all = [("name", before.name != spec.name), ("policy", before.policy != spec.policy)];
         let members = all.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
         let (version, updated_at) = (before.version.saturating_add(1), tx.now());
-        let after =
-            Plan { name: spec.name, policy: spec.policy, guaranteed: spec.guaranteed, version, updated_at, ..before };
+        let after = Plan { name: spec.name, policy: spec.policy, version, updated_at, ..before };
         match tx.plans().replace(&after)? {
             Ok(true) => {}
             Ok(false) => return refuse(Refused::Changed),

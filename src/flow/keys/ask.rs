@@ -17,7 +17,6 @@ use crate::{
     base::{
         fault::{Fault, Stop},
         id::ApiId,
-        scope::Scope,
         uri::Resource,
     },
     flow::{authenticate, world::World},
@@ -44,52 +43,6 @@ impl Asker {
         match self {
             Self::Client(audiences) => audiences.contains(&entry.api().audience),
             Self::Verifier(api) => entry.api().id == *api,
-        }
-    }
-}
-
-/// What is said of the call.
-#[derive(Clone, Debug, Default)]
-pub struct Said<'a> {
-    /// What it must be allowed to do.
-    pub scope: Scope,
-    /// Units it costs; one where nothing is said.
-    pub cost: Option<u32>,
-    /// The environment that is served.
-    pub environment: Option<&'a str>,
-    /// The end client's address.
-    pub address: Option<&'a str>,
-    /// The country of that address, where the API lets it be said.
-    pub country: Option<&'a str>,
-    /// The method.
-    pub method: Option<&'a str>,
-    /// The path.
-    pub path: Option<&'a str>,
-    /// `User-Agent`.
-    pub user_agent: Option<&'a str>,
-    /// `Referer`.
-    pub referer: Option<&'a str>,
-    /// `Origin`.
-    pub origin: Option<&'a str>,
-}
-
-impl<'a> Said<'a> {
-    /// The call as it is judged. A country that is said counts only where the API trusts its
-    /// resource servers with it.
-    fn call(&'a self, world: &World, entry: &'a Entry) -> Call<'a> {
-        let trusted = entry.api().settings.trust_country;
-        Call {
-            environment: self.environment,
-            scope: self.scope.clone(),
-            cost: self.cost.unwrap_or(1),
-            address: self.address,
-            country: self.country.filter(|_| trusted),
-            method: self.method,
-            path: self.path,
-            user_agent: self.user_agent,
-            referer: self.referer,
-            origin: self.origin,
-            ..Call::new(&entry.api().id, world.now())
         }
     }
 }
@@ -142,24 +95,27 @@ async fn verifier(world: &World, text: &str, origin: &Origin) -> Result<Asker, E
     }
 }
 
-/// Says whether this text is a key that is good for the call of which this is said.
+/// Says whether this text is a key that is good for this call, whose API is that of the key. A
+/// country that is said counts only where that API trusts its resource servers with it.
 ///
 /// # Errors
 /// As [`verify::run`].
 pub async fn ask(
     world: &World,
     asker: &Asker,
-    (text, said): (&str, &Said<'_>),
+    (text, call): (&str, &Call<'_>),
     mode: Mode,
     origin: &Origin,
 ) -> Result<Verdict, Fault> {
     // Not the address of whoever asks: that is one for all of their clients.
-    let client = said.address.and_then(|text| text.parse().ok());
+    let client = call.address.and_then(|text| text.parse().ok());
     let entry = match verify::find(world, text, client).await? {
         Found::Key(entry) if asker.serves(&entry) => entry,
         Found::Key(_) | Found::Nothing => return Ok(verify::nothing(world, Denied::Unknown, mode)),
         Found::Unasked(retry_after) => return Ok(verify::unasked(world, retry_after, mode)),
     };
-    let held = Arc::clone(&entry);
-    verify::known(world, entry, &said.call(world, &held), mode, origin).await
+    let api = Arc::clone(&entry.shared);
+    let country = call.country.filter(|_| api.api.settings.trust_country);
+    let call = Call { api: Some(&api.api.id), country, ..call.clone() };
+    verify::known(world, entry, &call, mode, origin).await
 }

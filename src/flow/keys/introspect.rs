@@ -5,10 +5,10 @@
 //! here: what a rule needs and nobody said is a refusal, as everywhere. The call is spent like any.
 
 use super::{
-    ask::{Asker, Said, ask},
+    ask::{Asker, ask},
     verify::Mode,
 };
-use crate::{audit::Origin, base::fault::Fault, flow::world::World};
+use crate::{apikey::call::Call, audit::Origin, base::fault::Fault, flow::world::World};
 use serde_json::{Map, Value, json};
 
 /// The answer about this text; `None` where it is no key, or none that these may know to be good.
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 /// # Errors
 /// As [`super::verify::run`].
 pub async fn run(world: &World, asker: &Asker, text: &str, origin: &Origin) -> Result<Option<Value>, Fault> {
-    let verdict = ask(world, asker, (text, &Said::default()), Mode::Real, origin).await?;
+    let verdict = ask(world, asker, (text, &Call::of_some_api(world.now())), Mode::Real, origin).await?;
     let (Ok(()), Some(entry)) = (&verdict.outcome, &verdict.entry) else { return Ok(None) };
     let (key, family) = (&entry.key, &entry.family);
     let mut answer = Map::new();

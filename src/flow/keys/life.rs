@@ -321,7 +321,7 @@ fn unmet(refused: rotate::Refused) -> Stop<Refused> {
     Stop::Refusal(Refused::State(why))
 }
 
-/// The keys that have ended since a moment, for those who verify tokens without asking us. Whoever
+/// The keys that have ended since a moment, for those who keep good verdicts for a while. Whoever
 /// asks is told of the keys of their own APIs, out of each `n` that have ended at all; where the
 /// next `n` begin is told too, while there are more.
 ///

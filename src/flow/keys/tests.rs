@@ -32,6 +32,7 @@ use crate::{
         follow,
         sample::{Sample, in_sample},
     },
+    geo::sample::{country, database},
     store::key_lists::KeyFilter,
 };
 use serde_json::{Map, Value, json};
@@ -47,7 +48,7 @@ fn done() -> Done {
 async fn api(sample: &Sample, plan: Value) -> Api {
     let world = &sample.world;
     sample.client("https://hears.example/").await;
-    let plan = PlanSpec { name: "free".to_owned(), policy: map(plan), guaranteed: false };
+    let plan = PlanSpec { name: "free".to_owned(), policy: map(plan) };
     apis::add_plan(world, &Caller::Operator, plan, done()).await.unwrap();
     let spec = ApiSpec {
         name: "weather".to_owned(),
@@ -353,5 +354,29 @@ fn a_key_that_was_suspended_is_not_switched_on_by_its_owner_on_any_way() {
         assert_eq!(take(Caller::Operator, Step::Enable).await.unwrap().state, State::Active);
         take(Caller::Operator, Step::Suspend).await.unwrap();
         assert_eq!(take(own(), Step::Revoke).await.unwrap().state, State::Revoked, "ending a key is always theirs");
+    });
+}
+
+#[test]
+fn a_country_is_looked_up_where_a_policy_asks_for_it_and_what_nobody_knows_is_refused() {
+    in_sample(async |sample| {
+        let api = api(&sample, limits(100, 100)).await;
+        let key = made(&sample, json!({"v": 1, "geo": {"allow": ["DE"]}})).await;
+        let text = key.text.expose();
+        assert!(matches!(called(&sample, &api, text).await.outcome, Err(Denied::Restricted { .. })), "no database");
+        let known = [("203.0.113.0/24", country("DE")), ("198.51.100.0/24", country("FR"))];
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), database(sample.world.now(), &known)).unwrap();
+        sample.world.geo.reload(Some(file.path()), sample.world.now()).unwrap();
+        assert_eq!(called(&sample, &api, text).await.code(), "ok");
+        for elsewhere in ["198.51.100.7", "192.0.2.1", "nonsense"] {
+            let call = Call { address: Some(elsewhere), ..Call::new(&api.id, sample.world.now()) };
+            let verdict = verify::run(&sample.world, text, &call, Mode::Real, &Origin::default()).await.unwrap();
+            assert_eq!(verdict.code(), "restricted", "{elsewhere}");
+        }
+        let said =
+            Call { address: Some("198.51.100.7"), country: Some("DE"), ..Call::new(&api.id, sample.world.now()) };
+        let verdict = verify::run(&sample.world, text, &said, Mode::Real, &Origin::default()).await.unwrap();
+        assert_eq!(verdict.code(), "ok", "a country that was let be said counts");
     });
 }

@@ -66,7 +66,6 @@ pub fn plan(plan: &Plan) -> Value {
         "id": plan.id,
         "name": plan.name,
         "policy": plan.policy,
-        "guaranteed": plan.guaranteed,
         "created_at": plan.created_at.to_string(),
         "updated_at": plan.updated_at.to_string(),
         "version": plan.version,

@@ -24,6 +24,7 @@ use crate::{
     },
     cluster::Take,
     flow::world::World,
+    geo::Country,
     limit::{Outcome, Rule},
 };
 use std::{net::IpAddr, sync::Arc};
@@ -156,12 +157,23 @@ pub fn whence(address: Option<&str>, origin: &Origin) -> Option<IpAddr> {
 /// As [`run`].
 async fn weigh(world: &World, entry: Arc<Entry>, call: &Call<'_>, mode: Mode) -> Result<Verdict, Fault> {
     let mut verdict = Verdict { outcome: Ok(()), limits: Vec::new(), quotas: Vec::new(), entry: None };
-    match judge(&entry.known(), call) {
+    let country = country_of(world, &entry, call);
+    let located = country.as_ref().map(|country| Call { country: Some(country.as_str()), ..call.clone() });
+    match judge(&entry.known(), located.as_ref().unwrap_or(call)) {
         Ok(permit) => spend(world, &entry, &permit, (call.at, mode), &mut verdict).await?,
         Err(denied) => verdict.outcome = Err(denied),
     }
     verdict.entry = Some(entry);
     Ok(verdict)
+}
+
+/// The country of the call's address, where a policy asks for it and nobody who is trusted with it
+/// has said it. Where no database knows, it stays unsaid, and the policy judges that.
+fn country_of(world: &World, entry: &Entry, call: &Call<'_>) -> Option<Country> {
+    if call.country.is_some() || !entry.policy.asks_country() {
+        return None;
+    }
+    world.geo.country(call.address?.parse().ok()?)
 }
 
 /// What there is of a text.

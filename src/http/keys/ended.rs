@@ -1,5 +1,4 @@
-//! `/v1/revocations`: the keys that have ended, for resource servers that verify tokens which were
-//! exchanged for keys without asking us each time.
+//! `/v1/revocations`: the keys that have ended, for resource servers that keep good verdicts for a while.
 
 use super::named;
 use crate::{

@@ -5,7 +5,7 @@
 
 use super::{Misread, named};
 use crate::{
-    apikey::{key::Kind, verdict::Denied},
+    apikey::{call::Call, key::Kind, verdict::Denied},
     audit::Origin,
     base::{
         fault::{Fault, Stop},
@@ -14,7 +14,7 @@ use crate::{
         scope::Scope,
     },
     flow::keys::{
-        ask::{Asker, Said, ask, asker},
+        ask::{Asker, ask, asker},
         directory::Entry,
         verify::{LimitNow, Mode, QuotaNow, Verdict},
     },
@@ -90,11 +90,11 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
         Ok(question) => question,
         Err(unread) => return details::unread(&unread),
     };
-    let said = match said(&question) {
-        Ok(said) => said,
+    let call = match called(&question, here.world.now()) {
+        Ok(call) => call,
         Err(Misread(status, why)) => return details::plain(status, &why),
     };
-    match answer(&here, &who, (&question, &said), &origin).await {
+    match answer(&here, &who, (&question, &call), &origin).await {
         Ok(Verdict { outcome: Err(Denied::TooCostly { name, burst }), .. }) => {
             let why = format!("cost can never pass: the limit {name} lets through {burst} at once");
             details::plain(StatusCode::BAD_REQUEST, &why)
@@ -121,13 +121,14 @@ pub async fn batch(here: Here, request: HttpRequest, body: web::Payload) -> Http
         return details::plain(StatusCode::BAD_REQUEST, "at most 100 items at once");
     }
     // All are read before the first is answered, which spends.
-    let all: Vec<(&Question, Said<'_>)> = match batch.items.iter().map(|one| Ok((one, said(one)?))).collect() {
+    let now = here.world.now();
+    let all: Vec<(&Question, Call<'_>)> = match batch.items.iter().map(|one| Ok((one, called(one, now)?))).collect() {
         Ok(all) => all,
         Err(Misread(status, why)) => return details::plain(status, &why),
     };
     let mut verdicts = Vec::with_capacity(all.len());
-    for (question, said) in &all {
-        match answer(&here, &who, (question, said), &origin).await {
+    for (question, call) in &all {
+        match answer(&here, &who, (question, call), &origin).await {
             Ok(one) => verdicts.push(one),
             Err(fault) => return details::failed(&fault, &named(&origin)),
         }
@@ -147,15 +148,15 @@ async fn who(site: &Site, request: &HttpRequest, origin: &Origin) -> Result<Aske
 }
 
 /// What a question says of the call.
-fn said(question: &Question) -> Result<Said<'_>, Misread> {
+fn called(question: &Question, at: Moment) -> Result<Call<'_>, Misread> {
     if question.cost == Some(0) {
         return Err(Misread::because("cost must be at least 1"));
     }
     let scope = Scope::parse(&question.scopes.join(" "));
     let request = &question.request;
-    Ok(Said {
+    Ok(Call {
         scope: scope.map_err(|scope| Misread(StatusCode::BAD_REQUEST, scope.to_string().into()))?,
-        cost: question.cost,
+        cost: question.cost.unwrap_or(1),
         environment: question.env.as_deref(),
         address: request.ip.as_deref(),
         country: request.country.as_deref(),
@@ -164,17 +165,18 @@ fn said(question: &Question) -> Result<Said<'_>, Misread> {
         user_agent: request.user_agent.as_deref(),
         referer: request.referer.as_deref(),
         origin: request.origin.as_deref(),
+        ..Call::of_some_api(at)
     })
 }
 
 async fn answer(
     site: &Site,
     who: &Asker,
-    (question, said): (&Question, &Said<'_>),
+    (question, call): (&Question, &Call<'_>),
     origin: &Origin,
 ) -> Result<Verdict, Fault> {
     let mode = if question.dry_run { Mode::Dry } else { Mode::Real };
-    ask(&site.world, who, (&question.key, said), mode, origin).await
+    ask(&site.world, who, (&question.key, call), mode, origin).await
 }
 
 /// A verdict, on the wire.

@@ -175,12 +175,10 @@ impl ApiBody {
 pub(super) struct PlanBody {
     name: String,
     policy: Map<String, Value>,
-    #[serde(default)]
-    guaranteed: bool,
 }
 
 impl PlanBody {
     pub(super) fn spec(self) -> PlanSpec {
-        PlanSpec { name: self.name, policy: self.policy, guaranteed: self.guaranteed }
+        PlanSpec { name: self.name, policy: self.policy }
     }
 }

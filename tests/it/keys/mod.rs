@@ -25,8 +25,7 @@ impl Keys {
 
     /// With this policy.
     pub fn with(server: &Server, policy: Value, mut settings: Value) -> Self {
-        let manager =
-            token(server, "keys:any keys:read keys:create keys:rotate keys:revoke keys:change apis:read apis:manage");
+        let manager = token(server, "keys:any keys:read keys:create keys:rotate keys:revoke apis:read apis:manage");
         settings["scopes"] = json!("docs.read docs.write");
         let api = json!({"name": "docs", "audience": DOCS, "policy": policy, "settings": settings});
         let added = call(server, "POST", "/v1/apis", &manager, Some(&api));

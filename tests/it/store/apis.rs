@@ -31,13 +31,13 @@ fn a_plan_comes_back_and_of_two_who_change_it_one_does() {
         assert_eq!(read(&db.store, |tx| tx.plans().by_name("plan 3")), None);
         assert_eq!(told(db), []);
         let changed = at_once(4, |n| {
-            let next = Plan { name: format!("by {n}"), guaranteed: false, version: 2, ..plan(1) };
+            let next = Plan { name: format!("by {n}"), version: 2, ..plan(1) };
             write(&db.store, move |tx| Ok(tx.plans().replace(&next)?.unwrap()))
         });
         assert_eq!(changed.iter().filter(|changed| **changed).count(), 1, "{changed:?}");
         let winner = changed.iter().position(|changed| *changed).unwrap();
         let stored = read(&db.store, |tx| tx.plans().find(&PlanId::from_u128(1))).unwrap();
-        assert_eq!(stored, Plan { name: format!("by {winner}"), guaranteed: false, version: 2, ..one });
+        assert_eq!(stored, Plan { name: format!("by {winner}"), version: 2, ..one });
         assert_eq!(told(db), [(Subject::Plan, PlanId::from_u128(1).to_string())]);
         let clash = Plan { name: "plan 2".into(), version: 3, ..plan(1) };
         assert_eq!(write(&db.store, move |tx| tx.plans().replace(&clash)), Err(Taken));

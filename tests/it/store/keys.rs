@@ -27,7 +27,6 @@ pub(super) fn plan(n: u128) -> Plan {
         id: PlanId::from_u128(n),
         name: format!("plan {n}"),
         policy: policy("é \u{1f600}"),
-        guaranteed: true,
         version: 1,
         created_at: START,
         updated_at: START,
