@@ -1,4 +1,4 @@
-//! Who is behind an access token that manages keys.
+//! Who manages keys: whoever is behind an access token, or a person at their own pages.
 
 use crate::{
     apikey::{
@@ -6,10 +6,14 @@ use crate::{
         family::Owner,
     },
     audit::Actor,
-    base::fault::{Fault, Stop},
+    base::{
+        fault::{Fault, Stop},
+        moment::Span,
+    },
     flow::{
         bearer::{self, Bearer, Places, bad_token},
         clients,
+        visit::Here,
         world::{World, only_fault},
     },
     oauth::bearer::Challenge,
@@ -41,4 +45,15 @@ pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor),
         return Ok((Caller::Token { owner, scope }, actor));
     }
     Err(bad_token(world, "whoever the access token acts for is disabled"))
+}
+
+/// How long after a sign-in a person may make and rotate keys (ASVS 5.0, 7.5.3).
+pub const FRESH: Span = Span::minutes(5);
+
+/// A person at their own pages, and how events name them.
+#[must_use]
+pub fn at_home(world: &World, here: &Here) -> (Caller, Actor) {
+    let fresh = here.session.within(FRESH, world.now());
+    let id = here.user.id.clone();
+    (Caller::Person { owner: Owner::User(id.clone()), fresh }, Actor::User(id))
 }

@@ -8,6 +8,7 @@ pub mod apis;
 pub mod ask;
 pub mod caller;
 pub mod create;
+pub mod days;
 pub mod directory;
 pub mod introspect;
 pub mod life;

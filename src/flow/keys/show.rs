@@ -28,7 +28,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-pub use crate::store::key_lists::KeyFilter as Filter;
+pub use crate::store::{audit::AuditRow as Happened, key_lists::KeyFilter as Filter, key_lists::ListedKey as Listed};
 
 /// The keys within the caller's reach that fit, in the order of their handles, those after `after`.
 ///
