@@ -23,9 +23,10 @@ struct Asset {
 }
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let css = squeezed(include_str!("../../static/keywright.css"));
+    let css = |text: &str| Cow::Owned(squeezed(text).into_bytes());
     vec![
-        asset("keywright.css", "text/css; charset=utf-8", Cow::Owned(css.into_bytes())),
+        asset("keywright.css", "text/css; charset=utf-8", css(include_str!("../../static/keywright.css"))),
+        asset("keys.css", "text/css; charset=utf-8", css(include_str!("../../static/keys.css"))),
         asset("keywright.svg", "image/svg+xml", Cow::Borrowed(include_bytes!("../../static/keywright.svg"))),
         asset(
             "password.js",

@@ -79,6 +79,12 @@ routes! {
     "/account/password" None { get account::password, post account::save_password } "One's own password.";
     "/account/sessions" None { get account::sessions, post account::end_sessions } "Where one is signed in.";
     "/account/consents" None { get account::consents, post account::withdraw } "What one has consented to.";
+    "/account/keys" None { get account::keys::list } "One's own API keys.";
+    "/account/keys/new" None { get account::keys::new, post account::keys::make } "Make an API key, and see it once.";
+    "/account/keys/{id}" None { get account::keys::one, post account::keys::step } "One's own API key: looked at, switched off and on.";
+    "/account/keys/{id}/check" None { post account::keys::check } "Whether a request with it would pass.";
+    "/account/keys/{id}/rotate" None { get account::keys::rotating, post account::keys::rotate } "Give it a successor, and see that once.";
+    "/account/keys/{id}/revoke" None { get account::keys::revoking, post account::keys::revoke } "End it for good, after a question.";
     "/v1/keys/verify" None { post keys::verify::post } "Whether an API key is good for a call.";
     "/v1/keys/verify/batch" None { post keys::verify::batch } "The same for several keys at once.";
     "/v1/keys" None { get keys::manage::list, post keys::manage::create } "API keys.";

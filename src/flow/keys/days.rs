@@ -97,7 +97,9 @@ mod tests {
     #[test]
     fn what_is_not_ok_was_refused() {
         let mut days = none(Moment::from_unix(0), 2);
-        for (stretch, outcome, calls) in [(0, "ok", 3), (1, "ok", 4), (1, "rate_limited", 2), (1, "restricted", 1), (9, "ok", 1)] {
+        for (stretch, outcome, calls) in
+            [(0, "ok", 3), (1, "ok", 4), (1, "rate_limited", 2), (1, "restricted", 1), (9, "ok", 1)]
+        {
             count(&mut days, &Use { key: "key_1".into(), stretch, outcome: outcome.into(), calls });
         }
         assert_eq!(days.iter().map(|day| (day.good, day.refused)).collect::<Vec<_>>(), [(3, 0), (4, 3)]);

@@ -2,6 +2,7 @@
 //! its page by a redirect, which then says what was done.
 
 mod changes;
+pub mod keys;
 mod lists;
 
 pub use changes::{password, profile, save_password, save_profile};
@@ -99,6 +100,13 @@ fn saved(code: &str) -> Option<&'static str> {
         "profile" => Some("Your profile is saved."),
         "password" => Some("Your password is changed. You are signed out everywhere else."),
         "session" => Some("That session has ended."),
+        "stored" => Some("Your key is ready. It is not shown again."),
+        "shown" => Some("This key was made and shown before. Its text is shown only once: if you lost it, rotate it."),
+        "key-off" => Some("The key is switched off."),
+        "key-on" => Some("The key is switched on."),
+        "key-finished" => Some("The old key has ended."),
+        "key-revoked" => Some("The key is revoked for good."),
+        "key-as-it-is" => Some("Nothing was changed: this is how the key is now."),
         "consent" => Some("That application no longer has access to your account."),
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use super::{Open, Trouble, answer, arrive, busy, check_form, form_token, greet, query, see_other, set, settle};
 use crate::{
-    base::moment::Span,
+    base::{id::ApiKeyId, moment::Span},
     flow::{authorize, sign_in, visit::session},
     http::{
         give::{
@@ -20,6 +20,54 @@ use actix_web::{
     web,
 };
 
+/// Where a person goes on to who signs in for a page of their own: one of a few, never an address
+/// that somebody else wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Onward {
+    /// The account.
+    Account,
+    /// Where a key is made.
+    NewKey,
+    /// A key.
+    Key(ApiKeyId),
+    /// Where a key is rotated.
+    Rotate(ApiKeyId),
+}
+
+impl Onward {
+    /// From the parameter `to`; the account where it is anything else.
+    fn read(params: &Params) -> Result<Self, Trouble> {
+        let id = |text: &str| ApiKeyId::parse(text).filter(|id| id.to_u128().is_some());
+        Ok(match params.once("to")?.map(|to| to.split('.').collect::<Vec<_>>()).as_deref() {
+            Some(["new-key"]) => Self::NewKey,
+            Some(["key", text]) => id(text).map_or(Self::Account, Self::Key),
+            Some(["rotate", text]) => id(text).map_or(Self::Account, Self::Rotate),
+            Some(_) | None => Self::Account,
+        })
+    }
+
+    /// Its path, below the issuer's.
+    fn path(&self) -> String {
+        match self {
+            Self::Account => "/account".to_owned(),
+            Self::NewKey => "/account/keys/new".to_owned(),
+            Self::Key(id) => format!("/account/keys/{id}"),
+            Self::Rotate(id) => format!("/account/keys/{id}/rotate"),
+        }
+    }
+}
+
+impl std::fmt::Display for Onward {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Account => f.write_str("account"),
+            Self::NewKey => f.write_str("new-key"),
+            Self::Key(id) => write!(f, "key.{id}"),
+            Self::Rotate(id) => write!(f, "rotate.{id}"),
+        }
+    }
+}
+
 /// Shows it.
 pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
     let outcome = show(&here, &request).await;
@@ -35,6 +83,7 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
 /// What the page says besides its form.
 #[derive(Default)]
 struct Said {
+    onward: Option<Onward>,
     username: Option<String>,
     problem: Option<String>,
     retry_after: Option<u32>,
@@ -44,7 +93,8 @@ async fn show(site: &Site, request: &HttpRequest) -> Result<HttpResponse, Troubl
     let arrival = arrive(site, request)?;
     let params = query(request)?;
     let open = open(site, &params, &arrival.visit).await?;
-    render(site, &arrival.visit, open.as_ref(), Said::default(), StatusCode::OK)
+    let said = Said { onward: Some(Onward::read(&params)?), ..Said::default() };
+    render(site, &arrival.visit, open.as_ref(), said, StatusCode::OK)
 }
 
 /// The interaction that the sign-in is for; none where the person came by themselves.
@@ -68,7 +118,10 @@ fn render(
         csrf: form_token(site, visit, None),
         problem: said.problem,
         retry_after: said.retry_after,
-        action: format!("{}/sign-in", site.issuer.path()),
+        action: match said.onward {
+            None | Some(Onward::Account) => format!("{}/sign-in", site.issuer.path()),
+            Some(onward) => format!("{}/sign-in?to={onward}", site.issuer.path()),
+        },
     };
     let leads = open.map_or(FormsLead::Home, |o| FormsLead::OnTo(&o.leads_to));
     let mut response = page(status, &body, leads)?;
@@ -81,6 +134,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
     let params = form(request, body).await?;
     check_form(site, request, &arrival.visit, None, &params)?;
     let open = open(site, &params, &arrival.visit).await?;
+    let onward = Onward::read(&query(request)?)?;
     let username = params.once("username")?.unwrap_or_default().to_owned();
     let typed = sign_in::Form {
         username: username.clone(),
@@ -97,7 +151,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
                     let next = authorize::resume(&site.world, open.interaction, &visit, &arrival.origin).await?;
                     answer(site, &visit, next)?
                 }
-                None => see_other(&format!("{}/account", site.issuer.path())),
+                None => see_other(&format!("{}{}", site.issuer.path(), onward.path())),
             };
             set(&mut response, &site.cookies.set(Jar::Session, &signed.cookie));
             set(&mut response, &site.cookies.set(Jar::Known, &signed.known));
@@ -105,7 +159,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
         }
         Err(crate::base::fault::Stop::Fault(fault)) => Err(fault.into()),
         Err(crate::base::fault::Stop::Refusal(denied)) => {
-            refused(site, &arrival.visit, open.as_ref(), username, denied)
+            refused(site, &arrival.visit, open.as_ref(), (username, onward), denied)
         }
     }
 }
@@ -114,7 +168,7 @@ fn refused(
     site: &Site,
     visit: &crate::flow::visit::Visit,
     open: Option<&Open>,
-    username: String,
+    (username, onward): (String, Onward),
     denied: sign_in::Denied,
 ) -> Result<HttpResponse, Trouble> {
     let (status, problem, wait) = match denied {
@@ -124,7 +178,8 @@ fn refused(
         }
         sign_in::Denied::Busy(wait) => return Ok(busy(site, Pressure::Unavailable, seconds(wait))),
     };
-    let said = Said { username: Some(username), problem: Some(problem.to_owned()), retry_after: wait };
+    let said =
+        Said { onward: Some(onward), username: Some(username), problem: Some(problem.to_owned()), retry_after: wait };
     let mut response = render(site, visit, open, said, status)?;
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait));
@@ -156,6 +211,25 @@ pub(super) async fn required(
             let mut response = see_other(&format!("{}/sign-in", site.issuer.path()));
             greet(site, visit, &mut response);
             Ok(Err(response))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_leads_on_to_our_own_pages_only() {
+        let id = ApiKeyId::from_u128(7);
+        for onward in [Onward::Account, Onward::NewKey, Onward::Key(id.clone()), Onward::Rotate(id)] {
+            let text = onward.to_string();
+            assert_eq!(Onward::read(&Params::from_pairs([("to", text.as_str())])).ok(), Some(onward), "{text}");
+        }
+        for text in
+            ["//evil.example", "https://evil.example", "key.", "key../..", "key.key_x", "rotate.key_%2e%2e", "x", ""]
+        {
+            assert_eq!(Onward::read(&Params::from_pairs([("to", text)])).ok(), Some(Onward::Account), "{text}");
         }
     }
 }

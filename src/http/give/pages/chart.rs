@@ -27,16 +27,16 @@ pub struct Bar {
     pub good: u64,
     /// Calls that were refused.
     pub refused: u64,
-    x: u64,
-    good_height: u64,
-    refused_height: u64,
+    pub(super) x: u64,
+    pub(super) good_height: u64,
+    pub(super) refused_height: u64,
 }
 
 impl Bar {
-    const fn good_top(&self) -> u64 {
+    pub(super) const fn good_top(&self) -> u64 {
         HEIGHT - self.good_height
     }
-    const fn refused_top(&self) -> u64 {
+    pub(super) const fn refused_top(&self) -> u64 {
         HEIGHT - self.good_height - self.refused_height
     }
 }
@@ -46,9 +46,9 @@ impl Chart {
     pub fn of(days: impl IntoIterator<Item = (When, u64, u64)>) -> Self {
         let days: Vec<_> = days.into_iter().collect();
         let most = days.iter().map(|(_, good, refused)| good.saturating_add(*refused)).max().unwrap_or(0);
-        let (good, refused) = days.iter().fold((0u64, 0u64), |(a, b), (_, good, refused)| {
-            (a.saturating_add(*good), b.saturating_add(*refused))
-        });
+        let (good, refused) = days
+            .iter()
+            .fold((0u64, 0u64), |(a, b), (_, good, refused)| (a.saturating_add(*good), b.saturating_add(*refused)));
         let bar = |(x, (when, good, refused)): (u64, (When, u64, u64))| {
             let whole = height(good.saturating_add(refused), most);
             let refused_height = height(refused, most).min(whole);
@@ -60,7 +60,7 @@ impl Chart {
         Self { bars, words: format!("Calls of the last {n} days: {good} good, {refused} refused.") }
     }
 
-    fn view_box(&self) -> String {
+    pub(super) fn view_box(&self) -> String {
         let width = u64::try_from(self.bars.len()).unwrap_or(0).saturating_mul(STEP);
         format!("0 0 {} {HEIGHT}", width.max(STEP))
     }

@@ -5,12 +5,17 @@
 //! the forms post are listed at each page.
 
 mod account;
+mod chart;
 mod consent;
+mod keys;
 mod problem;
 mod sign_in;
 mod sign_out;
+mod snippets;
 mod visit;
 
+#[cfg(test)]
+mod key_samples;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -19,10 +24,16 @@ mod tests;
 pub use account::{
     Account, ConsentLine, Consents, Email, Overview, Password, Profile, SessionLine, SessionPlace, Sessions,
 };
+pub use chart::{Bar, Chart};
 pub use consent::{ClientCard, Consent, Place, ScopeLine};
+pub use keys::{
+    Answer, ApiCard, Badge, Check, Choice, EventLine, Key, KeyFor, KeyHead, KeyLine, KeyMade, KeyNew, KeyRevoke,
+    KeyRotate, Keys, Offer, Purpose, QuotaBar, Step, Tick, Tone,
+};
 pub use problem::{Busy, Dead, Failed, NotFound, Pressure, WrongMethod};
 pub use sign_in::{AccountChoice, SelectAccount, SignIn};
 pub use sign_out::{SignOut, SignedOut};
+pub use snippets::{Snippet, snippets, variable};
 pub use visit::{FormPost, Home};
 
 use crate::base::{moment::Moment, uri::Issuer};

@@ -18,7 +18,7 @@ pub(super) enum Author {
 }
 
 impl Author {
-    fn says(self, friendly: &str) -> String {
+    pub(super) fn says(self, friendly: &str) -> String {
         match self {
             Self::Friend => friendly.to_owned(),
             Self::Foe => HOSTILE.to_owned(),
@@ -32,11 +32,11 @@ pub(super) struct Sample {
     pub(super) html: String,
 }
 
-fn add(to: &mut Vec<Sample>, name: &'static str, page: &impl Template) {
+pub(super) fn add(to: &mut Vec<Sample>, name: &'static str, page: &impl Template) {
     to.push(Sample { name, html: page.render().unwrap() });
 }
 
-fn shell(a: Author, base: &str) -> Shell {
+pub(super) fn shell(a: Author, base: &str) -> Shell {
     Shell { service_name: a.says("Keywright"), host: a.says("id.example.com"), base: base.to_owned() }
 }
 fn who(a: Author) -> Who {
@@ -146,10 +146,10 @@ fn problems(a: Author, base: &str) -> Vec<Sample> {
     out
 }
 
-fn account(a: Author, flash: Option<Flash>) -> Account {
+pub(super) fn account(a: Author, flash: Option<Flash>) -> Account {
     Account { who: who(a), csrf: a.says("csrf"), flash }
 }
-fn at(hour: i64) -> When {
+pub(super) fn at(hour: i64) -> When {
     When::from(Moment::from_unix(1_793_000_000 + hour * 3600))
 }
 
@@ -245,5 +245,6 @@ pub(super) fn all(a: Author, base: &str) -> Vec<Sample> {
     out.extend(problems(a, base));
     out.extend(account_pages(a, base));
     out.extend(account_lists(a, base));
+    out.extend(super::key_samples::keys(a, base));
     out
 }

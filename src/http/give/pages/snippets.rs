@@ -13,7 +13,8 @@ pub struct Snippet {
 /// The name of the variable that holds a key for an API of this name: `WEATHER_API_KEY`.
 #[must_use]
 pub fn variable(api: &str) -> String {
-    let word: String = api.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    let word: String =
+        api.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     if word.ends_with("_API") { format!("{word}_KEY") } else { format!("{word}_API_KEY") }
 }
 
@@ -83,7 +84,9 @@ mod tests {
 
     #[test]
     fn the_variable_is_named_after_the_api() {
-        for (api, name) in [("weather", "WEATHER_API_KEY"), ("my-notes", "MY_NOTES_API_KEY"), ("docs-api", "DOCS_API_KEY")] {
+        for (api, name) in
+            [("weather", "WEATHER_API_KEY"), ("my-notes", "MY_NOTES_API_KEY"), ("docs-api", "DOCS_API_KEY")]
+        {
             assert_eq!(variable(api), name);
         }
     }
