@@ -34,6 +34,7 @@ before(async () => {
       },
     },
   });
+  await addApi();
   chromium = await launch();
 });
 
@@ -59,6 +60,35 @@ function authorizeAddress(more = {}) {
   return url.href;
 }
 
+// An API whose keys people make, and what a machine needs to add it.
+async function addApi() {
+  const manager = await server.addClient("manager", {
+    grant_types: ["client_credentials"],
+    token_endpoint_auth_method: "client_secret_post",
+    scope: "apis:manage",
+    resources: [server.issuer],
+  });
+  const form = { grant_type: "client_credentials", scope: "apis:manage", ...manager };
+  const pick = ({ grant_type, scope, client_id, client_secret }) => ({ grant_type, scope, client_id, client_secret });
+  const granted = await fetch(`${server.issuer}/token`, { method: "POST", body: new URLSearchParams(pick(form)) });
+  const { access_token } = await granted.json();
+  const added = await fetch(`${server.issuer}/v1/apis`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${access_token}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      name: "weather",
+      audience: "https://weather.example/v1",
+      policy: {
+        v: 1,
+        rate: [{ name: "burst", by: "family", limit: 5, per: "1s", burst: 10 }],
+        quota: [{ name: "month", limit: 10000, per: "month" }],
+      },
+      settings: { scopes: "weather.read weather.write", public_keys: true },
+    }),
+  });
+  assert.equal(added.status, 201, await added.text());
+}
+
 const visit = (options) => visitWith(chromium, options);
 
 async function toSignIn(page) {
@@ -78,6 +108,78 @@ async function toAccount(page) {
   await page.goto(`${server.issuer}/account`);
   await passPages(page, `${server.issuer}/account`, PERSON);
 }
+
+// Keys: each page makes what it needs.
+async function toKeyForm(page) {
+  await toAccount(page);
+  await page.goto(`${server.issuer}/account/keys/new?api=weather&for=server`);
+}
+
+async function toNewKey(page) {
+  await toKeyForm(page);
+  await page.fill("input[name=name]", "Nightly backup");
+  await page.fill("textarea[name=addresses]", "203.0.113.9\n2001:db8::/48");
+  await page.check("input[name=scope]");
+  await page.click("button.main");
+  await page.waitForSelector("pre.secret");
+}
+
+async function toKey(page) {
+  await toNewKey(page);
+  await page.click("a.main");
+  await page.waitForSelector("#check");
+}
+
+const KEY_PAGES = {
+  "keys-none": async (page) => {
+    await toAccount(page);
+    await page.goto(`${server.issuer}/account/keys`);
+  },
+  "key-for": async (page) => {
+    await toAccount(page);
+    await page.goto(`${server.issuer}/account/keys/new`);
+  },
+  "key-new": toKeyForm,
+  "key-new-problem": async (page) => {
+    await toKeyForm(page);
+    await page.fill("textarea[name=addresses]", "nonsense");
+    await page.fill("input[name=name]", "Backup");
+    await page.click("button.main");
+    await page.waitForSelector("[role=alert]");
+  },
+  "key-made": toNewKey,
+  key: toKey,
+  "key-check": async (page) => {
+    await toKey(page);
+    await page.fill("input[name=address]", "198.51.100.7");
+    await page.fill("input[name=method]", "GET");
+    await page.fill("input[name=path]", "/today");
+    await page.click("#check button");
+    await page.waitForSelector(".findings");
+  },
+  "key-rotate": async (page) => {
+    await toKey(page);
+    await page.click("a.main");
+    await page.waitForSelector("input[name=overlap]");
+  },
+  "key-rotated": async (page) => {
+    await toKey(page);
+    await page.click("a.main");
+    await page.click("button.main");
+    await page.waitForSelector("pre.secret");
+    await page.click("a.main");
+    await page.waitForSelector("#check");
+  },
+  "key-revoke": async (page) => {
+    await toKey(page);
+    await page.click("a.danger");
+    await page.waitForSelector("button.danger");
+  },
+  keys: async (page) => {
+    await toKey(page);
+    await page.goto(`${server.issuer}/account/keys`);
+  },
+};
 
 const PAGES = {
   "sign-in": toSignIn,
@@ -111,6 +213,7 @@ const PAGES = {
   home: (page) => page.goto(`${server.issuer}/`),
   dead: (page) => page.goto(authorizeAddress({ redirect_uri: "https://elsewhere.example/" })),
   "not-found": (page) => page.goto(`${server.issuer}/no-such-page`),
+  ...KEY_PAGES,
 };
 
 for (const [name, go] of Object.entries(PAGES)) looksWell(name, go, visit);
@@ -169,6 +272,17 @@ describe("without JavaScript", () => {
     await page.goto(`${server.issuer}/account`);
     assert.ok(page.url().startsWith(`${server.issuer}/account`));
     assert.match(await page.locator("body").innerText(), new RegExp(PERSON.username));
+    await context.close();
+  });
+
+  test("a key is made, shown once, and not again", async () => {
+    const { context, page } = await visit({ javaScriptEnabled: false });
+    await toNewKey(page);
+    const key = (await page.locator("pre.secret").innerText()).trim();
+    assert.match(key, /^kw_live_[0-9A-Za-z]{40,}$/);
+    assert.ok(!page.url().includes(key));
+    await page.reload();
+    assert.ok(!(await page.content()).includes(key), "a reload shows no key and makes no other");
     await context.close();
   });
 

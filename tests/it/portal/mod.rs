@@ -5,6 +5,7 @@ mod consent;
 mod forms;
 mod headers;
 mod health;
+mod keys;
 mod nodes;
 mod sign_in;
 mod throttle;

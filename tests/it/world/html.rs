@@ -24,9 +24,21 @@ impl Form {
         let head = attributes(&inside[..inside.find('>')?]);
         let mut form = Self { action: head.get("action")?.clone(), fields: Vec::new(), buttons: Vec::new() };
         for piece in inside.split("<input ").skip(1) {
-            let input = attributes(&piece[..piece.find('>')?]);
+            let tag = &piece[..piece.find('>')?];
+            let input = attributes(tag);
+            let ticked = !matches!(input.get("type").map(String::as_str), Some("checkbox" | "radio"));
+            if !ticked && !tag.ends_with(" checked") {
+                continue;
+            }
             if let Some(name) = input.get("name") {
                 form.fields.push((name.clone(), input.get("value").cloned().unwrap_or_default()));
+            }
+        }
+        for piece in inside.split("<select ").skip(1) {
+            let (head, rest) = piece.split_once('>')?;
+            let chosen = rest.split("<option ").find(|o| o.split('>').next().is_some_and(|o| o.ends_with(" selected")));
+            if let (Some(name), Some(chosen)) = (attributes(head).get("name"), chosen) {
+                form.fields.push((name.clone(), attributes(chosen).get("value").cloned().unwrap_or_default()));
             }
         }
         for piece in inside.split("<button").skip(1) {
