@@ -304,7 +304,7 @@ fn the_list_shows_use_and_the_overview_leads_there() {
         let mut scene = scene(database);
         let (id, text) = scene.make();
         assert!(scene.browser.open("/account").text().contains("href=\"/account/keys\""));
-        assert!(scene.browser.open("/account/keys").says("never"));
+        assert!(scene.browser.open("/account/keys").says("No use in 7 days"));
         for _ in 0..3 {
             assert_eq!(scene.code(&text), "ok");
         }

@@ -60,6 +60,11 @@ impl Chart {
         Self { bars, words: format!("Calls of the last {n} days: {good} good, {refused} refused.") }
     }
 
+    /// Whether there is anything to see.
+    pub(super) fn is_flat(&self) -> bool {
+        self.bars.iter().all(|bar| bar.good == 0 && bar.refused == 0)
+    }
+
     pub(super) fn view_box(&self) -> String {
         let width = u64::try_from(self.bars.len()).unwrap_or(0).saturating_mul(STEP);
         format!("0 0 {} {HEIGHT}", width.max(STEP))

@@ -165,6 +165,7 @@ fn managing(a: Author, base: &str) -> Vec<Sample> {
     let page = Key { check, account: account(a, in_use), ..one(a, base, &[Step::FinishInUse, Step::Enable]) };
     add(&mut out, "key_in_use", &page);
     let bare = Key {
+        chart: Chart::of((0..7).map(|day| (at(day * 24), 0, 0))),
         head: KeyHead {
             reason: Some(a.says("leaked")),
             scopes: vec![],

@@ -23,7 +23,7 @@ pub fn variable(api: &str) -> String {
 pub fn snippets(api: &str, address: &str) -> Vec<Snippet> {
     let (key, url) = (variable(api), quoted(address));
     vec![
-        Snippet { name: "curl", code: format!("curl -H \"Authorization: Bearer ${key}\" {url}") },
+        Snippet { name: "curl", code: format!("curl {url} \\\n  -H \"Authorization: Bearer ${key}\"") },
         Snippet {
             name: "Python",
             code: format!(
