@@ -40,7 +40,7 @@ async fn take(site: &Site, request: &HttpRequest, path: &str, body: web::Payload
     let Some(id) = named(path) else { return Ok(home::not_found(site, request)) };
     let entry = match show::entry(&site.world, &guest.caller(site), &id).await {
         Ok(entry) => entry,
-        Err(stop) => return Ok(elsewhere(site, request, stop, &id)?),
+        Err(stop) => return elsewhere(site, request, stop, &id),
     };
     let mut check = typed(&params)?;
     if let Ok(scope) = Scope::parse(&check.scope.value) {

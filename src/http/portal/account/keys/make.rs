@@ -262,7 +262,15 @@ fn wrong(refused: &Refused) -> Wrong {
                 _ => Wrong { all: Some(words::sentence(refused)), ..Wrong::default() },
             }
         }
-        _ => Wrong { all: Some(words::sentence(refused)), ..Wrong::default() },
+        Refused::Unfit(_)
+        | Refused::NotAllowed(_)
+        | Refused::NotFound(_)
+        | Refused::Taken(_)
+        | Refused::State(_)
+        | Refused::InUse(_)
+        | Refused::Changed
+        | Refused::AlreadyRevealed(_)
+        | Refused::Gone => Wrong { all: Some(words::sentence(refused)), ..Wrong::default() },
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     },
     base::moment::{Moment, Span},
     flow::keys::{refused::Refused, show::Happened, verify::QuotaNow},
-    http::give::pages::{Badge, EventLine, QuotaBar, Tone, wait_in_words},
+    http::give::pages::{Badge, EventLine, QuotaBar, Tone, When, wait_in_words},
 };
 use serde_json::Value;
 
@@ -92,7 +92,7 @@ fn told(value: &Value) -> String {
         }
         Value::Array(list) => list.iter().map(told).collect::<Vec<_>>().join(", "),
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 
@@ -144,13 +144,11 @@ pub(super) fn denied(denied: &Denied) -> &'static str {
 
 /// A refusal, as a sentence of its own.
 pub(super) fn sentence(refused: &Refused) -> String {
-    let text = match refused {
-        Refused::InUse(at) => {
-            let at = crate::http::give::pages::When::from(*at).text;
-            format!("the old key was last used on {at}, within the last hour: tick the box if it may be cut off")
-        }
-        Refused::Changed => "this was changed meanwhile: here is how it is now".to_owned(),
-        other => other.to_string(),
+    let text = if let Refused::InUse(at) = refused {
+        let at = When::from(*at).text;
+        format!("the old key was last used on {at}, within the last hour: tick the box if it may be cut off")
+    } else {
+        refused.to_string()
     };
     capital(&text)
 }
