@@ -4,39 +4,9 @@
 //! `revoke`; each form posts to its own page's path. The page that shows the text of a key is only
 //! ever the answer to a post.
 
-use super::{Account, Chart, Field, Shell, Snippet, When};
+use super::{Account, Badge, Chart, Field, Shell, Snippet, Tone, When};
 use crate::base::secret::Secret;
 use askama::Template;
-
-/// What state a key is in, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Badge {
-    /// The word.
-    pub word: &'static str,
-    /// Whether all is well.
-    pub tone: Tone,
-}
-
-/// How a word is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// All is well.
-    Good,
-    /// Something is to be done.
-    Warn,
-    /// It is over.
-    Over,
-}
-
-impl Badge {
-    const fn class(self) -> &'static str {
-        match self.tone {
-            Tone::Good => "tag",
-            Tone::Warn => "tag warn",
-            Tone::Over => "tag over",
-        }
-    }
-}
 
 /// `/account/keys`.
 #[derive(Template)]

@@ -5,6 +5,7 @@
 //! the forms post are listed at each page.
 
 mod account;
+mod badge;
 mod chart;
 mod consent;
 mod keys;
@@ -24,11 +25,12 @@ mod tests;
 pub use account::{
     Account, ConsentLine, Consents, Email, Overview, Password, Profile, SessionLine, SessionPlace, Sessions,
 };
+pub use badge::{Badge, Tone};
 pub use chart::{Bar, Chart};
 pub use consent::{ClientCard, Consent, Place, ScopeLine};
 pub use keys::{
-    Answer, ApiCard, Badge, Check, Choice, EventLine, Key, KeyFor, KeyHead, KeyLine, KeyMade, KeyNew, KeyRevoke,
-    KeyRotate, Keys, Offer, Purpose, QuotaBar, Step, Tick, Tone,
+    Answer, ApiCard, Check, Choice, EventLine, Key, KeyFor, KeyHead, KeyLine, KeyMade, KeyNew, KeyRevoke, KeyRotate,
+    Keys, Offer, Purpose, QuotaBar, Step, Tick,
 };
 pub use problem::{Busy, Dead, Failed, NotFound, Pressure, WrongMethod};
 pub use sign_in::{AccountChoice, SelectAccount, SignIn};
