@@ -299,6 +299,20 @@ fn a_key_is_switched_off_and_on_and_revoked_after_a_question() {
 }
 
 #[test]
+fn a_suspended_key_is_not_its_owners_to_switch_on() {
+    each(|database| {
+        let mut scene = scene(database);
+        let (id, text) = scene.make();
+        database.backdoor().execute("UPDATE api_keys SET state = 'suspended'");
+        let page = scene.browser.visit(&format!("/account/keys/{id}"));
+        assert!(page.says("suspended") && !page.says("Switch o") && page.says("Revoke"), "{}", page.words());
+        let refused = scene.browser.post(&page.form().fill("step", "enable"));
+        assert!(refused.status == 409 && refused.says("suspended for how it was used"), "{}", refused.words());
+        assert_eq!(scene.code(&text), "key_suspended");
+    });
+}
+
+#[test]
 fn the_list_shows_use_and_the_overview_leads_there() {
     each(|database| {
         let mut scene = scene(database);

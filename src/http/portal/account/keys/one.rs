@@ -111,7 +111,9 @@ fn steps(key: &ApiKey, said: &Said, live: bool) -> Vec<Button> {
         _ if !live => vec![Button::Revoke],
         State::Active => vec![Button::Rotate, Button::Disable, Button::Revoke],
         State::Retiring => vec![ending, Button::Disable, Button::Revoke],
-        State::Disabled | State::Suspended => vec![Button::Enable, Button::Revoke],
+        State::Disabled => vec![Button::Enable, Button::Revoke],
+        // What we switched off is not theirs to switch on.
+        State::Suspended => vec![Button::Revoke],
     }
 }
 
