@@ -52,8 +52,10 @@ acts! {
     Create "keys:create" Fresh;
     /// Give a key a successor, and end their overlap.
     Rotate "keys:rotate" Fresh;
-    /// End a key, or switch it off and on.
+    /// End a key, or switch it off.
     Revoke "keys:revoke" Any;
+    /// Switch a key on again.
+    Enable "keys:revoke" Fresh;
     /// See APIs and plans.
     ReadApis "apis:read" Any;
     /// Add and change APIs and plans.
@@ -194,9 +196,9 @@ mod tests {
     }
 
     #[test]
-    fn a_person_makes_and_rotates_keys_only_after_signing_in_anew_and_never_those_of_others() {
+    fn a_person_makes_rotates_and_switches_on_keys_only_after_signing_in_anew_and_never_those_of_others() {
         let at_home = |fresh| Caller::Person { owner: ann(), fresh };
-        for act in [Act::Create, Act::Rotate] {
+        for act in [Act::Create, Act::Rotate, Act::Enable] {
             assert_eq!(at_home(true).may_with(act, &ann()), Ok(()));
             assert_eq!(at_home(false).may_with(act, &ann()), Err(NotAllowed::StepUp));
             assert_eq!(at_home(true).may_with(act, &bob()), Err(NotAllowed::NotTheirs));

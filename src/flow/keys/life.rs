@@ -164,7 +164,8 @@ pub async fn take(
 ) -> Result<ApiKey, Stop<Refused>> {
     sound(reason.as_deref()).map_err(Stop::Refusal)?;
     let write = move |tx: &mut Tx<'_>| -> Result<ApiKey, Stop<Refused>> {
-        let KeyFacts { key, .. } = reach(tx, &caller, Act::Revoke, &id)?;
+        let act = if step == Step::Enable { Act::Enable } else { Act::Revoke };
+        let KeyFacts { key, .. } = reach(tx, &caller, act, &id)?;
         // Nor is it switched off by them, for what its owner switched off is theirs to switch on.
         if key.state == State::Suspended && matches!(step, Step::Enable | Step::Disable) && caller.only().is_some() {
             return refuse(Refused::State("the key was suspended for how it was used: its owner cannot change that"));

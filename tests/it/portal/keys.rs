@@ -123,6 +123,10 @@ fn making_and_rotating_needs_a_sign_in_of_the_last_five_minutes_and_leads_back()
         scene.server.advance(Span::minutes(6));
         assert_eq!(scene.press(&id, "Switch off").status, 200, "ending a key must be easy");
         assert_eq!(scene.code(&text), "key_disabled");
+        let form = scene.browser.visit(&format!("/account/keys/{id}")).form().press("Switch on");
+        let reply = scene.browser.post(&form);
+        assert_eq!((reply.status, reply.location()), (303, format!("/sign-in?to=key.{id}").as_str()));
+        assert_eq!(scene.code(&text), "key_disabled", "who is at a screen that was left alone brings no key back");
     });
 }
 
