@@ -1,7 +1,7 @@
 //! An installation in a folder of its own, and the processes that serve it.
 
 use super::http::Client;
-use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -22,6 +22,8 @@ pub(crate) struct Installation {
     pub app: Registered,
     pub machine: Registered,
     pub people: Vec<String>,
+    /// Settings of its servers, by the names of the environment.
+    pub settings: Vec<(&'static str, String)>,
     folder: PathBuf,
     database: Option<String>,
     _temporary: Option<tempfile::TempDir>,
@@ -62,16 +64,27 @@ impl Installation {
     pub(crate) fn on_sqlite() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().to_owned();
-        Self::new(folder, Some(temporary), None, None)
+        Self::new(folder, Some(temporary), None, None).peopled()
+    }
+
+    /// On SQLite, without clients and people.
+    pub(crate) fn bare_on_sqlite() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        Self::new(temporary.path().to_owned(), Some(temporary), None, None)
     }
 
     /// In a folder that is somebody else's.
     pub(crate) fn on_sqlite_in(folder: &Path) -> Self {
-        Self::new(folder.to_owned(), None, None, None)
+        Self::new(folder.to_owned(), None, None, None).peopled()
     }
 
     /// In a schema of its own on this server.
     pub(crate) fn on_postgres(server: &str) -> Self {
+        Self::bare_on_postgres(server).peopled()
+    }
+
+    /// The same without clients and people.
+    pub(crate) fn bare_on_postgres(server: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("kw_crash_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
         let mut c = PgConnection::establish(server).expect("the Postgres server");
@@ -90,11 +103,12 @@ impl Installation {
         schema: Option<Schema>,
     ) -> Self {
         let none = Registered { id: String::new(), basic: String::new() };
-        let mut made = Self {
+        let made = Self {
             issuer: format!("http://127.0.0.1:{}", free_port()),
             app: none.clone(),
             machine: none,
-            people: (0..8).map(|n| format!("person{n}")).collect(),
+            people: Vec::new(),
+            settings: Vec::new(),
             folder,
             database,
             _temporary: temporary,
@@ -109,6 +123,13 @@ impl Installation {
         );
         fs::write(made.folder.join("keywright.toml"), config).unwrap();
         made.cli(&["migrate"], "");
+        made
+    }
+
+    /// With clients, and people who sign in.
+    fn peopled(self) -> Self {
+        let mut made = self;
+        made.people = (0..8).map(|n| format!("person{n}")).collect();
         made.app = made.register(&json!({
             "client_name": "App", "first_party": true, "redirect_uris": [super::browser::CALLBACK],
             "grant_types": ["authorization_code", "refresh_token"], "scope": "openid", "application_type": "native",
@@ -124,7 +145,7 @@ impl Installation {
         made
     }
 
-    fn register(&self, metadata: &Value) -> Registered {
+    pub(crate) fn register(&self, metadata: &Value) -> Registered {
         use base64::{Engine, prelude::BASE64_STANDARD};
         let made = self.cli(&["client", "add", "--metadata", "-"], &metadata.to_string());
         let member = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("no {name} in {made}")).to_owned();
@@ -160,6 +181,31 @@ impl Installation {
         super::browser::Browser { username, password: PASSWORD.to_owned(), ..Default::default() }
     }
 
+    /// Every row of a query in its schema, whose column is called `text`.
+    pub(crate) fn texts(&self, query: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            text: String,
+        }
+        let rows: Vec<Row> = match &self.database {
+            Some(url) => diesel::sql_query(query).load(&mut PgConnection::establish(url).unwrap()).unwrap(),
+            None => {
+                let file = self.folder.join("data/keywright.db");
+                let mut c = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+                c.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
+                diesel::sql_query(query).load(&mut c).unwrap()
+            }
+        };
+        rows.into_iter().map(|row| row.text).collect()
+    }
+
+    /// Does something to its database, on Postgres, behind the servers' back.
+    pub(crate) fn meddle(&self, sql: &str) {
+        let url = self.database.as_ref().expect("Postgres");
+        PgConnection::establish(url).unwrap().batch_execute(sql).unwrap();
+    }
+
     /// Starts a server on the issuer's own port.
     pub(crate) fn serve(&self) -> Node {
         let port = self.issuer.rsplit(':').next().unwrap().parse().unwrap();
@@ -176,6 +222,7 @@ impl Installation {
         let log = self.folder.join(format!("{port}.log"));
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = self.command(&["serve"]);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.env("KEYWRIGHT_SERVER_LISTEN", address.to_string()).env("KEYWRIGHT_LOG_LEVEL", "warn");
         let began = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();

@@ -17,13 +17,13 @@ use std::{
 const RECOVERY: Duration = Duration::from_secs(5);
 
 /// A Postgres cluster that nobody else uses; none where there is no Postgres to start.
-struct Cluster {
+pub(crate) struct Cluster {
     folder: tempfile::TempDir,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Cluster {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
         fs::set_permissions(folder.path(), open).unwrap();

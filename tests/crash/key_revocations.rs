@@ -1,0 +1,70 @@
+//! How long a key that was revoked on one node is still good on another.
+
+use super::{
+    api_keys::{Api, managed},
+    kills::seed,
+    load::Dice,
+    node::{Installation, postgres},
+};
+use serde_json::{Value, json};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// However it is told.
+const MOST: Duration = Duration::from_millis(1500);
+
+fn revocations() -> usize {
+    std::env::var("TEST_REVOCATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
+}
+
+/// A policy whose limit of rate no test meets.
+fn quick() -> Value {
+    json!({"v": 1, "rate": [{"name": "calls", "by": "key", "limit": 1_000_000, "per": "1s"}]})
+}
+
+fn spread(api: &Api, how: &str) {
+    let (one, other) = (api.installation.serve(), api.installation.serve_elsewhere());
+    let (mut here, mut there) = (one.client(), other.client());
+    let (n, mut dice, mut waits) = (revocations(), Dice(seed()), Vec::new());
+    let mut manager = api.manager(&one);
+    for at in 0..n {
+        if at % 50 == 49 {
+            manager = api.manager(&one);
+        }
+        let (id, key) = api.key(&mut here, &manager);
+        let mut code = || api.ask(&mut there, &key).unwrap().member("code");
+        // It is in the other node's memory, and good.
+        assert_eq!((code().as_str(), code().as_str()), ("ok", "ok"));
+        let began = Instant::now();
+        let revoked = managed(&mut here, &format!("/v1/keys/{id}/revoke"), &manager, &json!({}));
+        assert_eq!(revoked.status, 200, "{}", revoked.body);
+        while code() == "ok" {
+            assert!(began.elapsed() < Duration::from_secs(10), "never refused");
+            thread::sleep(Duration::from_millis(2));
+        }
+        waits.push(began.elapsed());
+        assert_eq!(code(), "key_revoked");
+        // Not in step with whatever the other node does by the clock.
+        thread::sleep(Duration::from_millis(dice.below(200)));
+    }
+    waits.sort();
+    let at = |percent: usize| waits[(waits.len() * percent / 100).min(waits.len() - 1)];
+    println!("{how}, {n} keys: median {:?}, p90 {:?}, p99 {:?}, most {:?}", at(50), at(90), at(99), at(100));
+    assert!(at(100) <= MOST, "{:?}", at(100));
+}
+
+#[test]
+fn r086_a_key_revoked_on_one_node_is_refused_by_the_other_with_notify() {
+    let Some(server) = postgres() else { return };
+    spread(&Api::on(Installation::bare_on_postgres(&server), &quick()), "with NOTIFY");
+}
+
+#[test]
+fn r086_a_key_revoked_on_one_node_is_refused_by_the_other_when_notify_is_lost() {
+    let Some(server) = postgres() else { return };
+    let api = Api::on(Installation::bare_on_postgres(&server), &quick());
+    api.installation.meddle("DROP TRIGGER tell_of_changes ON change_feed");
+    spread(&api, "without NOTIFY");
+}
