@@ -1,12 +1,13 @@
 //! An API: an audience that keys are for, and what its operator decides for all of them.
 
-use super::PolicyText;
+use super::{PolicyText, words};
 use crate::base::{
     id::{ApiId, PlanId},
     moment::{Moment, Span},
     scope::Scope,
     uri::Resource,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An API.
@@ -40,7 +41,7 @@ pub struct Api {
 }
 
 /// How much harm a stolen key of an API does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sensitivity {
     /// Keys live for a year unless they are given less, and people are told to rotate each 90 days.
@@ -72,8 +73,9 @@ impl Sensitivity {
 /// What an operator decides of an API besides its policy. Members that are not named are as the default says;
 /// those that are not known are left alone, for a newer release may run beside this one and have
 /// stored them: what people write is asked about with [`Settings::unknown`] first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Settings {
     /// How much harm a stolen key does.
     pub sensitivity: Sensitivity,
@@ -84,8 +86,10 @@ pub struct Settings {
     /// Whether the country that a resource server names is believed over the database of addresses.
     pub trust_country: bool,
     /// Seconds for which a resource server may keep a good verdict, at most 5; of keys without limits only.
+    #[schemars(range(max = 5))]
     pub verdict_max_age: u8,
     /// The scope tokens that its keys may have.
+    #[schemars(with = "words::ScopeText")]
     pub scopes: Scope,
     /// The query parameter in which gateways find a key; none is looked at unless one is named.
     pub query_parameter: Option<String>,

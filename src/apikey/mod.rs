@@ -22,6 +22,7 @@ pub mod rotate;
 pub mod text;
 pub mod verdict;
 pub mod wanted;
+pub mod words;
 
 /// A restriction policy as it was written: a JSON object that has been found valid before it was stored.
 pub type PolicyText = serde_json::Map<String, serde_json::Value>;

@@ -94,6 +94,7 @@ routes! {
     "/v1/keys/{id}/disable" None { post keys::manage::disable } "Switch an API key off.";
     "/v1/keys/{id}/enable" None { post keys::manage::enable } "Switch an API key on again.";
     "/v1/keys/{id}/revoke" None { post keys::manage::revoke } "End an API key for good.";
+    "/v1/openapi.json" None { get keys::openapi::get } "What `/v1` takes and gives, as OpenAPI 3.1.";
     "/v1/revocations" None { get keys::ended::get } "The API keys that have ended of late.";
     "/v1/apis" None { get keys::apis::list, post keys::apis::add } "The APIs that keys are for.";
     "/v1/apis/{id}" None { get keys::apis::show, put keys::apis::put } "An API.";

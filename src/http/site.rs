@@ -26,6 +26,8 @@ pub struct Site {
     pub trusted_proxies: ArcSwap<Vec<IpNet>>,
     /// The discovery document, ready to send.
     pub metadata: super::oauth::metadata::Ready,
+    /// What `/v1` takes and gives, ready to send.
+    pub openapi: super::keys::openapi::Ready,
 }
 
 impl Site {
@@ -38,6 +40,7 @@ impl Site {
             cookies: Cookies::of(&issuer),
             trusted_proxies: ArcSwap::from_pointee(trusted_proxies),
             metadata,
+            openapi: super::keys::openapi::Ready::new(&issuer),
             issuer,
             world,
         }

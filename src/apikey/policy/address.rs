@@ -6,6 +6,7 @@
 
 use super::{Call, Invalid, Reason, bounded};
 use ipnet::{IpNet, Ipv4Net};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -13,10 +14,15 @@ use std::net::IpAddr;
 pub const MOST: usize = 10_000;
 
 /// The member as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Addresses")]
 pub struct Written {
+    /// Ranges that may call; at most 10,000. An address alone is a range of one.
+    #[schemars(length(min = 1, max = 10_000))]
     allow: Option<Vec<String>>,
+    /// Ranges that may not.
+    #[schemars(length(min = 1, max = 10_000))]
     deny: Option<Vec<String>>,
 }
 

@@ -6,6 +6,7 @@ use super::{
     Call, Invalid, Reason, bounded,
     glob::{Glob, LONGEST},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The most patterns in one list.
@@ -14,11 +15,17 @@ pub const MOST: usize = 64;
 const LONGEST_FIELD: usize = 1024;
 
 /// The member as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "UserAgents")]
 pub struct Written {
+    /// Whether a call must name its program; yes where nothing is said.
     require: Option<bool>,
+    /// Patterns of those that may call; `*` stands for anything.
+    #[schemars(length(min = 1, max = 64))]
     allow: Option<Vec<String>>,
+    /// Patterns of those that may not.
+    #[schemars(length(min = 1, max = 64))]
     deny: Option<Vec<String>>,
 }
 

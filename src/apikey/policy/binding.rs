@@ -2,10 +2,11 @@
 
 use super::{Call, Invalid};
 use crate::base::digest::from_base64url;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Whether calls must prove that they hold a private key (RFC 9449).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// They may; a proof that is shown must be good.
@@ -15,11 +16,15 @@ pub enum Proof {
 }
 
 /// The member as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Binding")]
 pub struct Written {
+    /// Whether a call must prove that it holds a private key.
     dpop: Option<Proof>,
+    /// The thumbprint of the one key whose proofs count.
     jkt: Option<String>,
+    /// The SHA-256 of the one client certificate.
     x5t: Option<String>,
 }
 

@@ -4,6 +4,7 @@
 //! people to an agreement and stops nobody who hires a machine elsewhere.
 
 use super::{Call, Invalid, Otherwise, Reason, bounded};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -11,11 +12,17 @@ use std::collections::BTreeSet;
 pub const MOST: usize = 300;
 
 /// The member as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Countries")]
 pub struct Written {
+    /// The countries of ISO 3166-1, two capitals each, from which a call may come.
+    #[schemars(length(min = 1, max = 300))]
     allow: Option<Vec<String>>,
+    /// Those from which none may come.
+    #[schemars(length(min = 1, max = 300))]
     deny: Option<Vec<String>>,
+    /// What becomes of a call whose country is not known.
     #[serde(default)]
     unknown: Otherwise,
 }

@@ -7,6 +7,7 @@
 use super::{Call, Invalid, Reason, bounded, written};
 use chrono::{Datelike, Timelike};
 use chrono_tz::Tz;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,18 +19,27 @@ const WEEK: u16 = 7 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// The member as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Hours")]
 pub struct Written {
+    /// Calls may come in any of these.
+    #[schemars(with = "Vec<WrittenWindow>", length(min = 1))]
     windows: Vec<Value>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// A window of time.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Window")]
 struct WrittenWindow {
+    /// Days of the week, as `mon-fri` or `sat,sun`; every day where nothing is said.
     days: Option<String>,
+    /// The first minute, as `08:00`.
     from: String,
+    /// The minute after the last, at most `24:00`; before `from` it is that of the next day.
     to: String,
+    /// The time zone, by its name in the IANA database.
     tz: String,
 }
 

@@ -13,6 +13,7 @@ pub mod binding;
 mod compiled;
 pub mod country;
 mod document;
+mod form;
 mod glob;
 pub mod hours;
 mod path;
@@ -23,6 +24,7 @@ pub mod route;
 
 pub use compiled::{Budget, Compiled, Layer, Limit};
 pub use document::Document;
+pub use form::Form;
 
 use super::call::Call;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -152,7 +154,7 @@ impl Reason {
 }
 
 /// What to do with a call of which something is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Otherwise {
     /// Let it pass.

@@ -2,6 +2,7 @@
 
 use super::{Invalid, bounded, named, written};
 use crate::apikey::quota::Period;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ pub const MOST: usize = 8;
 const LARGEST: u64 = 1 << 62;
 
 /// What is counted (draft-ietf-httpapi-ratelimit-headers).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// The cost of each call, before it is served.
@@ -34,7 +35,7 @@ impl Unit {
 }
 
 /// What happens at the end of a quota.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnExceed {
     /// Calls are refused.
@@ -44,14 +45,22 @@ pub enum OnExceed {
     Alert,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// A quota as written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+#[schemars(rename = "Quota")]
+pub struct Written {
+    /// What it is called, within its policy.
     name: String,
+    /// Units in each period, at most 2^62.
+    #[schemars(range(min = 1, max = 4_611_686_018_427_387_904_u64))]
     limit: u64,
+    /// `day`, `month`, `month@15` or `once`.
     per: String,
+    /// What is counted.
     #[serde(default)]
     unit: Unit,
+    /// What happens at its end.
     #[serde(default)]
     on_exceed: OnExceed,
 }

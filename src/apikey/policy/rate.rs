@@ -2,6 +2,7 @@
 
 use super::{Call, Invalid, bounded, named, written};
 use crate::{base::moment::Span, limit};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,8 +14,9 @@ const LONGEST: Span = Span::days(31);
 const FASTEST: i64 = 1_000_000;
 
 /// Whom a limit is counted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "CountedFor")]
 pub enum By {
     /// Each address that calls. People behind one address share it.
     Ip,
@@ -30,13 +32,22 @@ pub enum By {
     Api,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// A limit as written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+#[schemars(rename = "Rate")]
+pub struct Written {
+    /// What it is called, within its policy.
     name: String,
+    /// Whom it is counted for.
     by: By,
+    /// Units in each `per`.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     limit: u32,
+    /// A time of at most 31 days, as `1s`, `15m`, `1h` or `1d`.
     per: String,
+    /// Units at once; `limit` where nothing is said.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     burst: Option<u32>,
 }
 

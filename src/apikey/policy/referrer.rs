@@ -4,6 +4,7 @@
 //! this protects a key that stands in a page from being used by other pages, and nothing more.
 
 use super::{Call, Invalid, Otherwise, Reason, bounded};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use url::Url;
@@ -14,10 +15,14 @@ pub const MOST: usize = 64;
 const LONGEST: usize = 4096;
 
 /// The member as written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Referrers")]
 pub struct Written {
+    /// Origins: scheme, host and port.
+    #[schemars(length(min = 1, max = 64))]
     allow: Vec<String>,
+    /// What becomes of a call that names no page.
     #[serde(default)]
     missing: Otherwise,
 }

@@ -5,6 +5,7 @@ use super::{
     path::{Pattern, segments},
     written,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,10 +14,15 @@ pub const MOST: usize = 64;
 /// The most methods of one route.
 const METHODS: usize = 16;
 
-#[derive(Clone, Debug, Deserialize)]
+/// A route as written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+#[schemars(rename = "Route")]
+pub struct Written {
+    /// Methods, in capitals; every one where nothing is said.
+    #[schemars(length(min = 1, max = 16))]
     methods: Option<Vec<String>>,
+    /// A path; `*` stands for a segment, `**` for any number of them.
     path: String,
 }
 

@@ -6,6 +6,7 @@ use crate::{
         id::RequestId,
     },
     http::take::body::Unread,
+    oauth::refusal::Refusal,
 };
 use actix_web::{HttpResponse, http::StatusCode, http::header};
 use serde_json::{Map, Value, json};
@@ -32,6 +33,23 @@ pub fn problem(status: StatusCode, kind: &str, detail: &str, more: Map<String, V
 #[must_use]
 pub fn plain(status: StatusCode, detail: &str) -> HttpResponse {
     problem(status, BLANK, detail, Map::new())
+}
+
+/// The answer to who could not prove themselves as they should: a problem that has the code of RFC 6749 too.
+#[must_use]
+pub fn refused(refusal: &Refusal) -> HttpResponse {
+    let oauth = super::problem::refused(refusal);
+    if refusal.limit.is_some() {
+        return oauth;
+    }
+    let more = Map::from_iter([("error".to_owned(), json!(refusal.code.wire()))]);
+    let mut answer = problem(oauth.status(), BLANK, &refusal.because, more);
+    for field in [header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
+        if let Some(value) = oauth.headers().get(&field) {
+            answer.headers_mut().insert(field, value.clone());
+        }
+    }
+    answer
 }
 
 /// The answer to a body that was not read.

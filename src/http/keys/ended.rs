@@ -10,7 +10,7 @@ use crate::{
     },
     flow::keys::{ask::asker, life},
     http::{
-        give::{details, problem},
+        give::details,
         oauth::authorization,
         site::{Here, origin},
     },
@@ -48,7 +48,7 @@ pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
     let api_key = request.headers().get("x-api-key").map(|value| value.to_str().unwrap_or_default());
     let who = match asker(&here.world, authorization(&request), api_key, &origin).await {
         Ok(who) => who,
-        Err(Stop::Refusal(refusal)) => return problem::refused(&refusal),
+        Err(Stop::Refusal(refusal)) => return details::refused(&refusal),
         Err(Stop::Fault(fault)) => return details::failed(&fault, &named(&origin)),
     };
     let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);

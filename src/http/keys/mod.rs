@@ -3,6 +3,7 @@
 pub mod apis;
 pub mod ended;
 pub mod manage;
+pub mod openapi;
 pub mod verify;
 mod wire;
 

@@ -3,23 +3,23 @@
 //! The answer is 200 whatever the verdict: what was asked has been answered. Other statuses are
 //! about the question itself.
 
+pub(super) mod told;
+
 use super::{Misread, named};
 use crate::{
-    apikey::{call::Call, key::Kind, verdict::Denied},
+    apikey::{call::Call, verdict::Denied},
     audit::Origin,
     base::{
         fault::{Fault, Stop},
-        id::{ApiKeyId, ClientId, RequestId},
-        moment::{Moment, Span},
+        moment::Moment,
         scope::Scope,
     },
     flow::keys::{
         ask::{Asker, ask, asker},
-        directory::Entry,
-        verify::{LimitNow, Mode, QuotaNow, Verdict},
+        verify::{Mode, QuotaNow, Verdict},
     },
     http::{
-        give::{details, problem},
+        give::details,
         oauth::authorization,
         site::{Here, Site, origin},
         take::json::{MAX_JSON, json},
@@ -30,8 +30,10 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json as object};
+use serde_json::{Value, json as object};
+use told::{QuotaTold, Told};
 
 /// The most bytes of one question.
 const MAX_ONE: usize = 16 * 1024;
@@ -39,43 +41,63 @@ const MAX_ONE: usize = 16 * 1024;
 const MOST: usize = 100;
 
 /// What is said of the call, on the wire.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CallTold")]
 struct RequestBody {
+    /// The address of the client.
     ip: Option<String>,
+    /// Its country; believed only where the API trusts its resource servers with that.
     country: Option<String>,
+    /// The method.
     method: Option<String>,
+    /// The path, as it was sent.
     path: Option<String>,
+    /// The field `User-Agent`.
     user_agent: Option<String>,
+    /// The field `Referer`.
     referer: Option<String>,
+    /// The field `Origin`.
     origin: Option<String>,
 }
 
 /// A question. Its `Debug` is never shown: it holds a key.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Question {
+pub(super) struct Question {
+    /// The text that the client sent as its key.
     key: String,
+    /// The scope tokens that the call needs.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = "^[!#-\\[\\]-~]{1,64}$")), length(max = 15))]
     scopes: Vec<String>,
+    /// How many units of its limits the call is worth; 1 where nothing is said.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     cost: Option<u32>,
+    /// The environment that the key must be of.
     env: Option<String>,
+    /// What is known of the call.
     #[serde(default)]
     request: RequestBody,
+    /// Whether it is only tried: then nothing is spent, counted or recorded.
     #[serde(default)]
     dry_run: bool,
 }
 
 /// Several questions.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Batch {
+pub(super) struct Batch {
+    /// Each is answered for itself.
+    #[schemars(length(max = 100))]
     items: Vec<Question>,
 }
 
 /// Several verdicts, in the order of the questions.
-#[derive(Serialize)]
-struct Items<'v> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Verdicts")]
+pub(super) struct Items<'v> {
+    /// In the order of the questions.
     items: Vec<Told<'v>>,
 }
 
@@ -142,7 +164,7 @@ async fn who(site: &Site, request: &HttpRequest, origin: &Origin) -> Result<Aske
     let api_key = request.headers().get("x-api-key").map(|value| value.to_str().unwrap_or_default());
     let asked = asker(&site.world, authorization(request), api_key, origin).await;
     asked.map_err(|stop| match stop {
-        Stop::Refusal(refusal) => problem::refused(&refusal),
+        Stop::Refusal(refusal) => details::refused(&refusal),
         Stop::Fault(fault) => details::failed(&fault, &named(origin)),
     })
 }
@@ -177,168 +199,6 @@ async fn answer(
 ) -> Result<Verdict, Fault> {
     let mode = if question.dry_run { Mode::Dry } else { Mode::Real };
     ask(&site.world, who, (&question.key, call), mode, origin).await
-}
-
-/// A verdict, on the wire.
-#[derive(Serialize)]
-struct Told<'v> {
-    valid: bool,
-    code: &'static str,
-    request_id: Option<&'v RequestId>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    good: Option<Good<'v>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    violated: Option<Vec<&'v str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_s: Option<i64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    limits: Vec<LimitTold<'v>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    quota: Vec<QuotaTold<'v>>,
-}
-
-/// What is told of a good key.
-#[derive(Serialize)]
-struct Good<'v> {
-    key: KeyTold<'v>,
-    owner: OwnerTold<'v>,
-    client_id: Option<&'v ClientId>,
-    plan: Option<&'v str>,
-    scopes: Vec<&'v str>,
-    meta: &'v Map<String, Value>,
-    cache: CacheTold,
-}
-
-#[derive(Serialize)]
-struct KeyTold<'v> {
-    id: &'v ApiKeyId,
-    hint: &'v str,
-    kind: Kind,
-    env: &'v str,
-    expires_at: Option<String>,
-    deprecated_until: Option<String>,
-}
-
-#[derive(Serialize)]
-struct OwnerTold<'v> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    id: &'v str,
-}
-
-#[derive(Serialize)]
-struct CacheTold {
-    max_age: u8,
-}
-
-#[derive(Serialize)]
-struct LimitTold<'v> {
-    name: &'v str,
-    limit: u32,
-    per_s: i64,
-    remaining: u32,
-    reset_s: i64,
-}
-
-#[derive(Serialize)]
-struct QuotaTold<'v> {
-    name: &'v str,
-    limit: u64,
-    remaining: u64,
-    reset_s: Option<i64>,
-}
-
-impl<'v> Told<'v> {
-    fn of(verdict: &'v Verdict, origin: &'v Origin) -> Self {
-        let mut told = Self {
-            valid: verdict.outcome.is_ok(),
-            code: verdict.code(),
-            request_id: origin.request.as_ref(),
-            good: None,
-            rule: None,
-            reason: None,
-            violated: None,
-            retry_after_s: None,
-            limits: verdict.limits.iter().map(LimitTold::of).collect(),
-            quota: verdict.quotas.iter().map(QuotaTold::of).collect(),
-        };
-        match &verdict.outcome {
-            Ok(()) => told.good = verdict.entry.as_deref().map(Good::of),
-            Err(denied) => told.say(denied),
-        }
-        told
-    }
-
-    /// Of every other reason than these the code says all that is told.
-    fn say(&mut self, denied: &'v Denied) {
-        if let Denied::Restricted { rule, reason, .. } = denied {
-            (self.rule, self.reason) = (Some(rule.as_str()), Some(reason.as_str()));
-        }
-        if let Denied::Rate { names, retry_after } = denied {
-            self.violated = Some(names.iter().map(String::as_str).collect());
-            self.retry_after_s = Some(seconds(*retry_after));
-        }
-        if let Denied::Quota { name, retry_after } = denied {
-            self.violated = Some(vec![name.as_str()]);
-            self.retry_after_s = retry_after.map(seconds);
-        }
-    }
-}
-
-impl<'v> Good<'v> {
-    fn of(entry: &'v Entry) -> Self {
-        let (key, owner) = (&entry.key, &entry.family.owner);
-        let told = |at: Moment| at.to_string();
-        Self {
-            key: KeyTold {
-                id: &key.id,
-                hint: &key.hint,
-                kind: key.kind,
-                env: &key.environment,
-                expires_at: key.expires_at.map(told),
-                // That a key has a successor is told, so that whoever uses it is reminded in time.
-                deprecated_until: key.successor.as_ref().and(key.expires_at).map(told),
-            },
-            owner: OwnerTold { kind: owner.kind(), id: owner.id() },
-            client_id: entry.family.client.as_ref(),
-            plan: entry.shared.plan.as_ref().map(|plan| plan.name.as_str()),
-            scopes: key.scope.tokens().collect(),
-            meta: &key.meta,
-            cache: CacheTold { max_age: if entry.policy.counts() { 0 } else { entry.api().settings.verdict_max_age } },
-        }
-    }
-}
-
-impl<'v> LimitTold<'v> {
-    fn of(limit: &'v LimitNow) -> Self {
-        Self {
-            name: &limit.name,
-            limit: limit.limit,
-            per_s: limit.per.as_seconds(),
-            remaining: limit.outcome.remaining,
-            reset_s: seconds(limit.outcome.reset),
-        }
-    }
-}
-
-impl<'v> QuotaTold<'v> {
-    fn of(quota: &'v QuotaNow) -> Self {
-        Self {
-            name: &quota.name,
-            limit: quota.limit,
-            remaining: quota.remaining,
-            reset_s: quota.resets_in.map(seconds),
-        }
-    }
-}
-
-/// Whole seconds, rounded up.
-fn seconds(span: Span) -> i64 {
-    span.as_micros().saturating_add(999_999).div_euclid(1_000_000)
 }
 
 /// Quotas, on the wire.

@@ -6,7 +6,9 @@ use crate::{
         create::{Ending, From},
         family::Owner,
         key::Kind,
+        policy,
         wanted::{Unfit, Wanted},
+        words::{Identifier, Instant, ScopeText},
     },
     base::{id::ClientId, moment::Moment, moment::Span, scope::Scope, uri::Resource},
     flow::keys::{
@@ -14,43 +16,81 @@ use crate::{
         create::Create,
     },
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// An owner, as JSON names one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OwnerBody {
+    /// `user` or `client`.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["user", "client"]))]
     kind: String,
+    /// The identifier of that person or client.
+    #[schemars(with = "Identifier")]
     id: String,
 }
 
 /// `POST /v1/keys`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateBody {
+    /// The name or the identifier of the API that it is for.
     api: String,
+    /// What its owner will know it by.
+    #[schemars(length(min = 1, max = 100))]
     name: String,
+    /// What it is for.
     #[serde(default = "server")]
     kind: Kind,
+    /// One of those of its API; the first where nothing is said.
     environment: Option<String>,
+    /// What it may do: among what its API offers. Nothing where nothing is said.
     #[serde(default)]
+    #[schemars(with = "ScopeText")]
     scope: Scope,
+    /// The name or the identifier of its plan; that of its API where nothing is said.
     plan: Option<String>,
+    /// Restricts this key.
     #[serde(default)]
+    #[schemars(with = "policy::Form")]
     policy: Map<String, Value>,
+    /// Restricts this key and those that follow it by rotation.
     #[serde(default)]
+    #[schemars(with = "policy::Form")]
     family_policy: Map<String, Value>,
+    /// What shall be told with each good verdict; at most 2 KiB.
     #[serde(default)]
     meta: Map<String, Value>,
+    /// From when it is good; at once where nothing is said.
+    #[schemars(with = "Option<Instant>")]
     not_before: Option<String>,
+    /// Until when it is good: a moment, or `never` where the API allows it. As its API says where nothing is said.
+    #[schemars(with = "Option<EndingText>")]
     expires_at: Option<String>,
+    /// Seconds from now for which it is good, in place of `expires_at`.
+    #[schemars(range(max = 4_294_967_295_u32))]
     expires_in: Option<u32>,
+    /// For a key of kind `server` whose policy names no addresses: that this is meant.
     #[serde(default)]
     anywhere: bool,
+    /// Whose it is; the caller's where nothing is said.
     owner: Option<OwnerBody>,
+    /// The application that uses it.
+    #[schemars(with = "Option<Identifier>")]
     client_id: Option<ClientId>,
+}
+
+/// A moment, or that there is none.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "only its form is of use")]
+enum EndingText {
+    At(Instant),
+    #[schemars(extend("const" = "never"))]
+    Never(String),
 }
 
 const fn server() -> Kind {
@@ -105,41 +145,56 @@ impl CreateBody {
 }
 
 /// `POST /v1/keys/{id}/rotate`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RotateBody {
-    /// As `24h`.
+    /// How long the old key lives on beside the new, as `24h`; as its API says where nothing is said.
     pub(super) overlap: Option<String>,
 }
 
 /// `POST /v1/keys/{id}/finish`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FinishBody {
+    /// To end it although it was used within the last hour.
     pub(super) force: bool,
 }
 
 /// `POST /v1/keys/{id}/revoke` and its like.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReasonBody {
+    /// Why, for whoever looks at the key later.
     pub(super) reason: Option<String>,
 }
 
 /// `POST /v1/apis`, `PUT /v1/apis/{id}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiBody {
+    /// What people and gateways call it; unique.
+    #[schemars(regex(pattern = "^[a-z][a-z0-9-]{0,39}$"))]
     name: String,
+    /// Its resource indicator (RFC 8707): the audience of its keys; unique.
+    #[schemars(url)]
     audience: String,
+    /// What its keys begin with.
     #[serde(default = "prefix")]
+    #[schemars(regex(pattern = "^[a-z][a-z0-9]{1,11}$"))]
     prefix: String,
+    /// The environments that its keys are made for.
     #[serde(default = "environments")]
+    #[schemars(length(min = 1, max = 8), inner(regex(pattern = "^[a-z]{2,8}$")))]
     environments: Vec<String>,
+    /// The name or the identifier of the plan of families that name none.
     plan: Option<String>,
+    /// Restricts all its keys.
     #[serde(default)]
+    #[schemars(with = "policy::Form")]
     policy: Map<String, Value>,
+    /// Everything else; members that are left out are as by default.
     #[serde(default)]
+    #[schemars(with = "Settings")]
     settings: Map<String, Value>,
 }
 
@@ -170,10 +225,14 @@ impl ApiBody {
 }
 
 /// `POST /v1/plans`, `PUT /v1/plans/{id}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanBody {
+    /// What people call it; unique.
+    #[schemars(length(min = 1, max = 100))]
     name: String,
+    /// Its rate and quota; no other members have a place in a plan.
+    #[schemars(with = "policy::Form")]
     policy: Map<String, Value>,
 }
 

@@ -1,0 +1,139 @@
+//! The one table of the operations under `/v1`: a new route needs a row here.
+
+use super::{
+    super::{
+        verify::{self, told::Told},
+        wire::{ApiBody, CreateBody, FinishBody, PlanBody, ReasonBody, RotateBody},
+    },
+    operation::{
+        Body::{Needed, Optional},
+        Operation, get, post, put,
+    },
+    parameters::Parameter::{After, AfterEnded, Filter, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State},
+    told::{Apis, Document, Ended, Finished, KeyMade, KeyShown, Keys, Plans, Rotated, Switched},
+};
+use crate::{
+    apikey::access::Act::{Create, ManageApis, Read, ReadApis, Revoke, Rotate},
+    flow::keys::told,
+};
+
+type Api = told::Api<'static>;
+type Plan = told::Plan<'static>;
+
+/// Every operation.
+pub(super) const OPERATIONS: &[Operation] = &[
+    get("/v1/openapi.json", "describe", "This document.").asks(&[IfNoneMatch]).gives::<Document>(200).tagged(),
+    post(
+        "/v1/keys/verify",
+        "verify_key",
+        "Says whether an API key is good for a call, and spends what the call costs. The answer is 200 whatever \
+         the verdict. Of keys for other APIs it says that there are none.",
+    )
+    .by_resource_server()
+    .takes::<verify::Question>(Needed)
+    .gives::<Told<'static>>(200)
+    .refuses(&[429]),
+    post("/v1/keys/verify/batch", "verify_keys", "The same for several keys at once, each for itself.")
+        .by_resource_server()
+        .takes::<verify::Batch>(Needed)
+        .gives::<verify::Items<'static>>(200)
+        .refuses(&[429]),
+    get("/v1/keys", "list_keys", "Lists API keys: one's own, and with the scope `keys:any` everybody's.")
+        .by(Read)
+        .asks(&[After, Limit, Filter("api"), Filter("family"), State])
+        .gives::<Keys>(200)
+        .refuses(&[400]),
+    post("/v1/keys", "create_key", "Makes an API key. Its text is in the answer, this once.")
+        .by(Create)
+        .asks(&[IdempotencyKey])
+        .takes::<CreateBody>(Needed)
+        .gives::<KeyMade>(201)
+        .refuses(&[404, 409, 422]),
+    get("/v1/keys/{id}", "show_key", "Shows an API key, and what is left of its quotas.")
+        .by(Read)
+        .gives::<KeyShown>(200)
+        .tagged()
+        .refuses(&[404]),
+    post(
+        "/v1/keys/{id}/rotate",
+        "rotate_key",
+        "Gives an API key a successor, whose text is in the answer, this once. Both are good until the overlap ends.",
+    )
+    .by(Rotate)
+    .takes::<RotateBody>(Optional)
+    .gives::<Rotated>(201)
+    .refuses(&[404, 409, 422]),
+    post("/v1/keys/{id}/finish", "finish_rotation", "Ends the overlap of an API key with its successor.")
+        .by(Rotate)
+        .takes::<FinishBody>(Optional)
+        .gives::<Finished>(200)
+        .refuses(&[404, 409]),
+    post("/v1/keys/{id}/disable", "disable_key", "Switches an API key off.")
+        .by(Revoke)
+        .takes::<ReasonBody>(Optional)
+        .gives::<Switched>(200)
+        .refuses(&[404, 409]),
+    post("/v1/keys/{id}/enable", "enable_key", "Switches an API key on again.")
+        .by(Revoke)
+        .takes::<ReasonBody>(Optional)
+        .gives::<Switched>(200)
+        .refuses(&[404, 409]),
+    post("/v1/keys/{id}/revoke", "revoke_key", "Ends an API key for good.")
+        .by(Revoke)
+        .takes::<ReasonBody>(Optional)
+        .gives::<Switched>(200)
+        .refuses(&[404, 409]),
+    get(
+        "/v1/revocations",
+        "list_ended_keys",
+        "Lists the API keys that ended of late, for resource servers that keep good verdicts for a while.",
+    )
+    .by_resource_server()
+    .asks(&[Since, AfterEnded])
+    .gives::<Ended>(200)
+    .refuses(&[400, 429]),
+    get("/v1/apis", "list_apis", "Lists the APIs that keys are for.")
+        .by(ReadApis)
+        .asks(&[After])
+        .gives::<Apis>(200)
+        .refuses(&[400]),
+    post("/v1/apis", "add_api", "Adds an API.")
+        .by(ManageApis)
+        .takes::<ApiBody>(Needed)
+        .gives::<Api>(201)
+        .tagged()
+        .refuses(&[404, 409, 422]),
+    get("/v1/apis/{id}", "show_api", "Shows an API.").by(ReadApis).gives::<Api>(200).tagged().refuses(&[404]),
+    put("/v1/apis/{id}", "replace_api", "Replaces what is said of an API.")
+        .by(ManageApis)
+        .asks(&[IfMatch])
+        .takes::<ApiBody>(Needed)
+        .gives::<Api>(200)
+        .tagged()
+        .refuses(&[404, 409, 412, 422]),
+    post("/v1/apis/{id}/disable", "disable_api", "Disables an API: its keys are refused.")
+        .by(ManageApis)
+        .gives::<Api>(200)
+        .tagged()
+        .refuses(&[404, 409]),
+    post("/v1/apis/{id}/enable", "enable_api", "Enables an API again.")
+        .by(ManageApis)
+        .gives::<Api>(200)
+        .tagged()
+        .refuses(&[404, 409]),
+    get("/v1/plans", "list_plans", "Lists plans.").by(ReadApis).asks(&[After]).gives::<Plans>(200).refuses(&[400]),
+    post("/v1/plans", "add_plan", "Adds a plan: rate and quota under a name.")
+        .by(ManageApis)
+        .takes::<PlanBody>(Needed)
+        .gives::<Plan>(201)
+        .tagged()
+        .refuses(&[409, 422]),
+    get("/v1/plans/{id}", "show_plan", "Shows a plan.").by(ReadApis).gives::<Plan>(200).tagged().refuses(&[404]),
+    put("/v1/plans/{id}", "replace_plan", "Replaces what is said of a plan.")
+        .by(ManageApis)
+        .asks(&[IfMatch])
+        .takes::<PlanBody>(Needed)
+        .gives::<Plan>(200)
+        .tagged()
+        .refuses(&[404, 409, 412, 422]),
+];
