@@ -70,6 +70,20 @@ impl Sensitivity {
     }
 }
 
+/// Which keys may be exchanged for a token. A resource server that verifies tokens by itself counts
+/// no calls, so what a key is limited to is not counted for as long as a token of it lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exchange {
+    /// Those without a quota.
+    #[default]
+    Unmetered,
+    /// Also those with a quota: an exchange costs [`Settings::exchange_cost`].
+    Metered,
+    /// None.
+    Never,
+}
+
 /// What an operator decides of an API besides its policy. Members that are not named are as the default says;
 /// those that are not known are left alone, for a newer release may run beside this one and have
 /// stored them: what people write is asked about with [`Settings::unknown`] first.
@@ -93,6 +107,10 @@ pub struct Settings {
     pub scopes: Scope,
     /// The query parameter in which gateways find a key; none is looked at unless one is named.
     pub query_parameter: Option<String>,
+    /// Which keys may be exchanged for a token (RFC 8693).
+    pub exchange: Exchange,
+    /// What one exchange costs, of every limit and every quota of calls; at least 1.
+    pub exchange_cost: u32,
 }
 
 impl Default for Settings {
@@ -105,6 +123,8 @@ impl Default for Settings {
             verdict_max_age: 0,
             scopes: Scope::default(),
             query_parameter: None,
+            exchange: Exchange::Unmetered,
+            exchange_cost: 1,
         }
     }
 }

@@ -78,6 +78,15 @@ pub fn judge<'a>(known: &Known<'a>, call: &Call<'_>) -> Result<Permit<'a>, Denie
     Ok(Permit { cost: call.cost, buckets, budgets: known.policy.budgets() })
 }
 
+/// Whether the key may be used at all now, whatever for: what a token that it was exchanged for
+/// hangs from.
+///
+/// # Errors
+/// The first reason why not.
+pub fn stands(known: &Known<'_>, call: &Call<'_>) -> Result<(), Denied> {
+    alive(known, call).and_then(|()| in_time(known, call))
+}
+
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -230,6 +230,8 @@ events! {
     ApiKeyRefused "api_key.refused" { api_key: ApiKeyId, code: &'static str, rule: Option<&'static str> }
     /// An API key was used after it had been revoked.
     ApiKeyUsedAfterEnd "api_key.used_after_end" { api_key: ApiKeyId }
+    /// An API key was exchanged for an access token.
+    ApiKeyExchanged "api_key.exchanged" { api_key: ApiKeyId, client: Option<ClientId>, user: Option<UserId>, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
     /// An API key ends in so many days.
     ApiKeyExpiring "api_key.expiring" { api_key: ApiKeyId, user: Option<UserId>, client: Option<ClientId>, days: u64 }
     /// So many percent of a quota are used.

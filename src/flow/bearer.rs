@@ -62,6 +62,10 @@ pub fn check(world: &World, places: Places<'_>) -> Result<Bearer, Stop<Challenge
         // A token that is bound to a key proves nothing by itself.
         return Err(bad_token(world, "the access token is bound to a key that was not shown"));
     }
+    if verified.claims().contains_key("key_id") {
+        // What an API key is exchanged for manages nothing here, as the key does not.
+        return Err(bad_token(world, "the access token was issued for an API key, which is of no use here"));
+    }
     let grant = verified.str("grant_id").and_then(GrantId::parse);
     if world.revocations.includes(verified.str("jti").unwrap_or_default(), grant.as_ref()) {
         return Err(bad_token(world, "the access token has been revoked"));

@@ -66,6 +66,12 @@ async fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<O
     if world.revocations.includes(verified.str("jti").unwrap_or_default(), grant.as_ref()) {
         return Ok(None);
     }
+    if let Some(key) = verified.str("key_id") {
+        // It hangs from an API key, and ends with it.
+        let client = verified.str("client_id").unwrap_or_default();
+        let stands = keys::exchange::still_stands(world, key, client).await?;
+        return Ok(stands.then(|| rule::access_token(proven.client(), &verified)));
+    }
     // A client's own tokens hang from no grant: they end with the client.
     let client = verified.str("client_id").and_then(ClientId::parse);
     match client {

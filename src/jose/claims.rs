@@ -69,6 +69,9 @@ claims! {
     AT_HASH "at_hash" Text;
     GRANT_ID "grant_id" Text;
     EVENTS "events" Object;
+    KEY_ID "key_id" Text;
+    FAM "fam" Text;
+    CNF "cnf" Object;
 }
 
 impl Claim {

@@ -5,14 +5,29 @@ use super::{
     client::Client,
     code::ErrorCode::UnauthorizedClient,
     grant::Grant,
+    issue::TokenType,
     refusal::{Refusal, refuse},
 };
 use crate::{base::moment::Moment, base::uri::Issuer, jose::Verified};
 use serde_json::{Map, Value, json};
 
 /// The claims of an access token that its answer repeats.
-const REPEATED: &[&str] =
-    &["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "auth_time", "acr", "amr"];
+const REPEATED: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "client_id",
+    "scope",
+    "auth_time",
+    "acr",
+    "amr",
+    "cnf",
+    "key_id",
+];
 
 /// Refuses callers that could be anybody (RFC 7662 §2.1: protection against scanning).
 ///
@@ -45,7 +60,8 @@ pub fn access_token(caller: &Client, token: &Verified) -> Value {
     let mut answer: Map<String, Value> =
         REPEATED.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect();
     answer.insert("active".to_owned(), Value::Bool(true));
-    answer.insert("token_type".to_owned(), json!("Bearer"));
+    let jkt = claims.get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
+    answer.insert("token_type".to_owned(), json!(TokenType::of(jkt).wire()));
     Value::Object(answer)
 }
 

@@ -99,6 +99,41 @@ pub struct AccessToken<'a> {
     amr: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grant_id: Option<&'a GrantId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
+}
+
+/// The key that a token is bound to (RFC 9449 §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Confirmation<'a> {
+    /// Its thumbprint (RFC 7638).
+    pub jkt: &'a str,
+}
+
+/// What a token is shown as (RFC 6749 §7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenType {
+    /// By itself (RFC 6750).
+    #[default]
+    Bearer,
+    /// With a proof of the key that it is bound to (RFC 9449).
+    Dpop,
+}
+
+impl TokenType {
+    /// The text on the wire: `token_type`, and the scheme of the `Authorization` field.
+    #[must_use]
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+    /// That of a token that is bound to this key, or to none.
+    #[must_use]
+    pub const fn of(jkt: Option<&str>) -> Self {
+        if jkt.is_some() { Self::Dpop } else { Self::Bearer }
+    }
 }
 
 /// A fresh name for a token: 128 random bits (R43).
@@ -118,6 +153,8 @@ pub struct Terms<'a> {
     pub scope: &'a Scope,
     /// Its audience.
     pub audience: &'a Audience,
+    /// The thumbprint of the key that it is bound to, if to one.
+    pub jkt: Option<&'a str>,
 }
 
 impl Terms<'_> {
@@ -145,6 +182,7 @@ impl<'a> AccessToken<'a> {
             acr: None,
             amr: None,
             grant_id: None,
+            cnf: terms.jkt.map(|jkt| Confirmation { jkt }),
         }
     }
 
@@ -175,6 +213,10 @@ pub struct Issued {
     pub refresh_token: Option<Secret<String>>,
     /// `id_token`.
     pub id_token: Option<String>,
+    /// `token_type`.
+    pub token_type: TokenType,
+    /// `issued_token_type` (RFC 8693 §2.2.1), of an exchange.
+    pub issued_token_type: Option<&'static str>,
 }
 
 /// Tokens never print.

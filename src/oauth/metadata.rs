@@ -159,7 +159,15 @@ mod tests {
             ("response_types_supported", json!(["code"])),
             ("response_modes_supported", json!(["query", "form_post"])),
             ("code_challenge_methods_supported", json!(["S256"])),
-            ("grant_types_supported", json!(["authorization_code", "refresh_token", "client_credentials"])),
+            (
+                "grant_types_supported",
+                json!([
+                    "authorization_code",
+                    "refresh_token",
+                    "client_credentials",
+                    "urn:ietf:params:oauth:grant-type:token-exchange"
+                ]),
+            ),
             ("authorization_response_iss_parameter_supported", json!(true)),
             ("request_uri_parameter_supported", json!(false)),
             ("subject_types_supported", json!(["public"])),

@@ -81,6 +81,9 @@ fn sound_api(spec: &ApiSpec) -> Result<(), Refused> {
     if let Some(bad) = spec.environments.iter().find(|word| !text::is_environment(word)) {
         return unfit("environments", &format!("cannot have {bad:?}: 2 to 8 lower-case letters, and no reserved word"));
     }
+    if spec.settings.exchange_cost == 0 {
+        return unfit("settings.exchange_cost", "must be at least 1");
+    }
     if spec.settings.verdict_max_age > 5 {
         return unfit("settings.verdict_max_age", "must be at most 5 seconds");
     }

@@ -188,6 +188,18 @@ impl Directory {
         self.unknown.invalidate_all();
     }
 
+    /// Keeps what was read, unless something has changed since it was asked for.
+    fn remember(&self, before: u64, digest: TokenHash, found: Option<&Arc<Entry>>) {
+        if self.changes.load(Ordering::Acquire) != before {
+            return;
+        }
+        self.keep(digest, found);
+        // A change that was heard between the question and the insertion found nothing to take out.
+        if self.changes.load(Ordering::Acquire) != before {
+            self.forget(&digest);
+        }
+    }
+
     fn keep(&self, digest: TokenHash, found: Option<&Arc<Entry>>) {
         match found {
             Some(known) => {
@@ -318,13 +330,7 @@ pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Entry>>
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().by_digest(&digest)?);
     let facts = world.store.read("find_api_key", read).await.map_err(only_fault)?;
     let found = facts.map(|facts| directory.read(facts)).transpose()?.map(Arc::new);
-    if directory.changes.load(Ordering::Acquire) == before {
-        directory.keep(digest, found.as_ref());
-        // A change that was heard between the question and the insertion found nothing to take out.
-        if directory.changes.load(Ordering::Acquire) != before {
-            directory.forget(&digest);
-        }
-    }
+    directory.remember(before, digest, found.as_ref());
     Ok(found)
 }
 
@@ -351,6 +357,25 @@ pub async fn api(world: &World, named: &str) -> Result<Option<Arc<Api>>, Fault> 
         directory.apis.invalidate(named);
     }
     Ok(Some(found))
+}
+
+/// A key by its handle, from memory where it is there; `None` where there is none. At most one query.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of(world: &World, id: &ApiKeyId) -> Result<Option<Arc<Entry>>, Fault> {
+    let directory = &world.keys.directory;
+    if let Some(digest) = directory.digests.get(id)
+        && let Some(Some(known)) = in_memory(world, &digest)
+    {
+        return Ok(Some(known));
+    }
+    let before = directory.changes.load(Ordering::Acquire);
+    let found = by_id(world, id).await?.map(Arc::new);
+    if let Some(entry) = &found {
+        directory.remember(before, entry.key.digest, found.as_ref());
+    }
+    Ok(found)
 }
 
 /// A key by its handle, as the store has it now; for those who show or try it, not for calls.

@@ -10,6 +10,7 @@ pub mod caller;
 pub mod create;
 pub mod days;
 pub mod directory;
+pub mod exchange;
 pub mod introspect;
 pub mod life;
 pub mod refused;

@@ -27,7 +27,7 @@ use crate::{
             Grant, Granted,
             authorization_code::{CodeVerdict, Request, Usage, judge_code, not_good},
         },
-        issue::{Issued, Policy},
+        issue::{Issued, Policy, TokenType},
         proof::Proven,
         refusal::Refusal,
     },
@@ -190,6 +190,7 @@ impl Redeeming<'_, '_, '_> {
             policy: &self.means.policy,
             now: self.tx.now(),
             dice: self.tx.dice(),
+            jkt: None,
         };
         let minted = press.access_token(client, Some(grant), (&scope, &self.resources), None)?;
         let id_token = press.id_token(client, grant, (&minted.token, Occasion::Code), Some(person))?;
@@ -219,6 +220,8 @@ impl Redeeming<'_, '_, '_> {
             scope,
             refresh_token: refresh.map(|(token, _)| token.text().clone()),
             id_token,
+            token_type: TokenType::of(None),
+            issued_token_type: None,
         }))
     }
 

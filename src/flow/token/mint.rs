@@ -53,6 +53,8 @@ pub(super) struct Press<'a> {
     pub(super) policy: &'a Policy,
     pub(super) now: Moment,
     pub(super) dice: &'a dyn Entropy,
+    /// The thumbprint of the key that access tokens are bound to, if to one.
+    pub(super) jkt: Option<&'a str>,
 }
 
 impl Press<'_> {
@@ -67,7 +69,7 @@ impl Press<'_> {
     ) -> Result<Minted, Fault> {
         let key = self.signer(self.policy.access_token_alg)?;
         let audience = Audience::of(resources, scope, self.policy);
-        let terms = Terms { client, scope, audience: &audience };
+        let terms = Terms { client, scope, audience: &audience, jkt: self.jkt };
         let jti = name.map_or_else(|| token_name(self.dice), Ok)?;
         let claims = match grant {
             Some(grant) => AccessToken::delegated(terms, grant, self.policy, jti, self.now),
@@ -107,6 +109,11 @@ impl Press<'_> {
     }
 
     fn signer(&self, alg: Alg) -> Result<&crate::jose::SigningKey, Fault> {
-        self.keyring.signer(alg).ok_or_else(|| Fault::bare(format!("there is no signing key for {alg}")))
+        self.keyring.signer(alg).ok_or_else(|| no_signer(alg))
     }
+}
+
+/// There is no key to sign with.
+pub(super) fn no_signer(alg: Alg) -> Fault {
+    Fault::bare(format!("there is no signing key for {alg}"))
 }

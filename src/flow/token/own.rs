@@ -10,7 +10,7 @@ use crate::{
         client::{Client, GrantType},
         engine::{self, Ended, OwnAccount},
         grant::client_credentials::{Request, judge},
-        issue::Issued,
+        issue::{Issued, TokenType},
         proof::Proven,
     },
 };
@@ -45,7 +45,7 @@ pub(super) async fn issue(
     let client = proven.client();
     let policy = world.policy.load();
     let keyring = mint::keyring(world, [policy.tokens.access_token_alg; 2]).await?;
-    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice };
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice, jkt: None };
     let mut asking = Asking { client, request, press, granted: None };
     let (minted, scope) = engine::client_credentials(&client.id, &mut asking)?;
     world.note(
@@ -62,5 +62,13 @@ pub(super) async fn issue(
             also: Also::default(),
         },
     );
-    Ok(Issued { access_token: minted.token, expires_in: minted.lifetime, scope, refresh_token: None, id_token: None })
+    Ok(Issued {
+        access_token: minted.token,
+        expires_in: minted.lifetime,
+        scope,
+        refresh_token: None,
+        id_token: None,
+        token_type: TokenType::of(None),
+        issued_token_type: None,
+    })
 }

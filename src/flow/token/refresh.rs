@@ -25,7 +25,7 @@ use crate::{
         engine::{self, Ended, Exchange},
         grant::Granted,
         grant::refresh_token::{Line, RefreshVerdict, Request, Shown, decide_refresh, narrow, not_good},
-        issue::{Issued, token_name},
+        issue::{Issued, TokenType, token_name},
         proof::Proven,
     },
     oidc::{claims::Person, id_token::Occasion},
@@ -90,6 +90,8 @@ impl Exchange for Answering<'_> {
             scope,
             refresh_token: Some(recovered.next.text().clone()),
             id_token,
+            token_type: TokenType::of(None),
+            issued_token_type: None,
         })
     }
 }
@@ -118,7 +120,7 @@ pub(super) async fn exchange(
         Some(recovered) => recovered,
         None => judge(world, &presented).await?,
     };
-    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice };
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice, jkt: None };
     let person = person_asked_for(world, &recovered.row.grant.granted).await?;
     let mut answering = Answering { recovered: Some(recovered), presented: &presented, press, width: None, person };
     engine::exchange_refresh_token(&client.id, &mut answering)

@@ -10,7 +10,8 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
         Ok(post) => post,
         Err(answer) => return answer,
     };
-    match token::run(&here.world, authorization(&request), &post.params, &post.origin).await {
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    match token::run(&here.world, authorization(&request), &post.params, user_agent, &post.origin).await {
         Ok(issued) => issued_answer(&issued),
         Err(stop) => ended(&here, stop, &post.origin),
     }
@@ -26,6 +27,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<&'a str>,
     scope: &'a crate::base::scope::Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
 fn issued_answer(issued: &Issued) -> HttpResponse {
@@ -34,10 +37,11 @@ fn issued_answer(issued: &Issued) -> HttpResponse {
         .insert_header((header::PRAGMA, "no-cache"))
         .json(Body {
             access_token: &issued.access_token,
-            token_type: "Bearer",
+            token_type: issued.token_type.wire(),
             expires_in: issued.expires_in.as_seconds(),
             refresh_token: issued.refresh_token.as_ref().map(|t| t.expose().as_str()),
             id_token: issued.id_token.as_deref(),
             scope: &issued.scope,
+            issued_token_type: issued.issued_token_type,
         })
 }

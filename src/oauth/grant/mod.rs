@@ -6,6 +6,7 @@ pub mod client_credentials;
 pub mod refresh_token;
 #[cfg(test)]
 mod tests;
+pub mod token_exchange;
 mod token_request;
 
 pub use token_request::TokenRequest;

@@ -1,7 +1,7 @@
 //! What is asked of the token endpoint (RFC 6749 §4.1.3, §4.4.2, §6): one variant for each grant
 //! type, with its own parameters only.
 
-use super::{authorization_code, client_credentials, refresh_token};
+use super::{authorization_code, client_credentials, refresh_token, token_exchange};
 use crate::oauth::{
     client::GrantType,
     code::ErrorCode::{InvalidRequest, UnsupportedGrantType},
@@ -18,6 +18,8 @@ pub enum TokenRequest {
     RefreshToken(refresh_token::Request),
     /// A client asks on its own account.
     ClientCredentials(client_credentials::Request),
+    /// An API key is exchanged.
+    TokenExchange(token_exchange::Request),
 }
 
 impl TokenRequest {
@@ -39,9 +41,10 @@ impl TokenRequest {
             Some(GrantType::ClientCredentials) => {
                 Ok(Self::ClientCredentials(client_credentials::Request::parse(params)?))
             }
+            Some(GrantType::TokenExchange) => Ok(Self::TokenExchange(token_exchange::Request::parse(params)?)),
             None => refuse(
                 UnsupportedGrantType,
-                "grant_type must be authorization_code, refresh_token or client_credentials",
+                "grant_type must be authorization_code, refresh_token, client_credentials or that of RFC 8693",
             ),
         }
     }
@@ -53,6 +56,7 @@ impl TokenRequest {
             Self::AuthorizationCode(_) => GrantType::AuthorizationCode,
             Self::RefreshToken(_) => GrantType::RefreshToken,
             Self::ClientCredentials(_) => GrantType::ClientCredentials,
+            Self::TokenExchange(_) => GrantType::TokenExchange,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! API keys over HTTP: made, asked about, rotated, ended; who may do what with whose.
 
+mod exchange;
 mod manage;
 mod matrix;
 mod verify;

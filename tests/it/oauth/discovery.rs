@@ -94,7 +94,6 @@ fn b07_b08_what_is_not_advertised_does_not_work() {
             "password",
             "implicit",
             "urn:ietf:params:oauth:grant-type:device_code",
-            "urn:ietf:params:oauth:grant-type:token-exchange",
             "urn:ietf:params:oauth:grant-type:jwt-bearer",
         ] {
             let reply = machine.token(&[("grant_type", grant), ("username", "ada"), ("password", "x")]);
