@@ -73,7 +73,7 @@ fn audience(policy: &Policy, client: &Client) -> Audience {
 
 /// The claims of an access token of a client's own, with a fresh name, signed.
 fn token(key: &SigningKey, policy: &Policy, client: &Client, audience: &Audience) -> String {
-    let terms = Terms { client, scope: &client.scope, audience };
+    let terms = Terms { client, scope: &client.scope, audience, jkt: None };
     let claims = AccessToken::own(terms, policy, token_name(&OsEntropy).unwrap(), NOW);
     key.sign(Typ::AccessToken, &claims).unwrap()
 }

@@ -72,7 +72,7 @@ impl Sensitivity {
 
 /// Which keys may be exchanged for a token. A resource server that verifies tokens by itself counts
 /// no calls, so what a key is limited to is not counted for as long as a token of it lives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Exchange {
     /// Those without a quota.

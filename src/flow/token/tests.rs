@@ -63,7 +63,7 @@ async fn send(sample: &Sample, grant_type: &str, name: &str, value: &str) -> Res
         (name, value),
         ("code_verifier", VERIFIER),
     ]);
-    run(&sample.world, None, &params, &Origin::default()).await
+    run(&sample.world, None, &params, None, &Origin::default()).await
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_token_of_a_client_that_was_disabled_is_not_active() {
             ("client_secret", machine.expose()),
             ("grant_type", "client_credentials"),
         ]);
-        let issued = run(world, None, &params, &origin).await.unwrap();
+        let issued = run(world, None, &params, None, &origin).await.unwrap();
         assert!(!format!("{issued:?}").contains(&issued.access_token));
         let ask = Params::from_pairs([
             ("client_id", "cli_api"),
