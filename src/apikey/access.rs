@@ -56,6 +56,12 @@ acts! {
     Revoke "keys:revoke" Any;
     /// Switch a key on again.
     Enable "keys:revoke" Fresh;
+    /// Change a key: its name, plan, policy, data and end.
+    Change "keys:change" Fresh;
+    /// Bring keys that were made elsewhere.
+    Import "keys:import" Never;
+    /// Raise or lower what is left of a quota.
+    GrantQuota "quotas:grant" Never;
     /// See APIs and plans.
     ReadApis "apis:read" Any;
     /// Add and change APIs and plans.
@@ -90,6 +96,8 @@ pub enum Caller {
         owner: Owner,
         /// What it allows.
         scope: Scope,
+        /// Whether the person signed in within the last five minutes; of a client that acts for itself, always.
+        fresh: bool,
     },
 }
 
@@ -114,8 +122,9 @@ impl Caller {
     pub fn may(&self, act: Act) -> Result<(), NotAllowed> {
         match self {
             Self::Operator => Ok(()),
-            Self::Token { scope, .. } if scope.has(act.scope()) => Ok(()),
-            Self::Token { .. } => Err(NotAllowed::Lacks(act.scope())),
+            Self::Token { scope, .. } if !scope.has(act.scope()) => Err(NotAllowed::Lacks(act.scope())),
+            Self::Token { fresh: false, .. } if act.step_up() == StepUp::Fresh => Err(NotAllowed::StepUp),
+            Self::Token { .. } => Ok(()),
             Self::Person { fresh, .. } => match act.step_up() {
                 StepUp::Any => Ok(()),
                 StepUp::Fresh if *fresh => Ok(()),
@@ -140,7 +149,7 @@ impl Caller {
         match self {
             Self::Operator => true,
             Self::Person { owner, .. } => owner == owned_by,
-            Self::Token { owner, scope } => owner == owned_by || scope.has(ANY),
+            Self::Token { owner, scope, .. } => owner == owned_by || scope.has(ANY),
         }
     }
 
@@ -177,7 +186,7 @@ mod tests {
         Owner::User(UserId::from_u128(2))
     }
     fn token(scope: &str) -> Caller {
-        Caller::Token { owner: ann(), scope: Scope::parse(scope).unwrap() }
+        Caller::Token { owner: ann(), scope: Scope::parse(scope).unwrap(), fresh: true }
     }
 
     #[test]
@@ -211,7 +220,10 @@ mod tests {
     fn a_token_for_a_person_reaches_nobody_elses_and_does_what_they_may_do_themselves() {
         let all: Vec<&str> = Act::ALL.iter().map(|act| act.scope()).chain([ANY]).collect();
         let left = of_person(&Scope::parse(&all.join(" ")).unwrap());
-        assert_eq!(left, Scope::parse("keys:read keys:create keys:rotate keys:revoke apis:read").unwrap());
+        assert_eq!(left, Scope::parse("keys:read keys:create keys:rotate keys:revoke keys:change apis:read").unwrap());
+        let stale = Caller::Token { owner: ann(), scope: left, fresh: false };
+        assert_eq!(stale.may(Act::Create), Err(NotAllowed::StepUp));
+        assert_eq!(stale.may(Act::Revoke), Ok(()), "ending a key must be easy");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     api::{Api, Sensitivity},
-    key::Kind,
+    key::{Kind, Origin},
     policy::Document,
 };
 use crate::base::{
@@ -142,6 +142,15 @@ fn expiry(sensitivity: Sensitivity, from: Moment, ending: Ending) -> Result<Opti
         Ending::At(end) if end > from && latest.is_none_or(|latest| end <= latest) => Ok(Some(end)),
         Ending::Never if latest.is_none() => Ok(None),
         Ending::At(_) | Ending::Never => Err(()),
+    }
+}
+
+/// How long a key may live at most that came to be ours like this; `None` where the operator may choose.
+#[must_use]
+pub fn longest(sensitivity: Sensitivity, origin: Origin) -> Option<Span> {
+    match (sensitivity.longest(), origin) {
+        (longest, Origin::Imported) => Some(longest.map_or(WEAK_LIFETIME, |longest| longest.min(WEAK_LIFETIME))),
+        (longest, Origin::Minted | Origin::ImportedText | Origin::ImportedHash) => longest,
     }
 }
 

@@ -63,13 +63,25 @@ words! {
 }
 
 words! {
+    /// Who switched a key off: what one of them did the other may not always undo.
+    Side {
+        /// Its owner, for themselves.
+        Owner "owner",
+        /// Whoever may act on everybody's keys: only they switch it on again.
+        Administrator "administrator",
+    }
+}
+
+words! {
     /// How a key came to be ours.
     Origin {
         /// Made here: 256 random bits.
         Minted "minted",
-        /// Brought from elsewhere as text; nobody knows how random it is.
+        /// Brought from elsewhere, and may be easy to guess: it has a limit of rate of its own, and a short life.
         Imported "imported",
-        /// Brought from elsewhere as its SHA-256, kept under our own keyed hash.
+        /// Brought from elsewhere as text that is long and varied enough.
+        ImportedText "imported_text",
+        /// Brought from elsewhere as its digest, kept under our own keyed hash; whoever brought it vouches for it.
         ImportedHash "imported_hash",
     }
 }
@@ -113,6 +125,8 @@ pub struct ApiKey {
     pub state_reason: Option<String>,
     /// Since when it is in this state.
     pub state_at: Moment,
+    /// Who switched it off, while it is.
+    pub disabled_by: Option<Side>,
     /// How many reminders of its end were sent.
     pub reminded: u8,
     /// Raised with each change.

@@ -122,7 +122,10 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
     metrics.signing_keys.set(keyring.records().count());
     let world = World {
         clients: Default::default(),
-        keys: Keys::new(config.api_keys.random_length, config.api_keys.cached),
+        keys: Keys {
+            per_owner: config.api_keys.per_owner,
+            ..Keys::new(config.api_keys.random_length, config.api_keys.cached)
+        },
         revocations: Default::default(),
         challenges: Default::default(),
         follower: Default::default(),

@@ -70,7 +70,7 @@ impl Field for Also {
 macro_rules! plain_fields { ($($ty:ty),*) => { $(impl Field for $ty {})* } }
 plain_fields!(SessionId, ConsentId, KeyId, Scope, Actor, Attempted, GrantEnd, SignInFailure, SignOutKind);
 plain_fields!(ApiId, PlanId, FamilyId, ClaimId);
-plain_fields!(String, &'static str, Vec<String>, Vec<&'static str>, u32, u64);
+plain_fields!(String, &'static str, Vec<String>, Vec<&'static str>, u32, u64, i64);
 
 /// A row of the table of kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,6 +224,8 @@ events! {
     ApiKeyDisabled "api_key.disabled" { api_key: ApiKeyId, by: Actor, reason: Option<String> }
     /// An API key was switched on again.
     ApiKeyEnabled "api_key.enabled" { api_key: ApiKeyId, by: Actor }
+    /// Members of an API key were changed; their names only.
+    ApiKeyChanged "api_key.changed" { api_key: ApiKeyId, by: Actor, members: Vec<String> }
     /// An API key was ended for good.
     ApiKeyRevoked "api_key.revoked" { api_key: ApiKeyId, by: Actor, reason: Option<String> }
     /// An API key that has not ended was refused; after ten in a minute of one key they are counted only.
@@ -236,6 +238,10 @@ events! {
     ApiKeyExpiring "api_key.expiring" { api_key: ApiKeyId, user: Option<UserId>, client: Option<ClientId>, days: u64 }
     /// So many percent of a quota are used.
     QuotaWarned "quota.warned" { family: FamilyId, quota: String, percent: u64 }
+    /// The limit of a quota was raised for its period, or lowered again where the amount is below nothing.
+    QuotaGranted "quota.granted" { api_key: ApiKeyId, family: FamilyId, quota: String, amount: i64, by: Actor, reason: Option<String> }
+    /// What was used of a quota was corrected.
+    QuotaCorrected "quota.corrected" { api_key: ApiKeyId, family: FamilyId, quota: String, before: u64, used: u64, by: Actor, reason: Option<String> }
     /// Events were lost: the queue of those written in batches was full or the store was away.
     AuditLost "audit.lost" { count: u64 }
     /// Events that strangers caused faster than is recorded were left out (refused clients, throttled sign-ins): so many since the last such event of this node.

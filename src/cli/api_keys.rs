@@ -6,7 +6,7 @@ use super::{
     apis::api_id,
     at_work::{done, in_world},
     audit::{api_key_id, client_id},
-    json_file,
+    json_file, key_changes,
 };
 use crate::{
     apikey::{
@@ -52,8 +52,13 @@ pub(super) enum Command {
     Disable(Stop),
     /// Switch a key on again.
     Enable(Named),
-    /// End a key for good.
-    Revoke(Stop),
+    /// End a key for good, or many.
+    Revoke(Box<key_changes::Revoke>),
+    /// Change a key: name, plan, what restricts it, when it ends.
+    Change(key_changes::Change),
+    /// Show, top up and correct the quotas of a key.
+    #[command(subcommand)]
+    Quota(key_changes::Quota),
 }
 
 #[derive(Args, Debug)]
@@ -175,21 +180,22 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
             let key = life::finish(world, Caller::Operator, (named.id, insist), done()).await?;
             shown(world, key.id).await
         }),
-        Command::Disable(stop) => step(session, stop, Step::Disable),
-        Command::Enable(named) => step(session, Stop { named, reason: None }, Step::Enable),
-        Command::Revoke(stop) => step(session, stop, Step::Revoke),
+        Command::Disable(Stop { named, reason }) => step(session, (named.id, reason), Step::Disable),
+        Command::Enable(Named { id }) => step(session, (id, None), Step::Enable),
+        Command::Revoke(args) => key_changes::revoke(*args, session),
+        Command::Change(args) => key_changes::change(args, session),
+        Command::Quota(command) => key_changes::quota(command, session),
     }
 }
 
-fn step(session: &Session, stop: Stop, step: Step) -> Result<Answer, Failure> {
-    let Stop { named, reason } = stop;
+pub(super) fn step(session: &Session, (id, reason): (ApiKeyId, Option<String>), step: Step) -> Result<Answer, Failure> {
     in_world(session, async |_, world| {
-        let key = life::take(world, Caller::Operator, (named.id, step, reason), done()).await?;
+        let key = life::take(world, Caller::Operator, (id, step, reason), done()).await?;
         shown(world, key.id).await
     })
 }
 
-async fn owner(world: &Arc<World>, text: &str) -> Result<Owner, Failure> {
+pub(super) async fn owner(world: &Arc<World>, text: &str) -> Result<Owner, Failure> {
     match text.split_once(':') {
         Some(("user", name)) => Ok(Owner::User(manage_users::find(world, name).await?.id)),
         Some(("client", id)) => {
@@ -271,7 +277,7 @@ fn list(args: List, session: &Session) -> Result<Answer, Failure> {
     })
 }
 
-async fn shown(world: &Arc<World>, id: ApiKeyId) -> Result<Answer, Failure> {
+pub(super) async fn shown(world: &Arc<World>, id: ApiKeyId) -> Result<Answer, Failure> {
     let shown = show::one(world, &Caller::Operator, id).await?;
     let (key, family) = (&shown.facts.key, &shown.facts.family);
     let last = shown.facts.last_used.map_or_else(|| "never, as far as is known".to_owned(), |at| at.to_string());

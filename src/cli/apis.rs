@@ -3,7 +3,7 @@
 use super::{
     Answer, Failure, Session,
     at_work::{done, in_world},
-    json_file,
+    json_file, key_changes,
 };
 use crate::{
     apikey::{
@@ -30,6 +30,8 @@ pub(super) enum Command {
     List(List),
     /// Show an API.
     Show(Named),
+    /// Change an API: name, plan, scope, policy, settings.
+    Change(Change),
     /// Disable an API: its keys are refused.
     Disable(Named),
     /// Enable an API again.
@@ -60,6 +62,30 @@ pub(super) struct Add {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Further settings as JSON: a file, or - for standard input. --scope beats it.
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Change {
+    #[command(flatten)]
+    named: Named,
+    /// Its name from now on.
+    #[arg(long)]
+    name: Option<String>,
+    /// The plan of keys that name none, by name or identifier; none: no plan.
+    #[arg(long)]
+    plan: Option<String>,
+    /// What its keys may do: scope tokens separated by spaces.
+    #[arg(long)]
+    scope: Option<String>,
+    /// An environment of its keys, of those that it has from now on. May be repeated.
+    #[arg(long = "environment", value_name = "WORD")]
+    environments: Vec<String>,
+    /// What restricts all its keys, as JSON, in place of what does: a file, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The settings that change, as JSON: a file, or - for standard input. --scope beats it.
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 }
@@ -97,6 +123,7 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
         Command::Show(Named { api }) => {
             in_world(session, async |_, world| Ok(shown(&apis::find(world, &Caller::Operator, api).await?)))
         }
+        Command::Change(args) => change(args, session),
         Command::Disable(Named { api }) => switch(session, api, Switch::Off),
         Command::Enable(Named { api }) => switch(session, api, Switch::On),
     }
@@ -104,6 +131,37 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
 
 fn switch(session: &Session, api: String, to: Switch) -> Result<Answer, Failure> {
     in_world(session, async |_, world| Ok(shown(&apis::switch(world, &Caller::Operator, api, to, done()).await?)))
+}
+
+fn change(args: Change, session: &Session) -> Result<Answer, Failure> {
+    in_world(session, async |_, world| {
+        let before = apis::find(world, &Caller::Operator, args.named.api.clone()).await?;
+        let mut patch = Map::new();
+        if let Some(name) = &args.name {
+            patch.insert("name".to_owned(), json!(name));
+        }
+        if let Some(plan) = &args.plan {
+            patch.insert("plan".to_owned(), key_changes::plan_patch(plan));
+        }
+        if !args.environments.is_empty() {
+            patch.insert("environments".to_owned(), json!(args.environments));
+        }
+        if let Some(file) = &args.policy {
+            patch.insert("policy".to_owned(), key_changes::policy_patch(&before.policy, file)?);
+        }
+        let mut settings = match &args.settings {
+            Some(file) => json_file::read("--settings", file)?,
+            None => Map::new(),
+        };
+        if let Some(scope) = &args.scope {
+            settings.insert("scopes".to_owned(), json!(scope));
+        }
+        if !settings.is_empty() {
+            patch.insert("settings".to_owned(), Value::Object(settings));
+        }
+        let which = (before.id.to_string(), Some(before.version));
+        Ok(shown(&apis::patch(world, &Caller::Operator, which, patch, done()).await?))
+    })
 }
 
 fn spec(args: Add) -> Result<ApiSpec, Failure> {

@@ -16,6 +16,7 @@ mod declared;
 mod demo;
 pub mod docs;
 mod json_file;
+mod key_changes;
 mod keys;
 mod migrate;
 mod plans;

@@ -3,7 +3,7 @@
 use super::{
     Answer, Failure, Session,
     at_work::{done, in_world},
-    json_file,
+    json_file, key_changes,
 };
 use crate::{
     apikey::{access::Caller, plan::Plan},
@@ -25,6 +25,8 @@ pub(super) enum Command {
     List(List),
     /// Show a plan.
     Show(Named),
+    /// Change a plan, for all its families at once.
+    Change(Change),
 }
 
 #[derive(Args, Debug)]
@@ -36,6 +38,18 @@ pub(super) struct Add {
     #[arg(long, conflicts_with = "policy", required_unless_present = "policy")]
     template: Option<String>,
     /// Its rate and quota as JSON: a file, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Change {
+    #[command(flatten)]
+    named: Named,
+    /// Its name from now on.
+    #[arg(long)]
+    name: Option<String>,
+    /// Its rate and quota as JSON, in place of what they are: a file, or - for standard input.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
@@ -73,10 +87,26 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
             let json: Vec<Value> = plans.iter().map(told::plan).collect();
             Ok(Answer::table(["id", "name", "policy"], &rows, json!({ "plans": json })))
         }),
+        Command::Change(args) => change(args, session),
         Command::Show(Named { plan }) => {
             in_world(session, async |_, world| Ok(shown(&apis::find_plan(world, &Caller::Operator, plan).await?)))
         }
     }
+}
+
+fn change(args: Change, session: &Session) -> Result<Answer, Failure> {
+    in_world(session, async |_, world| {
+        let before = apis::find_plan(world, &Caller::Operator, args.named.plan.clone()).await?;
+        let mut patch = Map::new();
+        if let Some(name) = &args.name {
+            patch.insert("name".to_owned(), json!(name));
+        }
+        if let Some(file) = &args.policy {
+            patch.insert("policy".to_owned(), key_changes::policy_patch(&before.policy, file)?);
+        }
+        let which = (before.id.to_string(), Some(before.version));
+        Ok(shown(&apis::patch_plan(world, &Caller::Operator, which, patch, done()).await?))
+    })
 }
 
 fn spec(args: Add) -> Result<PlanSpec, Failure> {

@@ -6,6 +6,7 @@ use crate::{
     base::{
         fault::{Fault, Stop},
         id::GrantId,
+        moment::Moment,
         scope::Scope,
     },
     jose::{self, Profile},
@@ -27,6 +28,8 @@ pub struct Bearer {
     pub grant: Option<GrantId>,
     /// What it allows.
     pub scope: Scope,
+    /// When the person behind it signed in, where there is one.
+    pub signed_in: Option<Moment>,
 }
 
 /// Where an access token may be in a request.
@@ -74,7 +77,8 @@ pub fn check(world: &World, places: Places<'_>) -> Result<Bearer, Stop<Challenge
         .map_err(|refusal| Stop::Refusal(Challenge::of(issuer, refusal)))?;
     let scope = Scope::parse(verified.str("scope").unwrap_or_default())
         .map_err(|_| bad_token(world, "the claim `scope` of the token is malformed"))?;
-    Ok(Bearer { subject, grant, scope })
+    let signed_in = verified.claims().get("auth_time").and_then(serde_json::Value::as_i64).map(Moment::from_unix);
+    Ok(Bearer { subject, grant, scope, signed_in })
 }
 
 /// The challenge for a token that is not good.

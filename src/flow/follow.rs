@@ -102,6 +102,11 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
             world.keys.directory.changed(row.subject, &row.id);
         }
         match row.subject {
+            Subject::Plan | Subject::Api => world.keys.slices.outdated(None),
+            Subject::KeyFamily => world.keys.slices.outdated(Some(&row.id)),
+            _ => {}
+        }
+        match row.subject {
             Subject::Client => ClientId::parse(&row.id).iter().for_each(|id| world.clients.forget(id)),
             Subject::Grant => {
                 GrantId::parse(&row.id).into_iter().for_each(|id| world.revocations.grant(id, row.expires_at));

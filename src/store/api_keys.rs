@@ -13,7 +13,7 @@ use super::{
 use crate::{
     apikey::{
         PolicyText,
-        key::{ApiKey, Kind, Origin, State},
+        key::{ApiKey, Kind, Origin, Side, State},
     },
     base::{
         digest::TokenHash,
@@ -56,6 +56,7 @@ pub(super) struct Written<'r> {
     successor_id: Option<&'r str>,
     state_reason: Option<&'r str>,
     state_at: At,
+    disabled_by: Option<&'r str>,
     reminded: i16,
     version: i32,
     created_at: At,
@@ -82,6 +83,7 @@ impl<'r> Written<'r> {
             successor_id: key.successor.as_ref().map(ApiKeyId::as_str),
             state_reason: key.state_reason.as_deref(),
             state_at: At(key.state_at),
+            disabled_by: key.disabled_by.map(Side::as_str),
             reminded: i16::from(key.reminded),
             version: to_version(key.version),
             created_at: At(key.created_at),
@@ -110,6 +112,7 @@ pub(super) struct Loaded {
     successor_id: Option<String>,
     state_reason: Option<String>,
     state_at: At,
+    disabled_by: Option<String>,
     reminded: i16,
     version: i32,
     created_at: At,
@@ -119,7 +122,9 @@ impl Loaded {
     pub(super) fn into_key(self) -> Result<ApiKey, Fault> {
         let bad = |what| illegal("api_keys", &self.id, what);
         let successor = self.successor_id.as_deref().map(|id| ApiKeyId::parse(id).ok_or_else(|| bad("successor_id")));
+        let off_by = self.disabled_by.as_deref().map(|word| Side::parse(word).ok_or_else(|| bad("disabled_by")));
         Ok(ApiKey {
+            disabled_by: off_by.transpose()?,
             id: ApiKeyId::parse(&self.id).ok_or_else(|| bad("id"))?,
             family: FamilyId::parse(&self.family_id).ok_or_else(|| bad("family_id"))?,
             api: ApiId::parse(&self.api_id).ok_or_else(|| bad("api_id"))?,

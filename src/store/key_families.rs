@@ -6,7 +6,7 @@ use super::{
     dialect,
     failure::illegal,
     feed::{Change, Subject},
-    schema::key_families,
+    schema::{api_keys, key_families},
     tx::sql,
 };
 use crate::{
@@ -169,6 +169,33 @@ impl KeyFamilies<'_, '_> {
             wanted.order(key_families::id).limit(n).load(c)
         })?;
         rows.into_iter().map(Loaded::into_family).collect()
+    }
+
+    /// How many families an owner has for an API, and how many of their keys are good or may be again.
+    /// Of two transactions that count the same, the second waits for the first to end.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn count(&mut self, owner: &Owner, api: &ApiId) -> Result<(usize, usize), Fault> {
+        dialect::exclusive(self.tx, &format!("keys of {} {} for {api}", owner.kind(), owner.id()))?;
+        let now = At(self.tx.now());
+        let theirs = || {
+            key_families::table
+                .filter(key_families::owner_kind.eq(owner.kind()))
+                .filter(key_families::owner_id.eq(owner.id()))
+                .filter(key_families::api_id.eq(api.as_str()))
+        };
+        let families: i64 =
+            sql!(self.tx, "counting rows of key_families", owner.id(), |c| theirs().count().get_result(c))?;
+        let live: i64 = sql!(self.tx, "counting rows of api_keys of an owner", owner.id(), |c| {
+            api_keys::table
+                .filter(api_keys::family_id.eq_any(theirs().select(key_families::id)))
+                .filter(api_keys::state.ne_all(["revoked", "compromised"]))
+                .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
+                .count()
+                .get_result(c)
+        })?;
+        Ok((usize::try_from(families).unwrap_or(usize::MAX), usize::try_from(live).unwrap_or(usize::MAX)))
     }
 
     /// Replaces a family, and tells every node; false, and nothing changed, unless the version

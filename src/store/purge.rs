@@ -103,6 +103,19 @@ fn old_quotas(tx: &mut Tx<'_>) -> Result<usize, Fault> {
     sql!(tx, "deleting rows of quota_counters", "old ones", |c| statement.execute(c))
 }
 
+/// What was granted in periods long past.
+fn old_grants(tx: &mut Tx<'_>) -> Result<usize, Fault> {
+    let statement: Statement<'_> =
+        Statement::new("DELETE FROM quota_grants WHERE id IN (SELECT id FROM quota_grants WHERE period_start < ")
+            .at(tx.now() - QUOTAS_KEPT)
+            .sql(" AND period_start > ")
+            .at(Moment::EPOCH)
+            .sql(" LIMIT ")
+            .count(BATCH)
+            .sql(")");
+    sql!(tx, "deleting rows of quota_grants", "old ones", |c| statement.execute(c))
+}
+
 /// Deletes at most [`BATCH`] rows of each table: what has expired, and after a week what was ended.
 ///
 /// # Errors
@@ -130,6 +143,6 @@ pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
             idempotency::expires_at.le(now)
         ),
         usage: old_usage(tx)?,
-        quotas: old_quotas(tx)?,
+        quotas: old_quotas(tx)?.saturating_add(old_grants(tx)?),
     })
 }

@@ -5,11 +5,15 @@ use super::{
     Tx,
     column::{At, UtcTime, from_count},
     failure::illegal,
-    schema::quota_counters,
+    schema::{quota_counters, quota_grants},
     statement::Statement,
     tx::sql,
 };
-use crate::base::{fault::Fault, id::FamilyId, moment::Moment};
+use crate::base::{
+    fault::Fault,
+    id::{EventId, FamilyId},
+    moment::Moment,
+};
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Text},
@@ -215,6 +219,58 @@ impl Quotas<'_, '_> {
                    CASE WHEN quota_counters.topped_up > 9007199254740992 - excluded.topped_up THEN 9007199254740992 \
                    ELSE quota_counters.topped_up + excluded.topped_up END, warned = 0 RETURNING used, topped_up, warned";
         self.set(counter, (0, bounded(n)), set)
+    }
+
+    /// Takes back what a limit was raised by in this period; `None`, and nothing changed, where it was
+    /// not raised by as much, or where less than what was used would be left.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn take_back(&mut self, counter: &CounterId, n: u64, limit: u64) -> Result<Option<Counter>, Fault> {
+        let n = bounded(n);
+        let statement: Statement<'_, (BigInt, BigInt, diesel::sql_types::SmallInt)> =
+            Statement::new("UPDATE quota_counters SET topped_up = topped_up - ")
+                .count(n)
+                .sql(" WHERE family_id = ")
+                .text(counter.family.as_str())
+                .sql(" AND name = ")
+                .text(&counter.name)
+                .sql(" AND period_start = ")
+                .at(counter.period_start)
+                .sql(" AND topped_up >= ")
+                .count(n)
+                .sql(" AND used <= topped_up - ")
+                .count(n)
+                .sql(" + ")
+                .count(bounded(limit))
+                .sql(" RETURNING used, topped_up, warned");
+        let row: Option<Loaded> = sql!(self.tx, "changing a row of quota_counters", counter.family, |c| {
+            statement.get_result(c).optional()
+        })?;
+        row.map(|row| into_counter(counter, row)).transpose()
+    }
+
+    /// Remembers by how much a limit was raised (lowered, where that is less than nothing), and why.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn granted(&mut self, counter: &CounterId, amount: i64, reason: Option<&str>) -> Result<(), Fault> {
+        let now = self.tx.now();
+        let id = EventId::mint(now, self.tx.dice())?;
+        sql!(self.tx, "adding a row of quota_grants", counter.family, |c| {
+            diesel::insert_into(quota_grants::table)
+                .values((
+                    quota_grants::id.eq(id.as_str()),
+                    quota_grants::family_id.eq(counter.family.as_str()),
+                    quota_grants::name.eq(&counter.name),
+                    quota_grants::period_start.eq(At(counter.period_start)),
+                    quota_grants::amount.eq(amount),
+                    quota_grants::reason.eq(reason),
+                    quota_grants::at.eq(At(now)),
+                ))
+                .execute(c)
+        })?;
+        Ok(())
     }
 
     /// Corrects what was used; how it stands afterwards.

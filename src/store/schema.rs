@@ -199,6 +199,7 @@ tables! {
         successor_id -> Nullable<Text>,
         state_reason -> Nullable<Text>,
         state_at -> UtcTime,
+        disabled_by -> Nullable<Text>,
         reminded -> SmallInt,
         version -> Integer,
         created_at -> UtcTime,
@@ -227,6 +228,15 @@ tables! {
         used -> BigInt,
         topped_up -> BigInt,
         warned -> SmallInt,
+    }
+    quota_grants (id) {
+        id -> Text,
+        family_id -> Text,
+        name -> Text,
+        period_start -> UtcTime,
+        amount -> BigInt,
+        reason -> Nullable<Text>,
+        at -> UtcTime,
     }
     usage_minutes (key_id, minute, outcome) {
         key_id -> Text,

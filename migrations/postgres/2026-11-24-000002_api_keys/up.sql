@@ -49,7 +49,7 @@ CREATE TABLE api_keys (
     environment  text NOT NULL,
     digest       bytea NOT NULL UNIQUE,
     pepper       smallint NOT NULL,
-    origin       text NOT NULL CHECK (origin IN ('minted', 'imported', 'imported_hash')),
+    origin       text NOT NULL CHECK (origin IN ('minted', 'imported', 'imported_text', 'imported_hash')),
     hint         text NOT NULL,
     kind         text NOT NULL CHECK (kind IN ('server', 'public', 'verifier')),
     state        text NOT NULL CHECK (state IN ('active', 'retiring', 'disabled', 'suspended', 'revoked', 'compromised')),
@@ -61,6 +61,7 @@ CREATE TABLE api_keys (
     successor_id text COLLATE "C",
     state_reason text,
     state_at     timestamptz NOT NULL,
+    disabled_by  text CHECK (disabled_by IN ('owner', 'administrator')),
     reminded     smallint NOT NULL,
     version      integer NOT NULL,
     created_at   timestamptz NOT NULL
@@ -100,6 +101,19 @@ CREATE TABLE quota_counters (
     warned       smallint NOT NULL,
     PRIMARY KEY (family_id, name, period_start)
 );
+CREATE INDEX quota_counters_period_start ON quota_counters (period_start);
+
+CREATE TABLE quota_grants (
+    id           text COLLATE "C" PRIMARY KEY,
+    family_id    text COLLATE "C" NOT NULL,
+    name         text NOT NULL,
+    period_start timestamptz NOT NULL,
+    amount       bigint NOT NULL,
+    reason       text,
+    at           timestamptz NOT NULL
+);
+CREATE INDEX quota_grants_family_id ON quota_grants (family_id, name, period_start);
+CREATE INDEX quota_grants_period_start ON quota_grants (period_start);
 
 CREATE TABLE usage_minutes (
     key_id    text COLLATE "C" NOT NULL,

@@ -3,6 +3,7 @@ ALTER TABLE audit_events DROP COLUMN api_key_id;
 DELETE FROM change_feed WHERE kind IN ('api_key', 'key_family', 'api', 'plan');
 DROP TABLE idempotency;
 DROP TABLE usage_minutes;
+DROP TABLE quota_grants;
 DROP TABLE quota_counters;
 DROP TABLE key_claims;
 DROP TABLE key_uses;

@@ -49,7 +49,7 @@ CREATE TABLE api_keys (
     environment  text NOT NULL,
     digest       blob NOT NULL UNIQUE,
     pepper       integer NOT NULL,
-    origin       text NOT NULL CHECK (origin IN ('minted', 'imported', 'imported_hash')),
+    origin       text NOT NULL CHECK (origin IN ('minted', 'imported', 'imported_text', 'imported_hash')),
     hint         text NOT NULL,
     kind         text NOT NULL CHECK (kind IN ('server', 'public', 'verifier')),
     state        text NOT NULL CHECK (state IN ('active', 'retiring', 'disabled', 'suspended', 'revoked', 'compromised')),
@@ -61,6 +61,7 @@ CREATE TABLE api_keys (
     successor_id text,
     state_reason text,
     state_at     integer NOT NULL,
+    disabled_by  text CHECK (disabled_by IN ('owner', 'administrator')),
     reminded     integer NOT NULL,
     version      integer NOT NULL,
     created_at   integer NOT NULL
@@ -100,6 +101,19 @@ CREATE TABLE quota_counters (
     warned       integer NOT NULL,
     PRIMARY KEY (family_id, name, period_start)
 ) STRICT;
+CREATE INDEX quota_counters_period_start ON quota_counters (period_start);
+
+CREATE TABLE quota_grants (
+    id           text NOT NULL PRIMARY KEY,
+    family_id    text NOT NULL,
+    name         text NOT NULL,
+    period_start integer NOT NULL,
+    amount       integer NOT NULL,
+    reason       text,
+    at           integer NOT NULL
+) STRICT;
+CREATE INDEX quota_grants_family_id ON quota_grants (family_id, name, period_start);
+CREATE INDEX quota_grants_period_start ON quota_grants (period_start);
 
 CREATE TABLE usage_minutes (
     key_id    text NOT NULL,

@@ -76,6 +76,7 @@ fn key(api: ApiId) -> ApiKey {
         successor: None,
         state_reason: None,
         state_at: NOW,
+        disabled_by: None,
         reminded: 0,
         version: 1,
         created_at: NOW,

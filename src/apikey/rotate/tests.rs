@@ -36,6 +36,7 @@ fn key(n: u128, state: State) -> ApiKey {
         successor: None,
         state_reason: None,
         state_at: NOW,
+        disabled_by: None,
         reminded: 0,
         version: 1,
         created_at: NOW,

@@ -1,6 +1,9 @@
 //! APIs and plans, as an operator manages them.
 
-use super::refused::{Refused, refuse};
+use super::{
+    patch::{self, Patch},
+    refused::{Refused, refuse},
+};
 use crate::{
     apikey::{
         PolicyText,
@@ -189,40 +192,69 @@ pub async fn change(
     done: Done,
 ) -> Result<Api, Stop<Refused>> {
     caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
-    sound_api(&spec).map_err(Stop::Refusal)?;
-    let write = move |tx: &mut Tx<'_>| -> Result<Api, Stop<Refused>> {
-        let before = api_named(tx, &named)?;
-        if version.is_some_and(|version| version != before.version) {
-            return refuse(Refused::Changed);
-        }
-        if spec.audience != before.audience {
-            return refuse(Unfit::Member("audience", "of an API stays: its tokens and its clients name it".to_owned()));
-        }
-        let plan = spec.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;
-        let spec = spec.clone();
-        let after = Api {
-            name: spec.name,
-            prefix: spec.prefix,
-            environments: spec.environments,
-            plan: plan.map(|plan| plan.id),
-            policy: spec.policy,
-            settings: spec.settings,
-            version: before.version.saturating_add(1),
-            updated_at: tx.now(),
-            ..before.clone()
-        };
-        save_api(tx, &after)?;
-        let members = members_changed(&before, &after);
-        done.note(tx, |by| Event::ApiChanged { api: after.id.clone(), by, members })?;
-        Ok(after)
-    };
+    let spec = move |_: &Api| Ok(spec.clone());
+    let write = move |tx: &mut Tx<'_>| change_to(tx, (&named, version), &spec, &done);
     world.store.write("change_api", write).await
+}
+
+/// Changes members of an API, where it still has this version.
+///
+/// # Errors
+/// As [`change`].
+pub async fn patch(
+    world: &World,
+    caller: &Caller,
+    (named, version): (String, Option<u32>),
+    patch: Patch,
+    done: Done,
+) -> Result<Api, Stop<Refused>> {
+    caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
+    let spec = move |before: &Api| patch::api(before, &patch);
+    let write = move |tx: &mut Tx<'_>| change_to(tx, (&named, version), &spec, &done);
+    world.store.write("change_api", write).await
+}
+
+fn change_to(
+    tx: &mut Tx<'_>,
+    (named, version): (&str, Option<u32>),
+    spec: &dyn Fn(&Api) -> Result<ApiSpec, Unfit>,
+    done: &Done,
+) -> Result<Api, Stop<Refused>> {
+    let before = api_named(tx, named)?;
+    if version.is_some_and(|version| version != before.version) {
+        return refuse(Refused::Changed);
+    }
+    let spec = spec(&before).map_err(|unfit| Stop::Refusal(unfit.into()))?;
+    sound_api(&spec).map_err(Stop::Refusal)?;
+    if spec.audience != before.audience {
+        return refuse(Unfit::Member("audience", "of an API stays: its tokens and its clients name it".to_owned()));
+    }
+    if spec.prefix != before.prefix {
+        return refuse(Unfit::Member("prefix", "of an API stays: scanners know its keys by it".to_owned()));
+    }
+    let plan = spec.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;
+    let after = Api {
+        name: spec.name,
+        environments: spec.environments,
+        plan: plan.map(|plan| plan.id),
+        policy: spec.policy,
+        settings: spec.settings,
+        version: before.version.saturating_add(1),
+        updated_at: tx.now(),
+        ..before.clone()
+    };
+    let members = members_changed(&before, &after);
+    if members.is_empty() {
+        return Ok(before);
+    }
+    save_api(tx, &after)?;
+    done.note(tx, |by| Event::ApiChanged { api: after.id.clone(), by, members })?;
+    Ok(after)
 }
 
 fn members_changed(before: &Api, after: &Api) -> Vec<String> {
     let all = [
         ("name", before.name != after.name),
-        ("prefix", before.prefix != after.prefix),
         ("environments", before.environments != after.environments),
         ("plan", before.plan != after.plan),
         ("policy", before.policy != after.policy),
@@ -336,26 +368,55 @@ pub async fn change_plan(
     done: Done,
 ) -> Result<Plan, Stop<Refused>> {
     caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
-    sound_plan(&spec).map_err(Stop::Refusal)?;
-    let write = move |tx: &mut Tx<'_>| -> Result<Plan, Stop<Refused>> {
-        let before = plan_named(tx, &named)?;
-        if version.is_some_and(|version| version != before.version) {
-            return refuse(Refused::Changed);
-        }
-        let spec = spec.clone();
-        let all = [("name", before.name != spec.name), ("policy", before.policy != spec.policy)];
-        let members = all.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
-        let (version, updated_at) = (before.version.saturating_add(1), tx.now());
-        let after = Plan { name: spec.name, policy: spec.policy, version, updated_at, ..before };
-        match tx.plans().replace(&after)? {
-            Ok(true) => {}
-            Ok(false) => return refuse(Refused::Changed),
-            Err(_) => return refuse(Refused::Taken("name")),
-        }
-        done.note(tx, |by| Event::PlanChanged { plan: after.id.clone(), by, members })?;
-        Ok(after)
-    };
+    let spec = move |_: &Plan| Ok(spec.clone());
+    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, version), &spec, &done);
     world.store.write("change_plan", write).await
+}
+
+/// Changes members of a plan, where it still has this version.
+///
+/// # Errors
+/// As [`change`].
+pub async fn patch_plan(
+    world: &World,
+    caller: &Caller,
+    (named, version): (String, Option<u32>),
+    patch: Patch,
+    done: Done,
+) -> Result<Plan, Stop<Refused>> {
+    caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
+    let spec = move |before: &Plan| patch::plan(before, &patch);
+    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, version), &spec, &done);
+    world.store.write("change_plan", write).await
+}
+
+fn change_plan_to(
+    tx: &mut Tx<'_>,
+    (named, version): (&str, Option<u32>),
+    spec: &dyn Fn(&Plan) -> Result<PlanSpec, Unfit>,
+    done: &Done,
+) -> Result<Plan, Stop<Refused>> {
+    let before = plan_named(tx, named)?;
+    if version.is_some_and(|version| version != before.version) {
+        return refuse(Refused::Changed);
+    }
+    let spec = spec(&before).map_err(|unfit| Stop::Refusal(unfit.into()))?;
+    sound_plan(&spec).map_err(Stop::Refusal)?;
+    let all = [("name", before.name != spec.name), ("policy", before.policy != spec.policy)];
+    let members: Vec<String> =
+        all.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
+    if members.is_empty() {
+        return Ok(before);
+    }
+    let (version, updated_at) = (before.version.saturating_add(1), tx.now());
+    let after = Plan { name: spec.name, policy: spec.policy, version, updated_at, ..before };
+    match tx.plans().replace(&after)? {
+        Ok(true) => {}
+        Ok(false) => return refuse(Refused::Changed),
+        Err(_) => return refuse(Refused::Taken("name")),
+    }
+    done.note(tx, |by| Event::PlanChanged { plan: after.id.clone(), by, members })?;
+    Ok(after)
 }
 
 /// A plan.

@@ -27,7 +27,13 @@ use std::convert::Infallible;
 /// # Errors
 /// The [`Challenge`] to answer with; a fault where the store cannot be asked.
 pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor), Stop<Challenge>> {
-    let Bearer { subject, scope, .. } = bearer::check(world, places)?;
+    let Bearer { subject, scope, signed_in, .. } = bearer::check(world, places)?;
+    let now = world.now();
+    let fresh = match &subject {
+        Subject::Client(_) => true,
+        // A time to come is no sign-in of a short while ago.
+        Subject::Person(_) => signed_in.is_some_and(|at| at <= now && now.since(at) <= FRESH),
+    };
     let (owner, actor, scope, active) = match subject {
         Subject::Client(id) => {
             let active = clients::find(world, &id).await?.is_some();
@@ -42,7 +48,7 @@ pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor),
         }
     };
     if active {
-        return Ok((Caller::Token { owner, scope }, actor));
+        return Ok((Caller::Token { owner, scope, fresh }, actor));
     }
     Err(bad_token(world, "whoever the access token acts for is disabled"))
 }

@@ -78,6 +78,9 @@ pub async fn create(world: &Arc<World>, caller: Caller, create: Create, done: Do
         let place = place(tx, &caller, &create)?;
         let wanted = &create.wanted;
         let admitted = wanted::admit(wanted, &place.api, tx.now()).map_err(|unfit| Stop::Refusal(unfit.into()))?;
+        if !matches!(caller, Caller::Operator) {
+            room(tx, (&place.family.owner, &place.api), held.keys.per_owner)?;
+        }
         let id = ApiKeyId::mint(tx.now(), tx.dice())?;
         // Last of all that may refuse: a refusal is kept, and a request that was refused may be sent again.
         once(tx, &caller, &create, &id)?;
@@ -146,6 +149,18 @@ fn modest(create: &Create, owner: &Owner) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// How many families there may be for each key that an owner may have: those of keys that have ended stay for a while.
+const FAMILIES_FOR_EACH: usize = 10;
+
+/// Whether an owner may have one more key for an API. Those who wait for one another here are few.
+pub(super) fn room(tx: &mut Tx<'_>, (owner, api): (&Owner, &Api), most: usize) -> Result<(), Stop<Refused>> {
+    let (families, live) = tx.key_families().count(owner, &api.id)?;
+    if live >= most || families >= most.saturating_mul(FAMILIES_FOR_EACH) {
+        return refuse(Refused::TooMany(most));
+    }
+    Ok(())
+}
+
 /// An owner must be there and not be disabled.
 fn active(tx: &mut Tx<'_>, owner: &Owner) -> Result<(), Stop<Refused>> {
     let active = match owner {
@@ -158,8 +173,7 @@ fn active(tx: &mut Tx<'_>, owner: &Owner) -> Result<(), Stop<Refused>> {
 /// Of two requests with one word of one caller, only the first makes a key.
 fn once(tx: &mut Tx<'_>, caller: &Caller, create: &Create, id: &ApiKeyId) -> Result<(), Stop<Refused>> {
     let Some(word) = &create.idempotency_key else { return Ok(()) };
-    // With its kind, for a person and a client may be called alike, and either like an operator.
-    let whose = caller.own().map_or("operator".to_owned(), |own| format!("{} {}", own.kind(), own.id()));
+    let whose = whose(caller);
     let until = tx.now() + REPEATED_WITHIN;
     match tx.idempotency().remember(&whose, &sha256(word.as_bytes()), id.as_str(), until)? {
         None => Ok(()),
@@ -168,6 +182,12 @@ fn once(tx: &mut Tx<'_>, caller: &Caller, create: &Create, id: &ApiKeyId) -> Res
             None => refuse(Refused::Changed),
         },
     }
+}
+
+/// Under whom the words of requests are remembered: with its kind, for a person and a client may be
+/// called alike, and either like an operator.
+pub(super) fn whose(caller: &Caller) -> String {
+    caller.own().map_or("operator".to_owned(), |own| format!("{} {}", own.kind(), own.id()))
 }
 
 /// Mints a key into a new family.
@@ -235,6 +255,7 @@ pub(super) fn key(
         successor: None,
         state_reason: None,
         state_at: now,
+        disabled_by: None,
         reminded: 0,
         version: 1,
         created_at: now,

@@ -286,7 +286,7 @@ fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
         if policy.limits().iter().any(given) { policy } else { policy.within(Level::Family, family, Rate::usual()) };
     match key.origin {
         Origin::Imported => policy.within(Level::Key, key.id.as_str(), Rate::weak()),
-        Origin::Minted | Origin::ImportedHash => policy,
+        Origin::Minted | Origin::ImportedText | Origin::ImportedHash => policy,
     }
 }
 

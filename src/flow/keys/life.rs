@@ -9,8 +9,9 @@ use super::{
 use crate::{
     apikey::{
         access::{Act, Caller},
+        api::Api,
         create::succession,
-        key::{ApiKey, State},
+        key::{ApiKey, Kind, Side, State},
         rotate::{self, Insist, Step},
         text::KeyText,
         wanted::Unfit,
@@ -20,6 +21,7 @@ use crate::{
         fault::{Fault, Stop},
         id::{ApiId, ApiKeyId},
         moment::{Moment, Span},
+        scope::Scope,
     },
     flow::world::World,
     store::{
@@ -32,8 +34,12 @@ use std::sync::Arc;
 
 /// Most characters of a reason.
 const MAX_REASON: usize = 200;
+/// The most keys of one family, ended ones included.
+const MOST_OF_FAMILY: usize = 500;
 /// Keys ended by one transaction, when many are.
 const BATCH: i64 = 200;
+/// Keys looked at by one query, when they are counted.
+const PAGE: i64 = 1000;
 
 /// A key that was given a successor.
 #[derive(Debug)]
@@ -57,7 +63,7 @@ pub(super) fn reach(tx: &mut Tx<'_>, caller: &Caller, act: Act, id: &ApiKeyId) -
 }
 
 /// Stores a changed key, where nobody else has changed it meanwhile.
-fn save(tx: &mut Tx<'_>, key: &ApiKey) -> Result<(), Stop<Refused>> {
+pub(super) fn save(tx: &mut Tx<'_>, key: &ApiKey) -> Result<(), Stop<Refused>> {
     if tx.api_keys().replace(key)? { Ok(()) } else { refuse(Refused::Changed) }
 }
 
@@ -85,6 +91,10 @@ pub async fn rotate(
         let Some(before) = all.iter().find(|key| key.id == plan.old) else {
             return refuse(Refused::NotFound("API key"));
         };
+        let scope = still_allowed(before, &api).map_err(Stop::Refusal)?;
+        if all.len() >= MOST_OF_FAMILY {
+            return refuse(Refused::State("the key was rotated too often: make a new one"));
+        }
         let text = KeyText::mint(&api.prefix, &before.environment, held.keys.random_length, tx.dice())?;
         let new = ApiKey {
             id: ApiKeyId::mint(now, tx.dice())?,
@@ -92,11 +102,13 @@ pub async fn rotate(
             pepper: held.secrets.pepper.version(),
             origin: crate::apikey::key::Origin::Minted,
             hint: text.hint().to_owned(),
+            scope,
             not_before: None,
             expires_at: succession(api.settings.sensitivity, (before.created_at, before.expires_at), now),
             successor: None,
             state_reason: None,
             state_at: now,
+            disabled_by: None,
             reminded: 0,
             version: 1,
             created_at: now,
@@ -127,6 +139,21 @@ pub async fn rotate(
         Ok(Rotated { old, new: Created { key: new, family, api, text: text.text().clone() } })
     };
     world.store.write("rotate_api_key", write).await
+}
+
+/// Whether the API still lets keys like this one be made, and the scope of its successor: what the
+/// API no longer offers, no new key has.
+fn still_allowed(key: &ApiKey, api: &Api) -> Result<Scope, Refused> {
+    if api.disabled_at.is_some() {
+        return Err(Unfit::ApiDisabled.into());
+    }
+    if !api.environments.contains(&key.environment) {
+        return Err(Refused::State("the API no longer has the environment of the key"));
+    }
+    if key.kind == Kind::Public && !api.settings.public_keys {
+        return Err(Refused::State("the API no longer has public keys"));
+    }
+    Ok(key.scope.minus(&key.scope.minus(&api.settings.scopes)))
 }
 
 /// Ends the overlap of a key with its successor.
@@ -162,7 +189,7 @@ pub async fn take(
     (id, step, reason): (ApiKeyId, Step, Option<String>),
     done: Done,
 ) -> Result<ApiKey, Stop<Refused>> {
-    sound(reason.as_deref()).map_err(Stop::Refusal)?;
+    sound_reason(reason.as_deref()).map_err(Stop::Refusal)?;
     let write = move |tx: &mut Tx<'_>| -> Result<ApiKey, Stop<Refused>> {
         let act = if step == Step::Enable { Act::Enable } else { Act::Revoke };
         let KeyFacts { key, .. } = reach(tx, &caller, act, &id)?;
@@ -170,7 +197,11 @@ pub async fn take(
         if key.state == State::Suspended && matches!(step, Step::Enable | Step::Disable) && caller.only().is_some() {
             return refuse(Refused::State("the key was suspended for how it was used: its owner cannot change that"));
         }
-        stepped(tx, key, (step, reason.clone()), &done)
+        let side = if caller.only().is_some() { Side::Owner } else { Side::Administrator };
+        if (key.disabled_by, side, step) == (Some(Side::Administrator), Side::Owner, Step::Enable) {
+            return refuse(Refused::State("an administrator disabled the key: its owner cannot enable it"));
+        }
+        stepped(tx, key, (step, side, reason.clone()), &done)
     };
     let key = world.store.write("step_api_key", write).await?;
     heard(world).await;
@@ -179,7 +210,7 @@ pub async fn take(
 
 /// What has just been changed is acted on here before it is acknowledged; a node that cannot read
 /// the feed vouches for nothing soon, so nothing is lost where this fails.
-async fn heard(world: &World) {
+pub(super) async fn heard(world: &World) {
     if let Err(fault) = crate::flow::follow::now(world).await {
         tracing::debug!(error = %fault, "a change of keys was not heard at once");
     }
@@ -188,15 +219,21 @@ async fn heard(world: &World) {
 fn stepped(
     tx: &mut Tx<'_>,
     key: ApiKey,
-    (step, reason): (Step, Option<String>),
+    (step, side, reason): (Step, Side, Option<String>),
     done: &Done,
 ) -> Result<ApiKey, Stop<Refused>> {
     let state = rotate::step(&key, step).map_err(unmet)?;
-    if state == key.state {
+    let disabled_by = match (state, key.disabled_by) {
+        (State::Disabled, Some(Side::Administrator)) => Some(Side::Administrator),
+        (State::Disabled, before) if step == Step::Suspend => before,
+        (State::Disabled, _) => Some(side),
+        (State::Active | State::Retiring | State::Suspended | State::Revoked | State::Compromised, _) => None,
+    };
+    if (state, disabled_by) == (key.state, key.disabled_by) {
         return Ok(key);
     }
     let (state_at, version) = (tx.now(), next_version(&key));
-    let after = ApiKey { state, state_at, state_reason: reason.clone(), version, ..key };
+    let after = ApiKey { state, state_at, disabled_by, state_reason: reason.clone(), version, ..key };
     save(tx, &after)?;
     done.note(tx, |by| event(after.id.clone(), step, by, reason))?;
     Ok(after)
@@ -211,7 +248,7 @@ fn event(api_key: ApiKeyId, step: Step, by: Actor, reason: Option<String>) -> Ev
 }
 
 /// A reason is for people: short, and without what could disturb a terminal.
-fn sound(reason: Option<&str>) -> Result<(), Refused> {
+pub(super) fn sound_reason(reason: Option<&str>) -> Result<(), Refused> {
     let fits = |text: &str| text.chars().count() <= MAX_REASON && !text.chars().any(char::is_control);
     if reason.is_none_or(fits) {
         return Ok(());
@@ -227,6 +264,28 @@ pub struct Many {
     pub filter: KeyFilter,
     /// Why.
     pub reason: Option<String>,
+    /// No more than these, where that is said.
+    pub most: Option<usize>,
+}
+
+/// How many keys [`revoke_many`] would end.
+///
+/// # Errors
+/// [`Refused`] where the caller may not.
+pub async fn count_to_revoke(world: &World, caller: &Caller, filter: KeyFilter) -> Result<usize, Stop<Refused>> {
+    // What is counted here and not written yet is use too.
+    super::usage::flush(world).await?;
+    let (mut all, mut after) = (0usize, None::<ApiKeyId>);
+    loop {
+        let page = to_revoke(world, caller, filter.clone(), (after, PAGE)).await?;
+        let Some(last) = page.last().map(|listed| listed.key.id.clone()) else { return Ok(all) };
+        all = all.saturating_add(page.iter().filter(|listed| is_left(&listed.key)).count());
+        after = Some(last);
+    }
+}
+
+const fn is_left(key: &ApiKey) -> bool {
+    !matches!(key.state, State::Revoked | State::Compromised)
 }
 
 /// The keys that [`revoke_many`] would end, at most `n` of them after `after`.
@@ -264,16 +323,19 @@ pub async fn revoke_many(
     done: Done,
     mut progress: impl FnMut(usize),
 ) -> Result<usize, Stop<Refused>> {
-    sound(many.reason.as_deref()).map_err(Stop::Refusal)?;
+    sound_reason(many.reason.as_deref()).map_err(Stop::Refusal)?;
     caller.may(Act::Revoke).map_err(|not| Stop::Refusal(not.into()))?;
     let Some(filter) = within(caller, many.filter) else { return Ok(0) };
+    super::usage::flush(world).await?;
+    let most = many.most.unwrap_or(usize::MAX);
     let (mut ended, mut after) = (0usize, None::<ApiKeyId>);
     loop {
+        let left = most.saturating_sub(ended);
         let (filter, from, reason, done) = (filter.clone(), after.clone(), many.reason.clone(), done.clone());
         let write = move |tx: &mut Tx<'_>| -> Result<(usize, Option<ApiKeyId>), Stop<Refused>> {
             let batch = tx.api_keys().list(&filter, from.as_ref(), BATCH)?;
             let last = batch.last().map(|listed| listed.key.id.clone());
-            let live = batch.into_iter().filter(|l| !matches!(l.key.state, State::Revoked | State::Compromised));
+            let live = batch.into_iter().filter(|listed| is_left(&listed.key)).take(left);
             let mut n = 0usize;
             for listed in live {
                 n = n.saturating_add(revoked(tx, listed.key, reason.clone(), &done)?);
@@ -283,7 +345,7 @@ pub async fn revoke_many(
         let (n, last) = world.store.write("revoke_api_keys", write).await?;
         ended = ended.saturating_add(n);
         progress(ended);
-        if last.is_none() {
+        if last.is_none() || ended >= most {
             heard(world).await;
             return Ok(ended);
         }
@@ -295,9 +357,9 @@ pub async fn revoke_many(
 /// How many that were.
 fn revoked(tx: &mut Tx<'_>, key: ApiKey, reason: Option<String>, done: &Done) -> Result<usize, Stop<Refused>> {
     let id = key.id.clone();
-    match stepped(tx, key, (Step::Revoke, reason.clone()), done) {
+    match stepped(tx, key, (Step::Revoke, Side::Administrator, reason.clone()), done) {
         Err(Stop::Refusal(Refused::Changed)) => match tx.api_keys().find(&id)? {
-            Some(key) => stepped(tx, key, (Step::Revoke, reason), done).map(|_| 1),
+            Some(key) => stepped(tx, key, (Step::Revoke, Side::Administrator, reason), done).map(|_| 1),
             None => Ok(0),
         },
         stepped => stepped.map(|_| 1),

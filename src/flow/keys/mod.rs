@@ -7,12 +7,15 @@
 pub mod apis;
 pub mod ask;
 pub mod caller;
+pub mod change;
 pub mod create;
 pub mod days;
 pub mod directory;
 pub mod exchange;
+pub mod grants;
 pub mod introspect;
 pub mod life;
+pub mod patch;
 pub mod refused;
 pub mod show;
 pub mod slices;
@@ -36,6 +39,8 @@ pub struct Keys {
     pub slices: slices::Slices,
     /// Random characters in the text of a key.
     pub random_length: usize,
+    /// The most live keys of one owner for one API.
+    pub per_owner: usize,
 }
 
 impl Keys {
@@ -47,6 +52,7 @@ impl Keys {
             tally: Default::default(),
             slices: Default::default(),
             random_length,
+            per_owner: 1000,
         }
     }
 }

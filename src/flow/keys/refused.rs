@@ -32,6 +32,8 @@ pub enum Refused {
     Changed,
     /// The request was answered before, with a secret that is shown once.
     AlreadyRevealed(ApiKeyId),
+    /// An owner has so many keys for the API already, which is the most.
+    TooMany(usize),
     /// A link that was used, or whose time is over.
     Gone,
 }
@@ -54,6 +56,9 @@ impl fmt::Display for Refused {
             Self::Changed => f.write_str("it was changed by somebody else meanwhile: look at it again"),
             Self::AlreadyRevealed(id) => {
                 write!(f, "this request was answered before, and made {id}, whose text is shown once")
+            }
+            Self::TooMany(most) => {
+                write!(f, "the owner has as many keys for this API as anybody may have ({most}): revoke one first")
             }
             Self::Gone => f.write_str("this link was used, or its time is over"),
         }

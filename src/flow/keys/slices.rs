@@ -95,6 +95,8 @@ struct Slice {
     /// Units that the counter had not, and when it was asked.
     lacking: Option<(u64, Moment)>,
     filling: Arc<tokio::sync::Mutex<()>>,
+    /// What it was cut by has changed: what is left of it goes back soon.
+    stale: bool,
 }
 
 impl Slice {
@@ -111,6 +113,7 @@ impl Slice {
             last: now,
             lacking: None,
             filling: Arc::default(),
+            stale: false,
         }
     }
     /// What nobody has spent: what was not debited yet, and what is in hand.
@@ -192,6 +195,15 @@ impl Slices {
         self.shards().map(|shard| shard.values().map(|slice| slice.hand.left()).sum::<u64>()).sum()
     }
 
+    /// What slices of a family (of all, where none is named) were cut by has changed: what is left of
+    /// them goes back at the next turn of [`give_back_idle`], and is cut anew.
+    pub fn outdated(&self, family: Option<&str>) {
+        for mut shard in self.shards() {
+            let concerned = shard.values_mut().filter(|slice| family.is_none_or(|id| slice.family.as_str() == id));
+            concerned.for_each(|slice| slice.stale = true);
+        }
+    }
+
     fn take_back(&self, idle_since: Option<Moment>, now: Moment) -> Vec<(CounterId, u64)> {
         let mut back = Vec::new();
         for mut shard in self.shards() {
@@ -199,7 +211,7 @@ impl Slices {
                 let over = slice.is_over(now);
                 let idle = idle_since.is_none_or(|since| slice.last <= since);
                 // Whoever is filling it holds another handle, and will look for it here.
-                if !(over || idle) || Arc::strong_count(&slice.filling) > 1 {
+                if !(over || idle || slice.stale) || Arc::strong_count(&slice.filling) > 1 {
                     return true;
                 }
                 let (period_start, units) = slice.hand.return_rest();

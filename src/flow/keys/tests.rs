@@ -247,6 +247,7 @@ fn somebody_elses_key_does_not_exist_and_a_repeated_request_makes_one_key() {
         let stranger = Caller::Token {
             owner: Owner::Client(ClientId::parse("cli_other").unwrap()),
             scope: Scope::parse("keys:read keys:revoke keys:rotate keys:create").unwrap(),
+            fresh: true,
         };
         let step = (key.key.id.clone(), Step::Revoke, None);
         let refused = life::take(&sample.world, stranger.clone(), step, done()).await;
@@ -345,7 +346,7 @@ fn a_key_that_was_suspended_is_not_switched_on_by_its_owner_on_any_way() {
         api(&sample, limits(100, 100)).await;
         let key = made(&sample, json!({})).await;
         let take = |caller: Caller, step| life::take(&sample.world, caller, (key.key.id.clone(), step, None), done());
-        let own = || Caller::Token { owner: owner(), scope: Scope::parse("keys:revoke").unwrap() };
+        let own = || Caller::Token { owner: owner(), scope: Scope::parse("keys:revoke").unwrap(), fresh: true };
         take(Caller::Operator, Step::Suspend).await.unwrap();
         for step in [Step::Enable, Step::Disable] {
             let refused = take(own(), step).await;

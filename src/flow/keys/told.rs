@@ -12,6 +12,7 @@ use crate::{
         moment::Moment,
         scope::Scope,
     },
+    flow::keys::grants::Standing,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -72,8 +73,12 @@ pub struct Key<'a> {
     state_at: String,
     /// Why, where somebody said.
     state_reason: Option<&'a str>,
+    /// Who switched it off, while it is: an owner does not undo what an administrator did.
+    disabled_by: Option<stored::Side>,
     /// How it came to be ours.
     origin: stored::Origin,
+    /// `weak` for one that was brought from elsewhere and may be easy to guess; else `normal`.
+    strength: &'static str,
     /// What it may do.
     #[schemars(with = "ScopeText")]
     scope: &'a Scope,
@@ -119,7 +124,9 @@ pub fn key(key: &stored::ApiKey, family: &family::Family, last_used: Option<Mome
         state: key.state,
         state_at: key.state_at.to_string(),
         state_reason: key.state_reason.as_deref(),
+        disabled_by: key.disabled_by,
         origin: key.origin,
+        strength: if key.origin == stored::Origin::Imported { "weak" } else { "normal" },
         scope: &key.scope,
         policy: &key.policy,
         meta: &key.meta,
@@ -219,5 +226,50 @@ pub fn plan(plan: &stored_plan::Plan) -> Value {
         created_at: plan.created_at.to_string(),
         updated_at: plan.updated_at.to_string(),
         version: plan.version,
+    })
+}
+
+/// A quota of a key, in its period.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = whole)]
+pub struct Quota<'a> {
+    /// Its name in its policy.
+    name: &'a str,
+    /// Whose policy it is in: `api`, `plan`, `family` or `key`.
+    level: &'static str,
+    /// What is counted: `requests` or `content-bytes`.
+    unit: &'static str,
+    /// When it starts anew: `day`, `month`, `month@15` or `once`.
+    per: String,
+    /// When its period began.
+    #[schemars(with = "Instant")]
+    period_start: String,
+    /// When the next one begins; null for never.
+    #[schemars(with = "Option<Instant>")]
+    period_end: Option<String>,
+    /// Units in the period, before what was granted.
+    limit: u64,
+    /// Units granted for the period.
+    granted: u64,
+    /// Units used, with what nodes have in hand.
+    used: u64,
+    /// Units left.
+    remaining: u64,
+}
+
+/// A quota, as it stands.
+#[must_use]
+pub fn quota(quota: &Standing) -> Value {
+    json!(Quota {
+        name: &quota.name,
+        level: quota.level.as_str(),
+        unit: quota.unit,
+        per: quota.per.to_string(),
+        period_start: quota.began.to_string(),
+        period_end: quota.ends.map(|at| at.to_string()),
+        limit: quota.limit,
+        granted: quota.granted,
+        used: quota.used,
+        remaining: quota.remaining(),
     })
 }

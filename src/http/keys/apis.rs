@@ -1,7 +1,7 @@
 //! `/v1/apis` and `/v1/plans`.
 
 use super::{
-    Manager, Misread, ended, etag, if_match, manager, secret,
+    Manager, Misread, ended, etag, if_match, manager, secret, tagged,
     wire::{ApiBody, PlanBody},
 };
 use crate::{
@@ -21,25 +21,13 @@ use crate::{
     },
     oauth::params::Params,
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde_json::{Value, json as object};
 
 type Outcome = Result<HttpResponse, HttpResponse>;
 
 fn settle(outcome: Outcome) -> HttpResponse {
     outcome.unwrap_or_else(|refused| refused)
-}
-
-fn tagged(status: StatusCode, told: &Value, version: u32) -> HttpResponse {
-    let mut answer = secret(status, told);
-    if let Ok(tag) = header::HeaderValue::from_str(&etag(version)) {
-        answer.headers_mut().insert(header::ETAG, tag);
-    }
-    answer
 }
 
 fn after(request: &HttpRequest) -> Result<Option<String>, Misread> {
@@ -61,7 +49,7 @@ async fn try_add(site: &Site, request: &HttpRequest, body: web::Payload) -> Outc
     let stop = |stop| ended(site, stop, &origin(request));
     let spec = body.spec().map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let api = apis::add(&site.world, &caller, spec, done).await.map_err(stop)?;
-    Ok(tagged(StatusCode::CREATED, &view::api(&api), api.version))
+    Ok(tagged(StatusCode::CREATED, &view::api(&api), &etag(api.version)))
 }
 
 /// Replaces what is said of an API.
@@ -73,10 +61,18 @@ async fn try_put(site: &Site, request: &HttpRequest, named: String, body: web::P
     let Manager { caller, done } = manager(site, request).await?;
     let version = if_match(request)?;
     let body: ApiBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
+    let said = body.names_prefix();
     let stop = |stop| ended(site, stop, &origin(request));
-    let spec = body.spec().map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
+    let mut spec = body.spec().map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
+    if !said {
+        // What is not said of it stays, for it cannot be changed.
+        let before = apis::find(&site.world, &caller, named.clone()).await;
+        if let Ok(before) = before {
+            spec.prefix = before.prefix;
+        }
+    }
     let api = apis::change(&site.world, &caller, (named, version), spec, done).await.map_err(stop)?;
-    Ok(tagged(StatusCode::OK, &view::api(&api), api.version))
+    Ok(tagged(StatusCode::OK, &view::api(&api), &etag(api.version)))
 }
 
 /// Shows an API, by name or identifier.
@@ -88,7 +84,7 @@ async fn try_show(site: &Site, request: &HttpRequest, named: String) -> Outcome 
     let Manager { caller, .. } = manager(site, request).await?;
     let found = apis::find(&site.world, &caller, named).await;
     let api = found.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &view::api(&api), api.version))
+    Ok(tagged(StatusCode::OK, &view::api(&api), &etag(api.version)))
 }
 
 /// Lists APIs.
@@ -120,7 +116,7 @@ async fn switch(site: &Site, request: &HttpRequest, (named, to): (String, Switch
     let Manager { caller, done } = manager(site, request).await?;
     let switched = apis::switch(&site.world, &caller, named, to, done).await;
     let api = switched.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &view::api(&api), api.version))
+    Ok(tagged(StatusCode::OK, &view::api(&api), &etag(api.version)))
 }
 
 /// Adds a plan.
@@ -133,7 +129,7 @@ async fn try_add_plan(site: &Site, request: &HttpRequest, body: web::Payload) ->
     let body: PlanBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
     let added = apis::add_plan(&site.world, &caller, body.spec(), done).await;
     let plan = added.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::CREATED, &view::plan(&plan), plan.version))
+    Ok(tagged(StatusCode::CREATED, &view::plan(&plan), &etag(plan.version)))
 }
 
 /// Replaces what is said of a plan.
@@ -147,7 +143,7 @@ async fn try_put_plan(site: &Site, request: &HttpRequest, named: String, body: w
     let body: PlanBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
     let changed = apis::change_plan(&site.world, &caller, (named, version), body.spec(), done).await;
     let plan = changed.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &view::plan(&plan), plan.version))
+    Ok(tagged(StatusCode::OK, &view::plan(&plan), &etag(plan.version)))
 }
 
 /// Shows a plan, by name or identifier.
@@ -159,7 +155,7 @@ async fn try_show_plan(site: &Site, request: &HttpRequest, named: String) -> Out
     let Manager { caller, .. } = manager(site, request).await?;
     let found = apis::find_plan(&site.world, &caller, named).await;
     let plan = found.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(tagged(StatusCode::OK, &view::plan(&plan), plan.version))
+    Ok(tagged(StatusCode::OK, &view::plan(&plan), &etag(plan.version)))
 }
 
 /// Lists plans.

@@ -1,7 +1,7 @@
 //! `/v1/keys`: keys made, listed, shown, rotated, switched off and on, ended.
 
 use super::{
-    Manager, Misread, ended, etag, manager, secret,
+    Manager, Misread, ended, key_etag, manager, secret, tagged,
     wire::{CreateBody, FinishBody, ReasonBody, RotateBody},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         fault::Stop,
         id::{ApiId, ApiKeyId, FamilyId},
     },
-    flow::keys::{create, life, refused::Refused, show, told as view},
+    flow::keys::{change::Seen, create, life, refused::Refused, show, told as view},
     http::{
         give::details,
         site::{Here, Site, origin},
@@ -22,11 +22,7 @@ use crate::{
     },
     oauth::params::Params,
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde_json::{Value, json as object};
 
 /// The most keys of one page.
@@ -39,7 +35,7 @@ fn settle(outcome: Outcome) -> HttpResponse {
 }
 
 /// The key that a path names; 404 where it names none.
-fn named(path: &str) -> Result<ApiKeyId, Misread> {
+pub(super) fn named(path: &str) -> Result<ApiKeyId, Misread> {
     ApiKeyId::parse(path).ok_or_else(|| Misread(StatusCode::NOT_FOUND, "there is no such API key".into()))
 }
 
@@ -122,11 +118,7 @@ async fn try_show(site: &Site, request: &HttpRequest, path: &str) -> Outcome {
         let line: Vec<_> = shown.line.iter().map(|one| one.key.id.clone()).collect();
         members.insert("line".to_owned(), object!(line));
     }
-    let mut answer = secret(StatusCode::OK, &told);
-    if let Ok(tag) = header::HeaderValue::from_str(&etag(facts.key.version)) {
-        answer.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(answer)
+    Ok(tagged(StatusCode::OK, &told, &key_etag(Seen::of(&facts.key, &facts.family))))
 }
 
 /// Gives a key a successor, whose text is in the answer, this once.

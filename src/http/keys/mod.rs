@@ -1,9 +1,12 @@
 //! `/v1`: the API of API keys. JSON in and out, problems as RFC 9457 has them.
 
 pub mod apis;
+pub mod change;
 pub mod ended;
 pub mod manage;
+pub mod many;
 pub mod openapi;
+pub mod quotas;
 pub mod verify;
 mod wire;
 
@@ -18,7 +21,7 @@ use crate::{
     base::{fault::Stop, id::RequestId},
     flow::{
         bearer::Places,
-        keys::{apis::Done, caller, refused::Refused},
+        keys::{apis::Done, caller, change::Seen, refused::Refused},
     },
     oauth::{bearer::Challenge, params::Params, refusal::Refusal},
 };
@@ -100,7 +103,8 @@ fn refusal(site: &Site, refused: &Refused) -> HttpResponse {
             return challenged(&Challenge::lacking(&site.issuer, scope));
         }
         Refused::NotAllowed(NotAllowed::NotTheirs) | Refused::NotFound(_) => (StatusCode::NOT_FOUND, Map::new()),
-        Refused::NotAllowed(NotAllowed::StepUp | NotAllowed::NotHere) => (StatusCode::FORBIDDEN, Map::new()),
+        Refused::NotAllowed(NotAllowed::StepUp) => return step_up(site, &refused.to_string()),
+        Refused::NotAllowed(NotAllowed::NotHere) => (StatusCode::FORBIDDEN, Map::new()),
         Refused::Unfit(Unfit::Member(member, _)) => {
             (StatusCode::UNPROCESSABLE_ENTITY, Map::from_iter([("member".to_owned(), json!(member))]))
         }
@@ -109,9 +113,11 @@ fn refusal(site: &Site, refused: &Refused) -> HttpResponse {
             (StatusCode::UNPROCESSABLE_ENTITY, Map::from_iter([("member".to_owned(), json!(member))]))
         }
         Refused::AlreadyRevealed(id) => (StatusCode::CONFLICT, Map::from_iter([("key_id".to_owned(), json!(id))])),
-        Refused::Unfit(Unfit::ApiDisabled) | Refused::Taken(_) | Refused::State(_) | Refused::InUse(_) => {
-            (StatusCode::CONFLICT, Map::new())
-        }
+        Refused::Unfit(Unfit::ApiDisabled)
+        | Refused::Taken(_)
+        | Refused::State(_)
+        | Refused::InUse(_)
+        | Refused::TooMany(_) => (StatusCode::CONFLICT, Map::new()),
         Refused::Changed => (StatusCode::PRECONDITION_FAILED, Map::new()),
         Refused::Gone => (StatusCode::GONE, Map::new()),
     };
@@ -128,14 +134,66 @@ fn etag(version: u32) -> String {
     format!("\"{version}\"")
 }
 
-/// The version that a request says it changes (`If-Match`, RFC 9110 §13.1.1); `None` where it says none.
-fn if_match(request: &HttpRequest) -> Result<Option<u32>, Misread> {
-    let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default();
-    if text.trim() == "*" {
+/// The answer to a token whose person signed in too long ago (RFC 9470 §3).
+fn step_up(site: &Site, why: &str) -> HttpResponse {
+    let mut answer = details::plain(StatusCode::UNAUTHORIZED, why);
+    let seconds = caller::FRESH.as_seconds();
+    let told = format!(
+        "Bearer realm=\"{}\", error=\"insufficient_user_authentication\", \
+         error_description=\"the last sign-in is too long ago\", max_age={seconds}",
+        site.issuer
+    );
+    if let Ok(value) = header::HeaderValue::from_str(&told) {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    answer
+}
+
+/// What a request says that it changes (`If-Match`, RFC 9110 §13.1.1): a tag without its quotes, or
+/// `None` where whatever is there is meant. A request that says nothing is told to (RFC 6585 §3).
+fn matching(request: &HttpRequest) -> Result<Option<&str>, Misread> {
+    let Some(value) = request.headers().get(header::IF_MATCH) else {
+        return Err(Misread(
+            StatusCode::PRECONDITION_REQUIRED,
+            "If-Match must hold the ETag of what is changed".into(),
+        ));
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
         return Ok(None);
     }
-    let version = text.trim().strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-    let unknown = || Misread(StatusCode::PRECONDITION_FAILED, "If-Match names no version of it".into());
-    version.map(Some).ok_or_else(unknown)
+    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    tag.map(Some).ok_or_else(unmatched)
+}
+
+fn unmatched() -> Misread {
+    Misread(StatusCode::PRECONDITION_FAILED, "If-Match names no version of it".into())
+}
+
+/// The version that a request says it changes; `None` where any is meant.
+fn if_match(request: &HttpRequest) -> Result<Option<u32>, Misread> {
+    matching(request)?.map(|tag| tag.parse().map_err(|_| unmatched())).transpose()
+}
+
+/// The entity tag of a key: of it and of its family, which is shown with it.
+fn key_etag(seen: Seen) -> String {
+    format!("\"{}.{}\"", seen.0, seen.1)
+}
+
+/// What of a key a request says it changes; `None` where any is meant.
+fn if_key_match(request: &HttpRequest) -> Result<Option<Seen>, Misread> {
+    let seen = |tag: &str| {
+        let (key, family) = tag.split_once('.')?;
+        Some(Seen(key.parse().ok()?, family.parse().ok()?))
+    };
+    matching(request)?.map(|tag| seen(tag).ok_or_else(unmatched)).transpose()
+}
+
+/// An answer with an entity tag.
+fn tagged(status: StatusCode, told: &serde_json::Value, tag: &str) -> HttpResponse {
+    let mut answer = secret(status, told);
+    if let Ok(tag) = header::HeaderValue::from_str(tag) {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+    answer
 }

@@ -10,7 +10,12 @@ use crate::{
         wanted::{Unfit, Wanted},
         words::{Identifier, Instant, ScopeText},
     },
-    base::{id::ClientId, moment::Moment, moment::Span, scope::Scope, uri::Resource},
+    base::{
+        id::{ApiId, ClientId, FamilyId},
+        moment::{Moment, Span},
+        scope::Scope,
+        uri::Resource,
+    },
     flow::keys::{
         apis::{ApiSpec, PlanSpec},
         create::Create,
@@ -31,6 +36,13 @@ pub(super) struct OwnerBody {
     /// The identifier of that person or client.
     #[schemars(with = "Identifier")]
     id: String,
+}
+
+impl OwnerBody {
+    pub(super) fn owner(&self) -> Result<Owner, Unfit> {
+        Owner::parse(&self.kind, &self.id)
+            .ok_or_else(|| Unfit::Member("owner", "must have a type of user or client, and an id".to_owned()))
+    }
 }
 
 /// `POST /v1/keys`.
@@ -97,7 +109,7 @@ const fn server() -> Kind {
     Kind::Server
 }
 
-fn moment(member: &'static str, text: &str) -> Result<Moment, Unfit> {
+pub(super) fn moment(member: &'static str, text: &str) -> Result<Moment, Unfit> {
     chrono::DateTime::parse_from_rfc3339(text)
         .map(|at| Moment::from_utc(at.to_utc()))
         .map_err(|_| Unfit::Member(member, "must be a time of RFC 3339, such as 2027-01-31T00:00:00Z".to_owned()))
@@ -115,13 +127,7 @@ impl CreateBody {
                 return Err(Unfit::Member("expires_in", "cannot stand beside expires_at".to_owned()));
             }
         };
-        let owner =
-            match self.owner {
-                None => None,
-                Some(OwnerBody { kind, id }) => Some(Owner::parse(&kind, &id).ok_or_else(|| {
-                    Unfit::Member("owner", "must have a type of user or client, and an id".to_owned())
-                })?),
-            };
+        let owner = self.owner.as_ref().map(OwnerBody::owner).transpose()?;
         Ok(Create {
             api: self.api,
             owner,
@@ -178,10 +184,9 @@ pub(super) struct ApiBody {
     /// Its resource indicator (RFC 8707): the audience of its keys; unique.
     #[schemars(url)]
     audience: String,
-    /// What its keys begin with.
-    #[serde(default = "prefix")]
+    /// What its keys begin with; it stays where it is left out of a change.
     #[schemars(regex(pattern = "^[a-z][a-z0-9]{1,11}$"))]
-    prefix: String,
+    prefix: Option<String>,
     /// The environments that its keys are made for.
     #[serde(default = "environments")]
     #[schemars(length(min = 1, max = 8), inner(regex(pattern = "^[a-z]{2,8}$")))]
@@ -198,14 +203,15 @@ pub(super) struct ApiBody {
     settings: Map<String, Value>,
 }
 
-fn prefix() -> String {
-    crate::apikey::text::DEFAULT_PREFIX.to_owned()
-}
 fn environments() -> Vec<String> {
     vec!["live".to_owned(), "test".to_owned()]
 }
 
 impl ApiBody {
+    /// Whether it says what keys begin with.
+    pub(super) const fn names_prefix(&self) -> bool {
+        self.prefix.is_some()
+    }
     pub(super) fn spec(self) -> Result<ApiSpec, Unfit> {
         if let Some(unknown) = Settings::unknown(&self.settings) {
             return Err(Unfit::Member("settings", format!("have no member {unknown:?}")));
@@ -215,7 +221,7 @@ impl ApiBody {
         Ok(ApiSpec {
             audience: Resource::parse(&self.audience).map_err(|bad| Unfit::Member("audience", bad.to_string()))?,
             name: self.name,
-            prefix: self.prefix,
+            prefix: self.prefix.unwrap_or_else(|| crate::apikey::text::DEFAULT_PREFIX.to_owned()),
             environments: self.environments,
             plan: self.plan,
             policy: self.policy,
@@ -240,4 +246,100 @@ impl PlanBody {
     pub(super) fn spec(self) -> PlanSpec {
         PlanSpec { name: self.name, policy: self.policy }
     }
+}
+
+/// `POST /v1/keys/revoke`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ManyBody {
+    /// All of this owner.
+    pub(super) owner: Option<OwnerBody>,
+    /// All of this family.
+    #[schemars(with = "Option<Identifier>")]
+    pub(super) family: Option<FamilyId>,
+    /// All for this API.
+    #[schemars(with = "Option<Identifier>")]
+    pub(super) api: Option<ApiId>,
+    /// All made before then.
+    #[schemars(with = "Option<Instant>")]
+    pub(super) created_before: Option<String>,
+    /// All that were not used for so long, as `90d`.
+    pub(super) unused_for: Option<String>,
+    /// Why, for whoever looks later.
+    pub(super) reason: Option<String>,
+    /// Only to say how many there are.
+    #[serde(default)]
+    pub(super) dry_run: bool,
+}
+
+/// `POST /v1/keys/{id}/quotas/{name}/grants`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantBody {
+    /// By how many units; below nothing, that is taken back.
+    pub(super) amount: i64,
+    /// Why, for whoever looks later.
+    pub(super) reason: Option<String>,
+}
+
+/// `PUT /v1/keys/{id}/quotas/{name}/used`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UsedBody {
+    /// What was used, in units.
+    pub(super) used: u64,
+    /// Why, for whoever looks later.
+    pub(super) reason: Option<String>,
+}
+
+/// `PATCH /v1/keys/{id}`: members that are left out stay, `null` takes one away (RFC 7396).
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its form is of use: a patch is read as what it is")]
+pub(super) struct KeyPatch {
+    /// What its owner calls it.
+    name: Option<String>,
+    /// The name or the identifier of its plan; null: that of its API.
+    plan: Option<String>,
+    /// Members of what restricts it.
+    policy: Option<Map<String, Value>>,
+    /// Members of what is told with each good verdict.
+    meta: Option<Map<String, Value>>,
+    /// Until when it is good; null or `never` for ever, where that is allowed.
+    #[schemars(with = "Option<EndingText>")]
+    expires_at: Option<String>,
+    /// For a key of kind `server` whose policy no longer names addresses: that this is meant.
+    anywhere: Option<bool>,
+}
+
+/// `PATCH /v1/apis/{id}`, in the same way.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its form is of use: a patch is read as what it is")]
+pub(super) struct ApiPatch {
+    /// What people and gateways call it; unique.
+    name: Option<String>,
+    /// It stays: only what it is now is accepted.
+    audience: Option<String>,
+    /// It stays too.
+    prefix: Option<String>,
+    /// The environments that its keys are made for.
+    environments: Option<Vec<String>>,
+    /// The name or the identifier of the plan of families that name none.
+    plan: Option<String>,
+    /// Members of what restricts all its keys.
+    policy: Option<Map<String, Value>>,
+    /// Members of its settings.
+    settings: Option<Map<String, Value>>,
+}
+
+/// `PATCH /v1/plans/{id}`, in the same way.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its form is of use: a patch is read as what it is")]
+pub(super) struct PlanPatch {
+    /// What people call it; unique.
+    name: Option<String>,
+    /// Members of its rate and quota.
+    policy: Option<Map<String, Value>>,
 }

@@ -86,6 +86,7 @@ pub(super) fn key(n: u128, family: u128) -> ApiKey {
         successor: None,
         state_reason: None,
         state_at: START,
+        disabled_by: None,
         reminded: 0,
         version: 1,
         created_at: START,

@@ -73,6 +73,9 @@ pub(super) const fn post(path: &'static str, id: &'static str, does: &'static st
 pub(super) const fn put(path: &'static str, id: &'static str, does: &'static str) -> Operation {
     operation("put", path, id, does)
 }
+pub(super) const fn patch(path: &'static str, id: &'static str, does: &'static str) -> Operation {
+    operation("patch", path, id, does)
+}
 
 impl Operation {
     /// Needs an access token with the scope of this act: 401 and 403 are among its answers.

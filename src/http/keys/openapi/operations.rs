@@ -3,22 +3,27 @@
 use super::{
     super::{
         verify::{self, told::Told},
-        wire::{ApiBody, CreateBody, FinishBody, PlanBody, ReasonBody, RotateBody},
+        wire::{
+            ApiBody, ApiPatch, CreateBody, FinishBody, GrantBody, KeyPatch, ManyBody, PlanBody, PlanPatch, ReasonBody,
+            RotateBody, UsedBody,
+        },
     },
     operation::{
         Body::{Needed, Optional},
-        Operation, get, post, put,
+        Operation, get, patch, post, put,
     },
     parameters::Parameter::{After, AfterEnded, Filter, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State},
-    told::{Apis, Document, Ended, Finished, KeyMade, KeyShown, Keys, Plans, Rotated, Switched},
+    told::{Apis, Document, Ended, Finished, KeyMade, KeyShown, Keys, Many, Plans, Quotas, Rotated, Switched},
 };
 use crate::{
-    apikey::access::Act::{Create, ManageApis, Read, ReadApis, Revoke, Rotate},
+    apikey::access::Act::{Change, Create, GrantQuota, ManageApis, Read, ReadApis, Revoke, Rotate},
     flow::keys::told,
 };
 
 type Api = told::Api<'static>;
 type Plan = told::Plan<'static>;
+type Key = told::Key<'static>;
+type Quota = told::Quota<'static>;
 
 /// Every operation.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -54,6 +59,43 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .gives::<KeyShown>(200)
         .tagged()
         .refuses(&[404]),
+    patch("/v1/keys/{id}", "change_key", "Changes members of an API key (JSON Merge Patch, RFC 7396).")
+        .by(Change)
+        .asks(&[IfMatch])
+        .takes::<KeyPatch>(Needed)
+        .gives::<Key>(200)
+        .tagged()
+        .refuses(&[404, 409, 412, 422, 428]),
+    post(
+        "/v1/keys/revoke",
+        "revoke_keys",
+        "Ends all API keys that fit everything that is said, at most ten thousand at once. A dry run tells how many.",
+    )
+    .by(Revoke)
+    .takes::<ManyBody>(Needed)
+    .gives::<Many>(200)
+    .refuses(&[422]),
+    get("/v1/keys/{id}/quotas", "list_quotas", "Lists the quotas of an API key, as they stand in their periods.")
+        .by(Read)
+        .gives::<Quotas>(200)
+        .refuses(&[404]),
+    post(
+        "/v1/keys/{id}/quotas/{name}/grants",
+        "grant_quota",
+        "Raises the limit of a quota for its period, or takes that back, never below what was used. Only with the \
+         scope `keys:any`: nobody gives to themselves.",
+    )
+    .by(GrantQuota)
+    .asks(&[IdempotencyKey])
+    .takes::<GrantBody>(Needed)
+    .gives::<Quota>(200)
+    .refuses(&[404, 409, 422]),
+    put("/v1/keys/{id}/quotas/{name}/used", "correct_quota", "Corrects what was used of a quota in its period.")
+        .by(GrantQuota)
+        .asks(&[IdempotencyKey])
+        .takes::<UsedBody>(Needed)
+        .gives::<Quota>(200)
+        .refuses(&[404, 409, 422]),
     post(
         "/v1/keys/{id}/rotate",
         "rotate_key",
@@ -104,13 +146,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .tagged()
         .refuses(&[404, 409, 422]),
     get("/v1/apis/{id}", "show_api", "Shows an API.").by(ReadApis).gives::<Api>(200).tagged().refuses(&[404]),
+    patch("/v1/apis/{id}", "change_api", "Changes members of an API (JSON Merge Patch, RFC 7396).")
+        .by(ManageApis)
+        .asks(&[IfMatch])
+        .takes::<ApiPatch>(Needed)
+        .gives::<Api>(200)
+        .tagged()
+        .refuses(&[404, 409, 412, 422, 428]),
     put("/v1/apis/{id}", "replace_api", "Replaces what is said of an API.")
         .by(ManageApis)
         .asks(&[IfMatch])
         .takes::<ApiBody>(Needed)
         .gives::<Api>(200)
         .tagged()
-        .refuses(&[404, 409, 412, 422]),
+        .refuses(&[404, 409, 412, 422, 428]),
     post("/v1/apis/{id}/disable", "disable_api", "Disables an API: its keys are refused.")
         .by(ManageApis)
         .gives::<Api>(200)
@@ -129,11 +178,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .tagged()
         .refuses(&[409, 422]),
     get("/v1/plans/{id}", "show_plan", "Shows a plan.").by(ReadApis).gives::<Plan>(200).tagged().refuses(&[404]),
+    patch("/v1/plans/{id}", "change_plan", "Changes members of a plan (JSON Merge Patch, RFC 7396).")
+        .by(ManageApis)
+        .asks(&[IfMatch])
+        .takes::<PlanPatch>(Needed)
+        .gives::<Plan>(200)
+        .tagged()
+        .refuses(&[404, 409, 412, 422, 428]),
     put("/v1/plans/{id}", "replace_plan", "Replaces what is said of a plan.")
         .by(ManageApis)
         .asks(&[IfMatch])
         .takes::<PlanBody>(Needed)
         .gives::<Plan>(200)
         .tagged()
-        .refuses(&[404, 409, 412, 422]),
+        .refuses(&[404, 409, 412, 422, 428]),
 ];

@@ -60,7 +60,7 @@ impl Parameter {
             Self::IfMatch => {
                 let doc = "The entity tag of what is to be changed: where somebody else changed it meanwhile, \
                            nothing is changed, and the answer is 412.";
-                field("If-Match", doc, &json!({"type": "string", "pattern": "^(\\*|\"[0-9]{1,9}\")$"}))
+                field("If-Match", doc, &json!({"type": "string", "pattern": "^(\\*|\"[0-9]{1,9}(\\.[0-9]{1,9})?\")$"}))
             }
             Self::IfNoneMatch => {
                 let doc = "The entity tag of what is known already: then the answer is 304.";

@@ -15,6 +15,7 @@ const REFUSALS: &[(u16, &str, &str)] = &[
     (413, "TooLarge", "The body is too large."),
     (415, "NotJson", "The body is not said to be JSON."),
     (422, "Unfit", "It can be read, but a member cannot be: `member` names it."),
+    (428, "Unconditional", "`If-Match` must hold the entity tag of what is changed."),
     (429, "TooMany", "Too many requests: see `Retry-After`."),
     (500, "Broken", "Something went wrong here; quote the `request_id`."),
     (503, "Unavailable", "It cannot be done now: try again after `Retry-After`."),

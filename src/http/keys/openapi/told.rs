@@ -84,6 +84,21 @@ told! {
         /// When, in seconds since 1970.
         at: i64,
     }
+    /// Keys that were ended, or would be.
+    Many {
+        /// Whether nothing was done.
+        dry_run: bool,
+        /// How many.
+        count: u64,
+        /// Whether there may be more: then to be asked again. Absent in a dry run.
+        #[schemars(default)]
+        more: Option<bool>,
+    }
+    /// The quotas of an API key.
+    Quotas {
+        /// Each of them.
+        quotas: Vec<told::Quota<'static>>,
+    }
     /// A page of APIs.
     Apis {
         /// The APIs.
