@@ -1,7 +1,8 @@
-//! APIs and plans, as an operator manages them.
+//! APIs, as an operator manages them.
 
 use super::{
     patch::{self, Patch},
+    plans::plan_named,
     refused::{Refused, refuse},
 };
 use crate::{
@@ -9,20 +10,21 @@ use crate::{
         PolicyText,
         access::{Act, Caller},
         api::{Api, Settings},
-        plan::Plan,
         policy::Document,
         text,
-        wanted::{self, Unfit},
+        wanted::Unfit,
     },
     audit::{Actor, Event, Origin},
     base::{
         fault::{Fault, Stop},
-        id::{ApiId, PlanId},
+        id::ApiId,
         uri::Resource,
     },
     flow::world::{World, note},
     store::Tx,
 };
+
+pub use super::plans::{PlanSpec, TEMPLATES, add_plan, change_plan, find_plan, list_plans, patch_plan};
 
 /// The most environments of an API.
 const MOST_ENVIRONMENTS: usize = 8;
@@ -45,30 +47,6 @@ pub struct ApiSpec {
     /// See [`Api::settings`].
     pub settings: Settings,
 }
-
-/// What a plan is to be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlanSpec {
-    /// See [`Plan::name`].
-    pub name: String,
-    /// See [`Plan::policy`].
-    pub policy: PolicyText,
-}
-
-/// The plans that an operator may begin with: a free one, one for customers, one for partners.
-pub const TEMPLATES: &[(&str, &str)] = &[
-    (
-        "free",
-        r#"{"v":1,"rate":[{"name":"burst","by":"family","limit":5,"per":"1s","burst":10}],
-            "quota":[{"name":"month","limit":10000,"per":"month"}]}"#,
-    ),
-    (
-        "basic",
-        r#"{"v":1,"rate":[{"name":"burst","by":"family","limit":20,"per":"1s","burst":40}],
-            "quota":[{"name":"month","limit":1000000,"per":"month"}]}"#,
-    ),
-    ("premium", r#"{"v":1,"rate":[{"name":"burst","by":"family","limit":200,"per":"1s","burst":400}]}"#),
-];
 
 fn sound_api(spec: &ApiSpec) -> Result<(), Refused> {
     let unfit = |member, why: &str| Err(Refused::Unfit(Unfit::Member(member, why.to_owned())));
@@ -98,22 +76,6 @@ fn is_slug(text: &str) -> bool {
     (1..=40).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-fn sound_plan(spec: &PlanSpec) -> Result<(), Refused> {
-    wanted::name(&spec.name)?;
-    Document::read_plan(&spec.policy)?;
-    Ok(())
-}
-
-/// A plan by its name or identifier.
-pub(super) fn plan_named(tx: &mut Tx<'_>, named: &str) -> Result<Plan, Stop<Refused>> {
-    let by_id = match PlanId::parse(named) {
-        Some(id) if named.starts_with(PlanId::PREFIX) => tx.plans().find(&id)?,
-        Some(_) | None => None,
-    };
-    let found = if by_id.is_some() { by_id } else { tx.plans().by_name(named)? };
-    found.ok_or(Stop::Refusal(Refused::NotFound("plan")))
 }
 
 /// An API by its name or identifier.
@@ -328,116 +290,4 @@ pub async fn find(world: &World, caller: &Caller, named: String) -> Result<Api, 
 pub async fn list(world: &World, caller: &Caller, after: Option<ApiId>, n: i64) -> Result<Vec<Api>, Stop<Refused>> {
     caller.may(Act::ReadApis).map_err(|not| Stop::Refusal(not.into()))?;
     world.store.read("list_apis", move |tx: &mut Tx<'_>| Ok(tx.apis().list(after.as_ref(), n)?)).await
-}
-
-/// Adds a plan.
-///
-/// # Errors
-/// As [`add`].
-pub async fn add_plan(world: &World, caller: &Caller, spec: PlanSpec, done: Done) -> Result<Plan, Stop<Refused>> {
-    caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
-    sound_plan(&spec).map_err(Stop::Refusal)?;
-    let write = move |tx: &mut Tx<'_>| -> Result<Plan, Stop<Refused>> {
-        let (now, spec) = (tx.now(), spec.clone());
-        let plan = Plan {
-            id: PlanId::mint(now, tx.dice())?,
-            name: spec.name,
-            policy: spec.policy,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
-        if tx.plans().insert(&plan)?.is_err() {
-            return refuse(Refused::Taken("name"));
-        }
-        done.note(tx, |by| Event::PlanAdded { plan: plan.id.clone(), by })?;
-        Ok(plan)
-    };
-    world.store.write("add_plan", write).await
-}
-
-/// Changes a plan: it becomes what is said, for all its families at once.
-///
-/// # Errors
-/// As [`change`].
-pub async fn change_plan(
-    world: &World,
-    caller: &Caller,
-    (named, version): (String, Option<u32>),
-    spec: PlanSpec,
-    done: Done,
-) -> Result<Plan, Stop<Refused>> {
-    caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
-    let spec = move |_: &Plan| Ok(spec.clone());
-    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, version), &spec, &done);
-    world.store.write("change_plan", write).await
-}
-
-/// Changes members of a plan, where it still has this version.
-///
-/// # Errors
-/// As [`change`].
-pub async fn patch_plan(
-    world: &World,
-    caller: &Caller,
-    (named, version): (String, Option<u32>),
-    patch: Patch,
-    done: Done,
-) -> Result<Plan, Stop<Refused>> {
-    caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
-    let spec = move |before: &Plan| patch::plan(before, &patch);
-    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, version), &spec, &done);
-    world.store.write("change_plan", write).await
-}
-
-fn change_plan_to(
-    tx: &mut Tx<'_>,
-    (named, version): (&str, Option<u32>),
-    spec: &dyn Fn(&Plan) -> Result<PlanSpec, Unfit>,
-    done: &Done,
-) -> Result<Plan, Stop<Refused>> {
-    let before = plan_named(tx, named)?;
-    if version.is_some_and(|version| version != before.version) {
-        return refuse(Refused::Changed);
-    }
-    let spec = spec(&before).map_err(|unfit| Stop::Refusal(unfit.into()))?;
-    sound_plan(&spec).map_err(Stop::Refusal)?;
-    let all = [("name", before.name != spec.name), ("policy", before.policy != spec.policy)];
-    let members: Vec<String> =
-        all.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
-    if members.is_empty() {
-        return Ok(before);
-    }
-    let (version, updated_at) = (before.version.saturating_add(1), tx.now());
-    let after = Plan { name: spec.name, policy: spec.policy, version, updated_at, ..before };
-    match tx.plans().replace(&after)? {
-        Ok(true) => {}
-        Ok(false) => return refuse(Refused::Changed),
-        Err(_) => return refuse(Refused::Taken("name")),
-    }
-    done.note(tx, |by| Event::PlanChanged { plan: after.id.clone(), by, members })?;
-    Ok(after)
-}
-
-/// A plan.
-///
-/// # Errors
-/// As [`find`].
-pub async fn find_plan(world: &World, caller: &Caller, named: String) -> Result<Plan, Stop<Refused>> {
-    caller.may(Act::ReadApis).map_err(|not| Stop::Refusal(not.into()))?;
-    world.store.read("find_plan", move |tx: &mut Tx<'_>| plan_named(tx, &named)).await
-}
-
-/// At most `n` plans in the order of their identifiers, those after `after`.
-///
-/// # Errors
-/// As [`list`].
-pub async fn list_plans(
-    world: &World,
-    caller: &Caller,
-    after: Option<PlanId>,
-    n: i64,
-) -> Result<Vec<Plan>, Stop<Refused>> {
-    caller.may(Act::ReadApis).map_err(|not| Stop::Refusal(not.into()))?;
-    world.store.read("list_plans", move |tx: &mut Tx<'_>| Ok(tx.plans().list(after.as_ref(), n)?)).await
 }

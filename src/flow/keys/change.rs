@@ -1,9 +1,10 @@
 //! A key is changed: its name, plan, policy, data and end. Its text and its identifiers never are.
 
 use super::{
-    apis::{Done, plan_named},
+    apis::Done,
     life::{heard, reach, save},
     patch::{self, KeyTerms, Patch},
+    plans::plan_named,
     refused::{Refused, refuse},
 };
 use crate::{
