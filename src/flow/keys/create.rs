@@ -4,7 +4,8 @@
 //! recorded it; it is stored nowhere.
 
 use super::{
-    apis::{Done, api_named, plan_named},
+    apis::{Done, api_named},
+    plans::plan_named,
     refused::{Refused, refuse},
 };
 use crate::{
