@@ -1,7 +1,7 @@
 //! API keys over HTTP: made, asked about, rotated, ended; who may do what with whose.
 
-mod exchange;
 mod change;
+mod exchange;
 mod manage;
 mod matrix;
 mod verify;
