@@ -11,6 +11,7 @@
 pub mod access;
 pub mod api;
 pub mod call;
+pub mod claim;
 pub mod create;
 pub mod family;
 pub mod judge;

@@ -236,6 +236,14 @@ events! {
     ApiKeyExchanged "api_key.exchanged" { api_key: ApiKeyId, client: Option<ClientId>, user: Option<UserId>, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
     /// An API key ends in so many days.
     ApiKeyExpiring "api_key.expiring" { api_key: ApiKeyId, user: Option<UserId>, client: Option<ClientId>, days: u64 }
+    /// A link was made with which an API key can be claimed, once.
+    ClaimMade "api_key.claim_made" { claim: ClaimId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, claimed_by: &'static str, ends_at: String, by: Actor }
+    /// An API key was made with such a link; who was signed in, where anybody was.
+    ApiKeyClaimed "api_key.claimed" { api_key: ApiKeyId, claim: ClaimId, user: Option<UserId> }
+    /// A link that had been used was used again, in another browser: somebody else had it. `state` is what became of the key: revoked, or as it was where the time of the link was over.
+    ApiKeyClaimReplayed "api_key.claim_replayed" { api_key: ApiKeyId, claim: ClaimId, state: &'static str }
+    /// A link was taken back before anybody used it.
+    ClaimWithdrawn "api_key.claim_withdrawn" { claim: ClaimId, by: Actor }
     /// So many percent of a quota are used.
     QuotaWarned "quota.warned" { family: FamilyId, quota: String, percent: u64 }
     /// The limit of a quota was raised for its period, or lowered again where the amount is below nothing.

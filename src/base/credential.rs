@@ -33,6 +33,8 @@ pub enum Kind {
     RefreshToken,
     /// The cookie of a signed-in browser.
     Session,
+    /// What a link holds with which an API key is made.
+    Claim,
 }
 
 impl Kind {
@@ -44,11 +46,12 @@ impl Kind {
             Self::ClientSecret => "cs",
             Self::RefreshToken => "rt",
             Self::Session => "ses",
+            Self::Claim => "claim",
         }
     }
     const fn body(self) -> usize {
         match self {
-            Self::Code | Self::ClientSecret | Self::Session => RANDOM,
+            Self::Code | Self::ClientSecret | Self::Session | Self::Claim => RANDOM,
             Self::RefreshToken => base62::U128_WIDTH + base62::U32_WIDTH + MARK + RANDOM,
         }
     }

@@ -6,7 +6,7 @@ use super::{
     apis::api_id,
     at_work::{done, in_world},
     audit::{api_key_id, client_id},
-    json_file, key_changes,
+    claim_links, json_file, key_changes,
 };
 use crate::{
     apikey::{
@@ -19,7 +19,7 @@ use crate::{
     },
     base::{
         id::{ApiId, ApiKeyId, ClientId},
-        moment::Span,
+        moment::{Moment, Span},
         scope::Scope,
     },
     config::span,
@@ -40,6 +40,12 @@ use std::{path::PathBuf, sync::Arc};
 pub(super) enum Command {
     /// Make a key. Its text is shown this once.
     Create(Box<Make>),
+    /// Make a link with which somebody makes a key, once, and sees it. The link is shown this once.
+    ClaimLink(Box<claim_links::Make>),
+    /// List such links, in the order in which they were made.
+    ClaimLinks(claim_links::List),
+    /// Take such a link back that nobody has used.
+    WithdrawLink(claim_links::Named),
     /// List keys, in the order in which they were made.
     List(List),
     /// Show a key: never its text.
@@ -63,12 +69,19 @@ pub(super) enum Command {
 
 #[derive(Args, Debug)]
 pub(super) struct Make {
-    /// The API it is for, by name or identifier.
-    #[arg(long)]
-    api: String,
     /// Whose it is: user:NAME or client:ID.
     #[arg(long, value_name = "OWNER")]
     owner: String,
+    #[command(flatten)]
+    what: What,
+}
+
+/// What a key is to be like.
+#[derive(Args, Debug)]
+pub(super) struct What {
+    /// The API it is for, by name or identifier.
+    #[arg(long)]
+    api: String,
     /// What its owner calls it.
     #[arg(long)]
     name: String,
@@ -98,7 +111,7 @@ pub(super) struct Make {
     policy: Option<PathBuf>,
     /// How long it lives, such as 90d. Unset: as its API says.
     #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "never_expires")]
-    expires_in: Option<Span>,
+    pub(super) expires_in: Option<Span>,
     /// It lives until it is revoked.
     #[arg(long)]
     never_expires: bool,
@@ -168,6 +181,9 @@ fn state(text: &str) -> Result<State, String> {
 pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure> {
     match command {
         Command::Create(args) => make(*args, session),
+        Command::ClaimLink(args) => claim_links::make(*args, session),
+        Command::ClaimLinks(args) => claim_links::list(&args, session),
+        Command::WithdrawLink(named) => claim_links::withdraw(named, session),
         Command::List(args) => list(args, session),
         Command::Show(Named { id }) => in_world(session, async |_, world| shown(world, id).await),
         Command::Rotate(Rotate { named, overlap }) => in_world(session, async |_, world| {
@@ -205,38 +221,45 @@ pub(super) async fn owner(world: &Arc<World>, text: &str) -> Result<Owner, Failu
     }
 }
 
-fn make(args: Make, session: &Session) -> Result<Answer, Failure> {
-    let policy = match (&args.policy, args.ips.as_slice()) {
-        (Some(file), _) => json_file::read("--policy", file)?,
-        (None, []) => Map::new(),
-        (None, ips) => Map::from_iter([("v".to_owned(), json!(1)), ("ip".to_owned(), json!({ "allow": ips }))]),
-    };
-    let scope = Scope::parse(&args.scope).map_err(|e| Failure::Usage(format!("--scope: {e}")))?;
-    in_world(session, async |_, world| {
-        let ending = match (args.expires_in, args.never_expires) {
-            (Some(life), _) => Ending::At(world.now() + life),
+impl What {
+    /// The key that it describes.
+    pub(super) fn wish(self, owner: Option<Owner>, now: Moment) -> Result<Create, Failure> {
+        let policy = match (&self.policy, self.ips.as_slice()) {
+            (Some(file), _) => json_file::read("--policy", file)?,
+            (None, []) => Map::new(),
+            (None, ips) => Map::from_iter([("v".to_owned(), json!(1)), ("ip".to_owned(), json!({ "allow": ips }))]),
+        };
+        let ending = match (self.expires_in, self.never_expires) {
+            (Some(life), _) => Ending::At(now + life),
             (None, true) => Ending::Never,
             (None, false) => Ending::Usual,
         };
-        let wish = Create {
-            api: args.api,
-            owner: Some(owner(world, &args.owner).await?),
-            client: args.client,
-            plan: args.plan,
+        Ok(Create {
+            api: self.api,
+            owner,
+            client: self.client,
+            plan: self.plan,
             family_policy: Map::new(),
             wanted: Wanted {
-                name: args.name,
-                kind: args.kind,
-                environment: args.environment,
-                scope,
+                name: self.name,
+                kind: self.kind,
+                environment: self.environment,
+                scope: Scope::parse(&self.scope).map_err(|e| Failure::Usage(format!("--scope: {e}")))?,
                 policy,
                 meta: Map::new(),
                 not_before: None,
                 ending,
-                from: if args.anywhere { From::Anywhere } else { From::Listed },
+                from: if self.anywhere { From::Anywhere } else { From::Listed },
             },
             idempotency_key: None,
-        };
+        })
+    }
+}
+
+fn make(args: Make, session: &Session) -> Result<Answer, Failure> {
+    in_world(session, async |_, world| {
+        let owner = owner(world, &args.owner).await?;
+        let wish = args.what.wish(Some(owner), world.now())?;
         let made = create::create(world, Caller::Operator, wish, done()).await?;
         Ok(revealed(&made, "this is shown once: keep it now"))
     })

@@ -9,6 +9,7 @@ mod apis;
 mod at_work;
 mod audit;
 mod citations;
+mod claim_links;
 mod clients;
 mod config;
 mod conformance;

@@ -75,7 +75,8 @@ impl Browser {
         &self.0
     }
 
-    fn mark(&self) -> String {
+    /// What it is known by to those who must not learn its cookie.
+    pub(super) fn mark(&self) -> String {
         base64url(&sha256(self.0.expose().as_bytes()))
     }
 

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod interaction;
 pub mod introspect;
 pub mod journal;
+pub mod kept;
 pub mod keys;
 pub mod log_out;
 pub mod manage_clients;

@@ -38,6 +38,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
             "text/javascript; charset=utf-8",
             Cow::Borrowed(include_bytes!("../../static/form-post.js")),
         ),
+        asset("copy.js", "text/javascript; charset=utf-8", Cow::Borrowed(include_bytes!("../../static/copy.js"))),
+        asset("claim.js", "text/javascript; charset=utf-8", Cow::Borrowed(include_bytes!("../../static/claim.js"))),
     ]
 });
 

@@ -7,7 +7,7 @@ use super::{
     oauth::{authorize, introspect, jwks, metadata, revoke, token},
     oidc::{end_session, userinfo},
     ops,
-    portal::{account, consent, home, select_account, sign_in},
+    portal::{account, claim, consent, home, select_account, sign_in},
     site::{Here, Site},
     take::chunks::{Holding, is_chunked},
 };
@@ -85,10 +85,13 @@ routes! {
     "/account/keys/{id}/check" None { post account::keys::check } "Whether a request with it would pass.";
     "/account/keys/{id}/rotate" None { get account::keys::rotating, post account::keys::rotate } "Give it a successor, and see that once.";
     "/account/keys/{id}/revoke" None { get account::keys::revoking, post account::keys::revoke } "End it for good, after a question.";
+    "/claim" None { get claim::get, post claim::post } "An API key is made with a link: looked at first, then made once.";
     "/v1/keys/verify" None { post keys::verify::post } "Whether an API key is good for a call.";
     "/v1/keys/verify/batch" None { post keys::verify::batch } "The same for several keys at once.";
     "/v1/keys" None { get keys::manage::list, post keys::manage::create } "API keys.";
     "/v1/keys/revoke" None { post keys::many::revoke } "End many API keys for good, by owner, family, API, age or use.";
+    "/v1/keys/claims" None { get keys::claims::list, post keys::claims::create } "Links with which an API key is claimed, once.";
+    "/v1/keys/claims/{id}" None { delete keys::claims::withdraw } "Take such a link back.";
     "/v1/keys/{id}" None { get keys::manage::show, patch keys::change::key } "An API key.";
     "/v1/keys/{id}/rotate" None { post keys::manage::rotate } "Give an API key a successor.";
     "/v1/keys/{id}/finish" None { post keys::manage::finish } "End the overlap of an API key with its successor.";
@@ -131,7 +134,7 @@ fn lane(path: &'static str, cors: Cors, site: &Arc<Site>) -> Arc<Lane> {
 /// Which limit of an address a route counts against, if any.
 fn door(path: &str) -> Option<Door> {
     match path {
-        "/authorize" | "/sign-in" | "/consent" | "/select-account" | "/end_session" => Some(Door::Pages),
+        "/authorize" | "/sign-in" | "/consent" | "/select-account" | "/end_session" | "/claim" => Some(Door::Pages),
         "/token" => Some(Door::Token),
         "/revoke" => Some(Door::Revoke),
         "/introspect" | "/userinfo" => Some(Door::Introspect),

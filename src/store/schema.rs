@@ -220,6 +220,9 @@ tables! {
         address -> Nullable<Text>,
         key_id -> Nullable<Text>,
         created_at -> UtcTime,
+        owner_kind -> Nullable<Text>,
+        owner_id -> Nullable<Text>,
+        browser -> Nullable<Text>,
     }
     quota_counters (family_id, name, period_start) {
         family_id -> Text,

@@ -163,7 +163,7 @@ pub(super) fn room(tx: &mut Tx<'_>, (owner, api): (&Owner, &Api), most: usize) -
 }
 
 /// An owner must be there and not be disabled.
-fn active(tx: &mut Tx<'_>, owner: &Owner) -> Result<(), Stop<Refused>> {
+pub(super) fn active(tx: &mut Tx<'_>, owner: &Owner) -> Result<(), Stop<Refused>> {
     let active = match owner {
         Owner::User(id) => tx.users().find(id)?.is_some_and(|user| user.disabled_at.is_none()),
         Owner::Client(id) => tx.clients().find(id)?.is_some_and(|client| client.disabled_at.is_none()),

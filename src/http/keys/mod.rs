@@ -2,6 +2,7 @@
 
 pub mod apis;
 pub mod change;
+pub mod claims;
 pub mod ended;
 pub mod manage;
 pub mod many;

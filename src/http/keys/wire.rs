@@ -3,6 +3,7 @@
 use crate::{
     apikey::{
         api::Settings,
+        claim::{Claimant, LONGEST},
         create::{Ending, From},
         family::Owner,
         key::Kind,
@@ -19,6 +20,7 @@ use crate::{
     flow::keys::{
         apis::{ApiSpec, PlanSpec},
         create::Create,
+        links::Link,
     },
 };
 use schemars::JsonSchema;
@@ -103,6 +105,38 @@ enum EndingText {
     At(Instant),
     #[schemars(extend("const" = "never"))]
     Never(String),
+}
+
+/// `POST /v1/keys/claims`: the key as in `POST /v1/keys`, and the link.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClaimBody {
+    /// The key that will be made.
+    key: CreateBody,
+    /// Who may claim it.
+    #[serde(default = "holder")]
+    claimed_by: Claimant,
+    /// For how many seconds the link is good; a day where nothing is said, which is also the longest.
+    #[schemars(range(min = 60, max = 86400))]
+    expires_in: Option<u32>,
+}
+
+const fn holder() -> Claimant {
+    Claimant::Holder
+}
+
+impl ClaimBody {
+    /// What it asks for.
+    pub(super) fn link(self, now: Moment) -> Result<Link, Unfit> {
+        // Counted from when the key is claimed, not from now.
+        let after = self.key.expires_in.map(|seconds| Span::seconds(i64::from(seconds)));
+        Ok(Link {
+            create: self.key.wish(now, None)?,
+            after,
+            claimant: self.claimed_by,
+            lives: self.expires_in.map_or(LONGEST, |seconds| Span::seconds(i64::from(seconds))),
+        })
+    }
 }
 
 const fn server() -> Kind {

@@ -102,6 +102,7 @@ fn saved(code: &str) -> Option<&'static str> {
         "session" => Some("That session has ended."),
         "stored" => Some("Your key is ready. It is not shown again."),
         "shown" => Some("This key was made and shown before. Its text is shown only once: if you lost it, rotate it."),
+        "kept" => Some("You are signed in again. Nothing was done yet: look at what you typed, and press the button."),
         "key-off" => Some("The key is switched off."),
         "key-on" => Some("The key is switched on."),
         "key-finished" => Some("The old key has ended."),

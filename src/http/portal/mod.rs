@@ -1,6 +1,7 @@
 //! The pages that people use: sign-in, consent, sign-out, and their own account.
 
 pub mod account;
+pub mod claim;
 pub mod consent;
 pub mod home;
 pub mod select_account;

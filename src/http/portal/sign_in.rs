@@ -3,7 +3,7 @@
 use super::{Open, Trouble, answer, arrive, busy, check_form, form_token, greet, query, see_other, set, settle};
 use crate::{
     base::{id::ApiKeyId, moment::Span},
-    flow::{authorize, sign_in, visit::session},
+    flow::{authorize, kept, sign_in, visit::session},
     http::{
         give::{
             page::{FormsLead, page},
@@ -32,6 +32,66 @@ pub(super) enum Onward {
     Key(ApiKeyId),
     /// Where a key is rotated.
     Rotate(ApiKeyId),
+    /// Where a key is claimed.
+    Claim,
+}
+
+/// Where a person goes on to, with the form that they had filled, sealed, where there was one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) to: Onward,
+    pub(super) kept: Option<String>,
+}
+
+impl Way {
+    /// From the parameters `to` and `kept`.
+    fn read(params: &Params) -> Result<Self, Trouble> {
+        let sealed = |text: &&str| {
+            text.len() <= kept::MAX_TEXT && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        Ok(Self { to: Onward::read(params)?, kept: params.once("kept")?.filter(sealed).map(str::to_owned) })
+    }
+
+    /// The sign-in page that leads there, below the issuer's path.
+    pub(super) fn sign_in(&self) -> String {
+        match (&self.to, &self.kept) {
+            (Onward::Account, _) => "/sign-in".to_owned(),
+            (to, None) => format!("/sign-in?to={to}"),
+            (to, Some(kept)) => format!("/sign-in?to={to}&kept={kept}"),
+        }
+    }
+
+    /// Where it ends, below the issuer's path.
+    fn end(&self) -> String {
+        let path = self.to.path();
+        self.kept.as_ref().map_or_else(|| path.clone(), |kept| format!("{path}?saved=kept&kept={kept}"))
+    }
+}
+
+/// A form that has to wait until somebody has signed in: the way to the sign-in page and back.
+///
+/// # Errors
+/// A fault of the cipher.
+pub(super) fn first(
+    site: &Site,
+    (visit, here): (&crate::flow::visit::Visit, Option<&crate::flow::visit::Here>),
+    to: Onward,
+    form: &Params,
+) -> Result<HttpResponse, Trouble> {
+    let kept = kept::seal(&site.world, &visit.browser, here.map(|here| &here.user.id), form)?;
+    let mut response = see_other(&format!("{}{}", site.issuer.path(), Way { to, kept }.sign_in()));
+    greet(site, visit, &mut response);
+    Ok(response)
+}
+
+/// The form that a person comes back to; `None` where there is none that could be read.
+pub(super) fn kept_form(
+    site: &Site,
+    (visit, here): (&crate::flow::visit::Visit, Option<&crate::flow::visit::Here>),
+    query: &Params,
+) -> Result<Option<Params>, Trouble> {
+    let text = query.once("kept")?;
+    Ok(text.and_then(|text| kept::open(&site.world, text, &visit.browser, here.map(|here| &here.user.id))))
 }
 
 impl Onward {
@@ -40,6 +100,7 @@ impl Onward {
         let id = |text: &str| ApiKeyId::parse(text).filter(|id| id.to_u128().is_some());
         Ok(match params.once("to")?.map(|to| to.split('.').collect::<Vec<_>>()).as_deref() {
             Some(["new-key"]) => Self::NewKey,
+            Some(["claim"]) => Self::Claim,
             Some(["key", text]) => id(text).map_or(Self::Account, Self::Key),
             Some(["rotate", text]) => id(text).map_or(Self::Account, Self::Rotate),
             Some(_) | None => Self::Account,
@@ -51,6 +112,7 @@ impl Onward {
         match self {
             Self::Account => "/account".to_owned(),
             Self::NewKey => "/account/keys/new".to_owned(),
+            Self::Claim => "/claim".to_owned(),
             Self::Key(id) => format!("/account/keys/{id}"),
             Self::Rotate(id) => format!("/account/keys/{id}/rotate"),
         }
@@ -62,6 +124,7 @@ impl std::fmt::Display for Onward {
         match self {
             Self::Account => f.write_str("account"),
             Self::NewKey => f.write_str("new-key"),
+            Self::Claim => f.write_str("claim"),
             Self::Key(id) => write!(f, "key.{id}"),
             Self::Rotate(id) => write!(f, "rotate.{id}"),
         }
@@ -83,7 +146,7 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
 /// What the page says besides its form.
 #[derive(Default)]
 struct Said {
-    onward: Option<Onward>,
+    way: Option<Way>,
     username: Option<String>,
     problem: Option<String>,
     retry_after: Option<u32>,
@@ -93,7 +156,7 @@ async fn show(site: &Site, request: &HttpRequest) -> Result<HttpResponse, Troubl
     let arrival = arrive(site, request)?;
     let params = query(request)?;
     let open = open(site, &params, &arrival.visit).await?;
-    let said = Said { onward: Some(Onward::read(&params)?), ..Said::default() };
+    let said = Said { way: Some(Way::read(&params)?), ..Said::default() };
     render(site, &arrival.visit, open.as_ref(), said, StatusCode::OK)
 }
 
@@ -118,10 +181,11 @@ fn render(
         csrf: form_token(site, visit, None),
         problem: said.problem,
         retry_after: said.retry_after,
-        action: match said.onward {
-            None | Some(Onward::Account) => format!("{}/sign-in", site.issuer.path()),
-            Some(onward) => format!("{}/sign-in?to={onward}", site.issuer.path()),
-        },
+        action: format!(
+            "{}{}",
+            site.issuer.path(),
+            said.way.map_or_else(|| "/sign-in".to_owned(), |way| way.sign_in())
+        ),
     };
     let leads = open.map_or(FormsLead::Home, |o| FormsLead::OnTo(&o.leads_to));
     let mut response = page(status, &body, leads)?;
@@ -134,7 +198,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
     let params = form(request, body).await?;
     check_form(site, request, &arrival.visit, None, &params)?;
     let open = open(site, &params, &arrival.visit).await?;
-    let onward = Onward::read(&query(request)?)?;
+    let way = Way::read(&query(request)?)?;
     let username = params.once("username")?.unwrap_or_default().to_owned();
     let typed = sign_in::Form {
         username: username.clone(),
@@ -151,7 +215,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
                     let next = authorize::resume(&site.world, open.interaction, &visit, &arrival.origin).await?;
                     answer(site, &visit, next)?
                 }
-                None => see_other(&format!("{}{}", site.issuer.path(), onward.path())),
+                None => see_other(&format!("{}{}", site.issuer.path(), way.end())),
             };
             set(&mut response, &site.cookies.set(Jar::Session, &signed.cookie));
             set(&mut response, &site.cookies.set(Jar::Known, &signed.known));
@@ -159,7 +223,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
         }
         Err(crate::base::fault::Stop::Fault(fault)) => Err(fault.into()),
         Err(crate::base::fault::Stop::Refusal(denied)) => {
-            refused(site, &arrival.visit, open.as_ref(), (username, onward), denied)
+            refused(site, &arrival.visit, open.as_ref(), (username, way), denied)
         }
     }
 }
@@ -168,7 +232,7 @@ fn refused(
     site: &Site,
     visit: &crate::flow::visit::Visit,
     open: Option<&Open>,
-    (username, onward): (String, Onward),
+    (username, way): (String, Way),
     denied: sign_in::Denied,
 ) -> Result<HttpResponse, Trouble> {
     let (status, problem, wait) = match denied {
@@ -178,8 +242,7 @@ fn refused(
         }
         sign_in::Denied::Busy(wait) => return Ok(busy(site, Pressure::Unavailable, seconds(wait))),
     };
-    let said =
-        Said { onward: Some(onward), username: Some(username), problem: Some(problem.to_owned()), retry_after: wait };
+    let said = Said { way: Some(way), username: Some(username), problem: Some(problem.to_owned()), retry_after: wait };
     let mut response = render(site, visit, open, said, status)?;
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait));
@@ -220,9 +283,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_kept_is_a_sealed_text_and_nothing_else() {
+        for (text, kept) in [("aZ09-_", Some("aZ09-_")), ("a&to=x", None), ("a#b", None), ("a/../b", None), ("é", None)]
+        {
+            let way = Way::read(&Params::from_pairs([("to", "new-key"), ("kept", text)])).ok().unwrap();
+            assert_eq!(way.kept.as_deref(), kept, "{text}");
+        }
+        let way = Way { to: Onward::Account, kept: Some("x".into()) };
+        assert_eq!(way.sign_in(), "/sign-in");
+    }
+
+    #[test]
     fn a_sign_in_leads_on_to_our_own_pages_only() {
         let id = ApiKeyId::from_u128(7);
-        for onward in [Onward::Account, Onward::NewKey, Onward::Key(id.clone()), Onward::Rotate(id)] {
+        for onward in [Onward::Account, Onward::NewKey, Onward::Claim, Onward::Key(id.clone()), Onward::Rotate(id)] {
             let text = onward.to_string();
             assert_eq!(Onward::read(&Params::from_pairs([("to", text.as_str())])).ok(), Some(onward), "{text}");
         }

@@ -1,6 +1,7 @@
 //! API keys over HTTP: made, asked about, rotated, ended; who may do what with whose.
 
 mod change;
+mod claims;
 mod exchange;
 mod manage;
 mod matrix;

@@ -112,7 +112,8 @@ fn making_and_rotating_needs_a_sign_in_of_the_last_five_minutes_and_leads_back()
             (scene.browser.open(&format!("/account/keys/{id}/rotate")), format!("rotate.{id}")),
             (scene.browser.post(&rotate.fill("overlap", "24")), format!("rotate.{id}")),
         ] {
-            assert_eq!((reply.status, reply.location()), (303, format!("/sign-in?to={to}").as_str()));
+            let location = reply.location().split("&kept=").next().unwrap();
+            assert_eq!((reply.status, location), (303, format!("/sign-in?to={to}").as_str()));
         }
         assert_eq!(scene.server.events_of("api_key.created").len(), 1);
         let page = scene.browser.visit(&format!("/account/keys/{id}/rotate"));
@@ -128,6 +129,49 @@ fn making_and_rotating_needs_a_sign_in_of_the_last_five_minutes_and_leads_back()
         assert_eq!((reply.status, reply.location()), (303, format!("/sign-in?to=key.{id}").as_str()));
         assert_eq!(scene.code(&text), "key_disabled", "who is at a screen that was left alone brings no key back");
     });
+}
+
+#[test]
+fn what_was_typed_is_there_again_after_the_sign_in_and_nothing_is_made_by_itself() {
+    each(|database| {
+        let mut scene = scene(database);
+        let (id, _) = scene.make();
+        let server = page_for(&mut scene.browser, "server").fill("name", "Half an hour of thought");
+        let form = server.fill("addresses", "203.0.113.9\n2001:db8::/48").fill("scope", "docs.write").fill("days", "7");
+        let rotate = scene.browser.visit(&format!("/account/keys/{id}/rotate")).form().fill("overlap", "168");
+        scene.server.advance(Span::minutes(6));
+        let page = scene.browser.submit(&form);
+        assert_eq!(page.title(), "Sign in");
+        let (sign_in, kept) = (page.form(), page.form().action.clone());
+        assert!(!page.text().contains("203.0.113.9") && kept.contains("&kept="), "it is carried sealed");
+        let eve = scene.server.person("eve");
+        let mut other = scene.server.browser();
+        other.sign_in(&eve);
+        let query = kept.split_once("&kept=").unwrap().1;
+        let strange = other.visit(&format!("/account/keys/new?kept={query}"));
+        assert!(strange.title() == "Make a key" && !strange.text().contains("Half an hour"), "hers alone");
+        let wrong = sign_in.fill("username", "ada").fill("password", "not this one at all");
+        let page = scene.browser.post(&wrong);
+        let page = scene.browser.type_in(&page, &scene.ada);
+        assert!(page.says("You are signed in again. Nothing was done yet"), "{}", page.words());
+        let back = page.form();
+        for (name, value) in [("name", "Half an hour of thought"), ("scope", "docs.write"), ("days", "7")] {
+            assert_eq!(back.field(name), Some(value), "{name}");
+        }
+        assert!(page.text().contains("203.0.113.9\n2001:db8::/48"));
+        assert_eq!(scene.server.events_of("api_key.created").len(), 1);
+        text_on(&scene.browser.post(&back));
+        assert_eq!(scene.server.events_of("api_key.created").len(), 2);
+        scene.server.advance(Span::minutes(6));
+        let page = scene.browser.submit(&rotate);
+        let page = scene.browser.type_in(&page, &scene.ada);
+        assert_eq!(page.form().field("overlap"), Some("168"));
+        assert!(!scene.server.recorded("api_key.rotated"));
+    });
+}
+
+fn page_for(browser: &mut Browser, purpose: &str) -> Form {
+    browser.visit(&format!("/account/keys/new?api=docs&for={purpose}")).form()
 }
 
 #[test]

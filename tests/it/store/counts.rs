@@ -193,6 +193,8 @@ fn of_each_level_one_is_told_to_warn() {
 
 fn claim(n: u128) -> Claim {
     Claim {
+        owner: None,
+        browser: None,
         id: ClaimId::from_u128(n),
         digest: hash(&format!("claim {n}")),
         api: api(1).id,
@@ -220,15 +222,16 @@ fn of_many_who_open_a_link_one_gets_the_key() {
         let address = "192.0.2.7".parse().ok();
         let won = at_once(8, |n| {
             let key = ApiKeyId::from_u128(n as u128 + 100);
-            write(&db.store, move |tx| tx.claims().claim(&claim(1).id, address, &key))
+            write(&db.store, move |tx| tx.claims().claim(&claim(1).id, (address, "b"), &key))
         });
         assert_eq!(won.iter().filter(|won| **won).count(), 1);
         let winner = ApiKeyId::from_u128(won.iter().position(|won| *won).unwrap() as u128 + 100);
-        let claimed = Claim { claimed_at: Some(START), address, key: Some(winner), ..claim(1) };
+        let claimed =
+            Claim { claimed_at: Some(START), address, browser: Some("b".into()), key: Some(winner), ..claim(1) };
         assert_eq!(read(&db.store, |tx| tx.claims().by_digest(&claim(1).digest)), Some(claimed));
         db.clock.advance(Span::hours(1));
-        assert!(!write(&db.store, |tx| tx.claims().claim(&claim(3).id, None, &key(1, 1).id)), "it has expired");
-        assert!(!write(&db.store, |tx| tx.claims().claim(&claim(9).id, None, &key(1, 1).id)), "it is unknown");
+        assert!(!write(&db.store, |tx| tx.claims().claim(&claim(3).id, (None, "b"), &key(1, 1).id)), "it has expired");
+        assert!(!write(&db.store, |tx| tx.claims().claim(&claim(9).id, (None, "b"), &key(1, 1).id)), "it is unknown");
     });
 }
 

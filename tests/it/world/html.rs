@@ -41,6 +41,13 @@ impl Form {
                 form.fields.push((name.clone(), attributes(chosen).get("value").cloned().unwrap_or_default()));
             }
         }
+        for piece in inside.split("<textarea ").skip(1) {
+            let (head, rest) = piece.split_once('>')?;
+            let text = rest.split("</textarea>").next().unwrap_or_default();
+            if let Some(name) = attributes(head).get("name") {
+                form.fields.push((name.clone(), unescape(text.strip_prefix('\n').unwrap_or(text))));
+            }
+        }
         for piece in inside.split("<button").skip(1) {
             let end = piece.find('>')?;
             let (button, rest) = (attributes(&piece[..end]), &piece[end + 1..]);

@@ -203,8 +203,52 @@ fn managing(a: Author, base: &str) -> Vec<Sample> {
     out
 }
 
+fn claiming(a: Author, base: &str) -> Vec<Sample> {
+    let mut out = Vec::new();
+    let claim = |code| Claim { shell: shell(a, base), csrf: a.says("csrf"), code };
+    add(&mut out, "claim", &claim(Field::default()));
+    let problem = Some(a.says("There is no such link. Paste the whole of it."));
+    add(&mut out, "claim_unknown", &claim(Field { value: a.says("kw_claim_x"), problem }));
+    let offer = |scopes, restrictions, who| ClaimOffer {
+        shell: shell(a, base),
+        csrf: a.says("csrf"),
+        code: a.says("kw_claim_x"),
+        name: a.says("Nightly backup"),
+        api: a.says("weather"),
+        environment: a.says("live"),
+        scopes,
+        restrictions,
+        expires: at(30),
+        who,
+    };
+    let restrictions = vec![(a.says("Addresses"), a.says("allow 203.0.113.9"))];
+    let who = Some(Who { username: a.says("alice"), name: None });
+    add(&mut out, "claim_offer", &offer(vec![a.says("weather.read")], restrictions, who));
+    add(&mut out, "claim_offer_bare", &offer(vec![], vec![], None));
+    let made = |onward: &str| ClaimMade {
+        shell: shell(a, base),
+        name: a.says("Nightly backup"),
+        text: Secret::new(a.says("kw_live_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3")),
+        variable: variable("weather"),
+        snippets: snippets("weather", "https://weather.example/v1"),
+        instead_of: None,
+        onward: onward.to_owned(),
+    };
+    add(&mut out, "claim_made", &made(""));
+    add(&mut out, "claim_made_own", &made("/account/keys/key_1"));
+    let over = ClaimOver {
+        shell: shell(a, base),
+        title: a.says("This link has expired"),
+        what: a.says("Nobody used it in time, so no key was made."),
+        next: a.says("Ask whoever sent it for another."),
+    };
+    add(&mut out, "claim_over", &over);
+    out
+}
+
 pub(super) fn keys(a: Author, base: &str) -> Vec<Sample> {
     let mut out = making(a, base);
     out.extend(managing(a, base));
+    out.extend(claiming(a, base));
     out
 }

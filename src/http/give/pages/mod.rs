@@ -7,6 +7,7 @@
 mod account;
 mod badge;
 mod chart;
+mod claim;
 mod consent;
 mod keys;
 mod problem;
@@ -27,6 +28,7 @@ pub use account::{
 };
 pub use badge::{Badge, Tone};
 pub use chart::{Bar, Chart};
+pub use claim::{Claim, ClaimMade, ClaimOffer, ClaimOver};
 pub use consent::{ClientCard, Consent, Place, ScopeLine};
 pub use keys::{
     Answer, ApiCard, Check, Choice, EventLine, Key, KeyFor, KeyHead, KeyLine, KeyMade, KeyNew, KeyRevoke, KeyRotate,

@@ -70,6 +70,9 @@ pub(super) const fn get(path: &'static str, id: &'static str, does: &'static str
 pub(super) const fn post(path: &'static str, id: &'static str, does: &'static str) -> Operation {
     operation("post", path, id, does)
 }
+pub(super) const fn delete(path: &'static str, id: &'static str, does: &'static str) -> Operation {
+    Operation { gives: (204, None), ..operation("delete", path, id, does) }
+}
 pub(super) const fn put(path: &'static str, id: &'static str, does: &'static str) -> Operation {
     operation("put", path, id, does)
 }

@@ -4,16 +4,19 @@ use super::{
     super::{
         verify::{self, told::Told},
         wire::{
-            ApiBody, ApiPatch, CreateBody, FinishBody, GrantBody, KeyPatch, ManyBody, PlanBody, PlanPatch, ReasonBody,
-            RotateBody, UsedBody,
+            ApiBody, ApiPatch, ClaimBody, CreateBody, FinishBody, GrantBody, KeyPatch, ManyBody, PlanBody, PlanPatch,
+            ReasonBody, RotateBody, UsedBody,
         },
     },
     operation::{
         Body::{Needed, Optional},
-        Operation, get, patch, post, put,
+        Operation, delete, get, patch, post, put,
     },
     parameters::Parameter::{After, AfterEnded, Filter, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State},
-    told::{Apis, Document, Ended, Finished, KeyMade, KeyShown, Keys, Many, Plans, Quotas, Rotated, Switched},
+    told::{
+        Apis, Document, Ended, Finished, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans, Quotas, Rotated,
+        Switched,
+    },
 };
 use crate::{
     apikey::access::Act::{Change, Create, GrantQuota, ManageApis, Read, ReadApis, Revoke, Rotate},
@@ -54,6 +57,23 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .takes::<CreateBody>(Needed)
         .gives::<KeyMade>(201)
         .refuses(&[404, 409, 422]),
+    get("/v1/keys/claims", "list_claim_links", "Lists links with which a key is claimed: never what stands in them.")
+        .by(Read)
+        .asks(&[After, Limit])
+        .gives::<Links>(200)
+        .refuses(&[400]),
+    post(
+        "/v1/keys/claims",
+        "make_claim_link",
+        "Makes a link with which somebody makes a key, once, and sees it. The link is in the answer, this once.",
+    )
+    .by(Create)
+    .takes::<ClaimBody>(Needed)
+    .gives::<LinkMade>(201)
+    .refuses(&[404, 409, 422]),
+    delete("/v1/keys/claims/{id}", "withdraw_claim_link", "Takes a link back that nobody has used.")
+        .by(Revoke)
+        .refuses(&[404, 409]),
     get("/v1/keys/{id}", "show_key", "Shows an API key, and what is left of its quotas.")
         .by(Read)
         .gives::<KeyShown>(200)

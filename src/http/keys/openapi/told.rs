@@ -7,7 +7,7 @@ use crate::{
         key::State,
         words::{Identifier, Instant, KeyIdentifier, whole},
     },
-    flow::keys::told,
+    flow::keys::{links, told},
 };
 use schemars::JsonSchema;
 use serde_json::Value;
@@ -46,6 +46,20 @@ told! {
         keys: Vec<told::Key<'static>>,
         /// `after` of the next page; null where this is the last.
         next: Option<KeyIdentifier>,
+    }
+    /// A link with which a key is claimed, made just now.
+    LinkMade {
+        /// The link, which is shown this once.
+        link: String,
+        #[schemars(flatten)]
+        told: links::Told,
+    }
+    /// A page of such links.
+    Links {
+        /// The links.
+        claims: Vec<links::Told>,
+        /// `after` of the next page; null where this is the last.
+        next: Option<Identifier>,
     }
     /// A key and its successor.
     Rotated {

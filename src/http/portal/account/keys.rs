@@ -14,6 +14,7 @@ pub use check::post as check;
 pub use make::{form as new, post as make};
 pub use one::{page as one, revoke, revoking, step};
 pub use rotate::{form as rotating, post as rotate};
+pub(in crate::http::portal) use words::{restrictions, sentence};
 
 use super::{super::home, Guest};
 use crate::{

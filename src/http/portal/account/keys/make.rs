@@ -3,7 +3,7 @@
 use super::{super::Guest, anew, back_to, reveal::reveal, turned, words};
 use crate::{
     apikey::{
-        access::Act,
+        access::{Act, NotAllowed},
         api::Api,
         create::{Ending, From},
         key::Kind,
@@ -19,7 +19,10 @@ use crate::{
     flow::keys::{create, create::Create, refused::Refused, show},
     http::{
         give::pages::{ApiCard, Choice, Field, KeyFor, KeyNew, Purpose, Tick},
-        portal::{Trouble, home, query, settle, sign_in::Onward},
+        portal::{
+            Trouble, home, query, settle,
+            sign_in::{Onward, first, kept_form},
+        },
         site::{Here, Site},
     },
     oauth::params::Params,
@@ -60,13 +63,20 @@ async fn show_form(site: &Site, request: &HttpRequest) -> Result<HttpResponse, T
     if guest.caller(site).may(Act::Create).is_err() {
         return Ok(anew(site, &Onward::NewKey));
     }
-    let (offered, params) = (offered(site).await?, query(request)?);
+    let (offered, query) = (offered(site).await?, query(request)?);
+    let kept = kept_form(site, (&guest.arrival.visit, Some(&guest.here)), &query)?;
+    let params = kept.as_ref().unwrap_or(&query);
     let purpose = params.once("for")?.and_then(Purpose::parse);
     let api = params.once("api")?.and_then(|name| offered.iter().find(|(api, _)| api.name == name));
     match (api, purpose) {
         (Some((api, _)), Some(purpose)) if purposes(api).contains(&purpose) => {
-            let once = RequestId::mint(site.world.now(), &*site.world.dice)?.to_string();
-            give_form(site, &guest, (api, &Typed::begun(api, purpose, once)), None)
+            let typed = if kept.is_some() {
+                Typed::read(params, purpose)?
+            } else {
+                let once = RequestId::mint(site.world.now(), &*site.world.dice)?.to_string();
+                Typed::begun(api, purpose, once)
+            };
+            give_form(site, &guest, (api, &typed), None)
         }
         _ => {
             let apis = offered.iter().map(card).collect();
@@ -219,6 +229,9 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
     };
     match made {
         Ok(made) => reveal(site, &guest, &made, None),
+        Err(Stop::Refusal(Refused::NotAllowed(NotAllowed::StepUp))) => {
+            first(site, (&guest.arrival.visit, Some(&guest.here)), Onward::NewKey, &params)
+        }
         Err(Stop::Refusal(Refused::AlreadyRevealed(id))) => Ok(back_to(site, &id, "shown")),
         Err(stop) => match turned(site, request, stop, Onward::NewKey)? {
             Ok(elsewhere) => Ok(elsewhere),

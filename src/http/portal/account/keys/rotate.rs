@@ -2,12 +2,15 @@
 
 use super::{super::Guest, anew, back_to, named, one, reveal::reveal, turned, words};
 use crate::{
-    apikey::access::Act,
-    base::{id::ApiKeyId, moment::Span},
+    apikey::access::{Act, NotAllowed},
+    base::{fault::Stop, id::ApiKeyId, moment::Span},
     flow::keys::{life, refused::Refused},
     http::{
         give::pages::{Choice, Field, KeyRotate, Tick},
-        portal::{Trouble, home, settle, sign_in::Onward},
+        portal::{
+            Trouble, home, query, settle,
+            sign_in::{Onward, first, kept_form},
+        },
         site::{Here, Site},
     },
 };
@@ -32,7 +35,11 @@ pub async fn form(here: Here, request: HttpRequest, path: web::Path<String>) -> 
         if guest.caller(&here).may(Act::Rotate).is_err() {
             return Ok(anew(&here, &Onward::Rotate(id)));
         }
-        give(&here, &request, (&guest, &id), Said { hours: USUAL, ..Said::default() }).await
+        let kept = kept_form(&here, (&guest.arrival.visit, Some(&guest.here)), &query(&request)?)?;
+        let typed = |name: &str| kept.as_ref().map_or(Ok(None), |kept| kept.once(name));
+        let hours = typed("overlap")?.and_then(|text| text.parse().ok()).unwrap_or(USUAL);
+        let confirm = Field { value: typed("confirm")?.unwrap_or_default().to_owned(), problem: None };
+        give(&here, &request, (&guest, &id), Said { hours, confirm, problem: None }).await
     };
     let outcome = outcome.await;
     settle(&here, &request, outcome)
@@ -101,6 +108,9 @@ async fn take(site: &Site, request: &HttpRequest, path: &str, body: web::Payload
     let wanted = (id.clone(), Some(Span::hours(hours)));
     match life::rotate(&site.world, guest.caller(site), wanted, guest.done(site)).await {
         Ok(rotated) => reveal(site, &guest, &rotated.new, Some(&rotated.old)),
+        Err(Stop::Refusal(Refused::NotAllowed(NotAllowed::StepUp))) => {
+            first(site, (&guest.arrival.visit, Some(&guest.here)), Onward::Rotate(id), &params)
+        }
         Err(stop) => match turned(site, request, stop, Onward::Rotate(id.clone()))? {
             Ok(elsewhere) => Ok(elsewhere),
             // Such as that it has a successor: a post that was sent again.

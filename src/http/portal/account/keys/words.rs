@@ -65,7 +65,7 @@ pub(super) fn quota(quota: &QuotaNow) -> QuotaBar {
 }
 
 /// What a policy says, member by member.
-pub(super) fn restrictions(policy: &PolicyText) -> Vec<(String, String)> {
+pub(in crate::http::portal) fn restrictions(policy: &PolicyText) -> Vec<(String, String)> {
     let said = policy.iter().filter(|(name, _)| !matches!(name.as_str(), "v" | "rate" | "quota"));
     said.map(|(name, value)| (title(name).to_owned(), told(value))).collect()
 }
@@ -143,7 +143,7 @@ pub(super) fn denied(denied: &Denied) -> &'static str {
 }
 
 /// A refusal, as a sentence of its own.
-pub(super) fn sentence(refused: &Refused) -> String {
+pub(in crate::http::portal) fn sentence(refused: &Refused) -> String {
     let text = if let Refused::InUse(at) = refused {
         let at = When::from(*at).text;
         format!("the old key was last used on {at}, within the last hour: tick the box if it may be cut off")
