@@ -13,6 +13,7 @@ pub mod api;
 pub mod call;
 pub mod claim;
 pub mod create;
+pub mod ended;
 pub mod family;
 pub mod judge;
 pub mod key;

@@ -28,6 +28,7 @@ mod dialect;
 pub mod feed;
 pub mod grants;
 pub mod idempotency;
+pub mod key_ends;
 pub mod key_facts;
 pub mod key_families;
 pub mod key_lists;

@@ -150,6 +150,12 @@ impl Directory {
         self.foreign.load(Ordering::Acquire)
     }
 
+    /// Moves with every change that was heard.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     /// Forgets what this change concerns.
     pub fn changed(&self, subject: Subject, id: &str) {
         self.changes.fetch_add(1, Ordering::AcqRel);

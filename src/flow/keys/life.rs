@@ -2,7 +2,6 @@
 
 use super::{
     apis::Done,
-    ask::Asker,
     create::Created,
     refused::{Refused, allowed, refuse},
 };
@@ -19,8 +18,8 @@ use crate::{
     audit::{Actor, Event},
     base::{
         fault::{Fault, Stop},
-        id::{ApiId, ApiKeyId},
-        moment::{Moment, Span},
+        id::ApiKeyId,
+        moment::Span,
         scope::Scope,
     },
     flow::world::World,
@@ -171,7 +170,9 @@ pub async fn finish(
         done.note(tx, |by| Event::ApiKeyFinished { api_key: after.id.clone(), by })?;
         Ok(after)
     };
-    world.store.write("finish_api_key", write).await
+    let key = world.store.write("finish_api_key", write).await?;
+    heard(world).await;
+    Ok(key)
 }
 
 /// Switches a key off or on, or ends it for good. A step that was taken before changes nothing.
@@ -268,35 +269,4 @@ fn unmet(refused: rotate::Refused) -> Stop<Refused> {
         R::Unknown => return Stop::Refusal(Refused::NotFound("API key")),
     };
     Stop::Refusal(Refused::State(why))
-}
-
-/// The keys that have ended since a moment, for those who keep good verdicts for a while. Whoever
-/// asks is told of the keys of their own APIs, out of each `n` that have ended at all; where the
-/// next `n` begin is told too, while there are more.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn ended_since(
-    world: &World,
-    asker: &Asker,
-    (since, after): (Moment, Option<ApiKeyId>),
-    n: i64,
-) -> Result<(Vec<ApiKey>, Option<(Moment, ApiKeyId)>), Fault> {
-    let asker = asker.clone();
-    let read = move |tx: &mut Tx<'_>| -> Result<_, Stop<std::convert::Infallible>> {
-        let theirs: Vec<ApiId> = match &asker {
-            Asker::Verifier(api) => vec![api.clone()],
-            Asker::Client(audiences) => {
-                let found: Result<Vec<_>, Fault> =
-                    audiences.iter().map(|audience| tx.apis().by_audience(audience)).collect();
-                found?.into_iter().flatten().map(|api| api.id).collect()
-            }
-        };
-        let mut ended = tx.api_keys().ended_since(since, after.as_ref(), n)?;
-        let full = i64::try_from(ended.len()) == Ok(n);
-        let more = ended.last().filter(|_| full).map(|last| (last.state_at, last.id.clone()));
-        ended.retain(|key| theirs.contains(&key.api));
-        Ok((ended, more))
-    };
-    world.store.read("ended_api_keys", read).await.map_err(crate::flow::world::only_fault)
 }

@@ -12,6 +12,7 @@ pub mod claim;
 pub mod create;
 pub mod days;
 pub mod directory;
+pub mod ended;
 pub mod exchange;
 pub mod grants;
 pub mod introspect;
@@ -45,7 +46,12 @@ pub struct Keys {
     pub random_length: usize,
     /// The most live keys of one owner for one API.
     pub per_owner: usize,
+    /// Room for those who read of ended keys as they end.
+    pub streams: std::sync::Arc<tokio::sync::Semaphore>,
 }
+
+/// The most streams of ended keys on one node.
+const STREAMS: usize = 100;
 
 impl Keys {
     /// For texts of this length, and so many keys in memory.
@@ -57,6 +63,7 @@ impl Keys {
             slices: Default::default(),
             random_length,
             per_owner: 1000,
+            streams: std::sync::Arc::new(tokio::sync::Semaphore::new(STREAMS)),
         }
     }
 }

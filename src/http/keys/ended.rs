@@ -1,14 +1,13 @@
 //! `/v1/revocations`: the keys that have ended, for resource servers that keep good verdicts for a while.
 
-use super::named;
+use super::{Misread, named, stream};
 use crate::{
-    apikey::key::ApiKey,
-    base::{
-        fault::Stop,
-        id::ApiKeyId,
-        moment::{Moment, Span},
+    apikey::ended::Ended,
+    base::{fault::Stop, id::ApiKeyId, moment::Moment},
+    flow::keys::{
+        ask::asker,
+        ended::{self, LOOK_BACK, OF_INTEREST, Place},
     },
-    flow::keys::{ask::asker, life},
     http::{
         give::details,
         oauth::authorization,
@@ -16,20 +15,12 @@ use crate::{
     },
     oauth::params::Params,
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-};
+use actix_web::{HttpRequest, HttpResponse, http::header};
 use serde_json::{Value, json as object};
-
-/// The most of one page.
-const MOST: i64 = 500;
-/// How far back a reader has to look: transactions show their keys late by at most this.
-const LOOK_BACK: Span = Span::seconds(10);
 
 /// Where the next page begins: behind this key, which ended at this moment. Seconds alone would not
 /// do: of a second in which more keys ended than a page holds, the same page would come for ever.
-fn placed(at: Moment, id: &ApiKeyId) -> String {
+pub(super) fn placed(at: Moment, id: &ApiKeyId) -> String {
     format!("{}.{id}", at.micros())
 }
 
@@ -41,8 +32,14 @@ fn place(text: &str) -> Option<(Option<Moment>, ApiKeyId)> {
     }
 }
 
-/// Lists the keys that were revoked or switched off since a moment, oldest first. `next` is the
-/// `since` of the next question; a key may come again, and never is one left out.
+/// One that has ended, on the wire.
+pub(super) fn told(one: &Ended) -> Value {
+    object!({"key_id": one.id, "state": one.why.as_str(), "at": one.at.unix()})
+}
+
+/// Lists the keys that have ended since a moment, oldest first, or sends them as they end where the
+/// reader accepts events. `next` is the `since` of the next question; a key may come again, and
+/// never is one left out.
 pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
     let origin = origin(&request);
     let api_key = request.headers().get("x-api-key").map(|value| value.to_str().unwrap_or_default());
@@ -51,39 +48,53 @@ pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
         Err(Stop::Refusal(refusal)) => return details::refused(&refusal),
         Err(Stop::Fault(fault)) => return details::failed(&fault, &named(&origin)),
     };
-    let bad = |why: &str| details::plain(StatusCode::BAD_REQUEST, why);
-    let query = match Params::parse(request.query_string().as_bytes()) {
-        Ok(query) => query,
-        Err(refusal) => return bad(&refusal.because),
+    let from = match wanted(&request, here.world.now()) {
+        Ok(from) => from,
+        Err(bad) => return bad.into(),
     };
-    let (since, after) = match (query.once("since"), query.once("after")) {
-        (Ok(since), Ok(after)) => (since.map(str::parse::<i64>), after.map(place)),
-        (Err(refusal), _) | (_, Err(refusal)) => return bad(&refusal.because),
-    };
-    let since = match since {
-        None => here.world.now() - Span::minutes(5),
-        Some(Ok(seconds)) => Moment::from_unix(seconds),
-        Some(Err(_)) => return bad("since must be seconds since 1970"),
-    };
-    let (since, after) = match after {
-        None => (since, None),
-        Some(Some((at, id))) => (at.unwrap_or(since), Some(id)),
-        Some(None) => return bad("after names no key"),
-    };
-    match life::ended_since(&here.world, &who, (since, after), MOST).await {
+    if streams(&request) {
+        let (authorization, api_key) = (authorization(&request).map(str::to_owned), api_key.map(str::to_owned));
+        return stream::begin(&here, stream::Shown { authorization, api_key, origin }, from);
+    }
+    match ended::since(&here.world, &who, from).await {
         Ok((keys, more)) => {
-            let one = |key: &ApiKey| object!({"key_id": key.id, "state": key.state, "at": key.state_at.unix()});
-            let told: Vec<Value> = keys.iter().map(one).collect();
+            let all: Vec<Value> = keys.iter().map(told).collect();
             let next = match more {
                 Some((at, id)) => object!({"since": at.unix(), "after": placed(at, &id)}),
                 None => object!({"since": (here.world.now() - LOOK_BACK).unix()}),
             };
             HttpResponse::Ok()
                 .insert_header((header::CACHE_CONTROL, "no-store"))
-                .json(object!({"ended": told, "next": next}))
+                .json(object!({"ended": all, "next": next}))
         }
         Err(fault) => details::failed(&fault, &named(&origin)),
     }
+}
+
+/// From where on the keys are wanted: behind the last event of a stream that was cut off, or as the
+/// query says.
+fn wanted(request: &HttpRequest, now: Moment) -> Result<Place, Misread> {
+    let query = Params::parse(request.query_string().as_bytes())?;
+    let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
+    if let Some((Some(at), _)) = last.filter(|_| streams(request)).and_then(place) {
+        return Ok((at - LOOK_BACK, None));
+    }
+    let since = match query.once("since")?.map(str::parse::<i64>) {
+        None => now - OF_INTEREST,
+        Some(Ok(seconds)) => Moment::from_unix(seconds),
+        Some(Err(_)) => return Err(Misread::because("since must be seconds since 1970")),
+    };
+    match query.once("after")?.map(place) {
+        None => Ok((since, None)),
+        Some(Some((at, id))) => Ok((at.unwrap_or(since), Some(id))),
+        Some(None) => Err(Misread::because("after names no key")),
+    }
+}
+
+/// Whether the reader asks for events.
+fn streams(request: &HttpRequest) -> bool {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepts.split(',').any(|one| one.split(';').next().unwrap_or_default().trim() == "text/event-stream")
 }
 
 #[cfg(test)]

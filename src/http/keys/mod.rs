@@ -8,6 +8,7 @@ pub mod manage;
 pub mod many;
 pub mod openapi;
 pub mod quotas;
+mod stream;
 pub mod verify;
 mod wire;
 

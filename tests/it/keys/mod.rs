@@ -2,6 +2,7 @@
 
 mod change;
 mod claims;
+mod ended;
 mod exchange;
 mod manage;
 mod matrix;

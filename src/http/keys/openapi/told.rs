@@ -93,8 +93,8 @@ told! {
     EndedKey {
         /// Its identifier.
         key_id: KeyIdentifier,
-        /// Revoked, compromised, or switched off.
-        state: State,
+        /// `revoked`, `compromised`, `disabled`, `suspended`, `expired`, `owner_disabled` or `api_disabled`.
+        state: String,
         /// When, in seconds since 1970.
         at: i64,
     }

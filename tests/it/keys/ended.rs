@@ -1,0 +1,126 @@
+//! The list of keys that have ended, as pages and as events: for whoever verifies tokens of keys alone.
+
+use super::{Keys, call};
+use crate::world::{App, Server, each, http::connect, jwt::base64_standard};
+use keywright::base::moment::Span;
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+};
+
+fn basic(app: &App) -> String {
+    format!("Basic {}", base64_standard(format!("{}:{}", app.id, app.secret())))
+}
+
+/// The keys that have ended since the beginning, each with why.
+fn ended(server: &Server, app: &App) -> Vec<(String, String)> {
+    let reply = server.send(&crate::world::get("/v1/revocations?since=0").field("authorization", basic(app)));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    reply.json()["ended"].as_array().unwrap().iter().map(|one| (text(&one["key_id"]), text(&one["state"]))).collect()
+}
+
+fn act(server: &Server, keys: &Keys, made: &Value, what: &str, body: &Value) {
+    let target = format!("/v1/keys/{}/{what}", made["id"].as_str().unwrap());
+    let reply = call(server, "POST", &target, &keys.manager, Some(body));
+    assert_eq!(reply.status / 100, 2, "{}", reply.text());
+}
+
+#[test]
+fn r055_whatever_ends_a_key_is_listed() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app, gone, used_by) =
+            (Keys::at(&server, json!({})), server.machine(), server.machine(), server.machine());
+        let ada = server.person("ada");
+        let [revoked, disabled, rotated, live] = [(); 4].map(|()| keys.key(&server, &app, json!({})));
+        let of_gone = keys.key(&server, &gone, json!({}));
+        let of_ada = keys.key(&server, &app, json!({"owner": {"type": "user", "id": ada.id}}));
+        let used = keys.key(&server, &app, json!({"client_id": used_by.id}));
+        act(&server, &keys, &revoked, "revoke", &json!({}));
+        act(&server, &keys, &disabled, "disable", &json!({}));
+        act(&server, &keys, &rotated, "rotate", &json!({"overlap": "1h"}));
+        assert_eq!(ended(&server, &keys.docs).len(), 2, "an overlap is no end");
+        server.advance(Span::seconds(1));
+        act(&server, &keys, &rotated, "finish", &json!({"force": true}));
+        server.advance(Span::seconds(1));
+        server.disable_client(&gone);
+        server.disable_client(&used_by);
+        server.disable(&ada);
+        let told = ended(&server, &keys.docs);
+        let why = |made: &Value| {
+            told.iter().filter(|(id, _)| made["id"] == id.as_str()).map(|(_, why)| why.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(why(&revoked), ["revoked"]);
+        assert_eq!(why(&disabled), ["disabled"]);
+        assert_eq!(why(&rotated), ["expired"]);
+        for made in [&of_gone, &of_ada, &used] {
+            assert_eq!(why(made), ["owner_disabled"]);
+        }
+        assert!(why(&live).is_empty());
+        act(&server, &keys, &disabled, "enable", &json!({}));
+        assert!(!ended(&server, &keys.docs).iter().any(|(id, _)| disabled["id"] == id.as_str()));
+        let other = server.resource_server(crate::world::MAIL);
+        assert!(ended(&server, &other).is_empty(), "of another API nothing is told");
+        let api = call(&server, "POST", "/v1/apis/docs/disable", &keys.manager, Some(&json!({})));
+        assert_eq!(api.status, 200);
+        assert!(
+            ended(&server, &keys.docs).contains(&(live["id"].as_str().unwrap().to_owned(), "api_disabled".to_owned()))
+        );
+    });
+}
+
+/// Opens a stream; what comes before the first event has been read.
+fn stream(server: &Server, app: &App, last: Option<&str>) -> BufReader<TcpStream> {
+    let mut to = connect(server.address);
+    let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+    let head = format!(
+        "GET /v1/revocations HTTP/1.1\r\nHost: id.example\r\nAccept: text/event-stream\r\nConnection: close\r\nAuthorization: {}\r\n{last}\r\n",
+        basic(app)
+    );
+    to.write_all(head.as_bytes()).unwrap();
+    let mut reader = BufReader::new(to);
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    assert!(line.contains("200"), "{line}");
+    line_with(&mut reader, "retry:");
+    reader
+}
+
+/// Reads up to a line that begins so, and gives what is behind.
+fn line_with(reader: &mut BufReader<TcpStream>, begins: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert!(reader.read_line(&mut line).expect("in time") > 0, "the stream ended");
+        if let Some(rest) = line.strip_prefix(begins) {
+            return rest.trim().to_owned();
+        }
+    }
+}
+
+#[test]
+fn r055_a_stream_tells_of_ends_as_they_come_and_goes_on_where_it_was_cut_off() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let [one, two] = [(); 2].map(|()| keys.key(&server, &app, json!({})));
+        let mut reader = stream(&server, &keys.docs, None);
+        act(&server, &keys, &one, "revoke", &json!({}));
+        let id = line_with(&mut reader, "id:");
+        let data: Value = serde_json::from_str(&line_with(&mut reader, "data:")).unwrap();
+        assert_eq!((&data["key_id"], &data["state"]), (&one["id"], &json!("revoked")));
+        drop(reader);
+        server.advance(Span::minutes(1));
+        act(&server, &keys, &two, "disable", &json!({}));
+        let mut reader = stream(&server, &keys.docs, Some(&id));
+        let heard: Vec<Value> =
+            (0..2).map(|_| serde_json::from_str(&line_with(&mut reader, "data:")).unwrap()).collect();
+        assert!(heard.iter().any(|one| one["key_id"] == two["id"]), "{heard:?}");
+        server.disable_client(&keys.docs);
+        let mut rest = String::new();
+        while reader.read_line(&mut rest).expect("it ends, for its reader may know no more") > 0 {}
+        let refused = server.send(&crate::world::get("/v1/revocations").field("accept", "text/event-stream"));
+        assert_eq!(refused.status, 401);
+    });
+}
