@@ -12,6 +12,7 @@ pub mod clients;
 pub mod consent;
 pub mod declared_clients;
 pub mod deliver;
+pub mod dpop;
 pub mod end;
 pub mod end_session;
 pub mod follow;

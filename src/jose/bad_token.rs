@@ -1,7 +1,7 @@
 //! Why a token was not accepted. The text is for developers; what a client is told besides the
 //! code of its protocol is for the caller to say.
 
-use super::claims::Claim;
+use super::{claims::Claim, verifying::BadKey};
 use std::fmt;
 
 /// Why a token was not accepted, in the order in which the rules are asked.
@@ -25,6 +25,8 @@ pub enum BadToken {
     KeyId,
     /// The key set has no key, or more than one, for this `kid` and algorithm.
     UnknownKey,
+    /// The key in its header is none to verify with.
+    Embedded(BadKey),
     /// The signature has another length than this key's signatures have.
     SignatureLength,
     /// The signature is not by this key, or not over this text.
@@ -67,6 +69,7 @@ impl BadToken {
             Self::Typ => "the header `typ` of the token is absent or names another kind of token",
             Self::KeyId => "the header `kid` of the token is not text",
             Self::UnknownKey => "no one key is known for the token's kid and algorithm",
+            Self::Embedded(key) => key.because(),
             Self::SignatureLength => "the signature of the token has a wrong length",
             Self::Signature => "the signature of the token is wrong",
             Self::Claims => "the claims of the token are not a JSON object with each member once",

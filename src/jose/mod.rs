@@ -8,6 +8,7 @@
 pub mod alg;
 pub mod bad_token;
 pub mod claims;
+pub mod embedded;
 pub mod json;
 pub mod keys;
 pub mod profile;
@@ -23,6 +24,7 @@ mod vectors;
 pub use alg::{Alg, Scheme};
 pub use bad_token::BadToken;
 pub use claims::Verified;
+pub use embedded::{Embedded, verify_embedded};
 pub use keys::{BadKeySet, KeySet};
 pub use profile::{Audience, Profile};
 pub use seal::{BadSeal, Sealer};

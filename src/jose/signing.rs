@@ -151,6 +151,12 @@ impl SigningKey {
         Ok(token)
     }
 
+    /// A signature over any text, as somebody makes one who signs tokens of other kinds.
+    #[cfg(test)]
+    pub fn signature(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.signer.sign(message)
+    }
+
     const fn signature_len(&self) -> usize {
         match self.alg {
             Alg::Es256 | Alg::EdDsa => 64,

@@ -26,7 +26,7 @@ pub const MAX_LENGTH: usize = 8 * 1024;
 pub fn verify(profile: &Profile, keys: &KeySet, token: &str, now: Moment) -> Result<Verified, BadToken> {
     let parts = Parts::of(token)?;
     let header = decoded(parts.header, BadToken::Header)?;
-    let scheme = scheme(profile, &header)?;
+    let scheme = scheme(profile.schemes, &header)?;
     typ(profile.typ, &header)?;
     let kid = header.get("kid").map(|kid| kid.as_str().ok_or(BadToken::KeyId)).transpose()?;
     let key = keys.find(kid, scheme).ok_or(BadToken::UnknownKey)?;
@@ -69,17 +69,17 @@ pub fn peek_kid(token: &str) -> Option<String> {
 }
 
 /// The parts of a token in compact form (RFC 7515 §7.1).
-struct Parts<'a> {
-    header: &'a str,
-    payload: &'a str,
-    signature: &'a str,
+pub(super) struct Parts<'a> {
+    pub(super) header: &'a str,
+    pub(super) payload: &'a str,
+    pub(super) signature: &'a str,
     /// Header and payload with the dot between them.
-    signed: &'a str,
+    pub(super) signed: &'a str,
 }
 
 impl<'a> Parts<'a> {
     /// Size and number of dots first: nothing is split, decoded or parsed of a text that is too long.
-    fn of(token: &'a str) -> Result<Self, BadToken> {
+    pub(super) fn of(token: &'a str) -> Result<Self, BadToken> {
         if token.len() > MAX_LENGTH {
             return Err(BadToken::TooLong);
         }
@@ -92,22 +92,22 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn decoded(part: &str, otherwise: BadToken) -> Result<Map<String, Value>, BadToken> {
+pub(super) fn decoded(part: &str, otherwise: BadToken) -> Result<Map<String, Value>, BadToken> {
     let bytes = from_base64url(part).ok_or(BadToken::NotBase64)?;
     json::object(&bytes).map_err(|_| otherwise)
 }
 
 /// The algorithm: named by the header, but only out of the profile's list, and then fixed by the
 /// key, which fits some schemes and no others. `jku`, `jwk`, `x5u` and `x5c` are not looked at.
-fn scheme(profile: &Profile, header: &Map<String, Value>) -> Result<Scheme, BadToken> {
+pub(super) fn scheme(schemes: &[Scheme], header: &Map<String, Value>) -> Result<Scheme, BadToken> {
     if ["crit", "b64", "zip"].iter().any(|extension| header.contains_key(*extension)) {
         return Err(BadToken::Critical);
     }
     let named = header.get("alg").and_then(Value::as_str).and_then(Scheme::parse);
-    named.filter(|scheme| profile.schemes.contains(scheme)).ok_or(BadToken::Algorithm)
+    named.filter(|scheme| schemes.contains(scheme)).ok_or(BadToken::Algorithm)
 }
 
-fn typ(rule: TypRule, header: &Map<String, Value>) -> Result<(), BadToken> {
+pub(super) fn typ(rule: TypRule, header: &Map<String, Value>) -> Result<(), BadToken> {
     let given = header.get("typ").map(|typ| typ.as_str().ok_or(BadToken::Typ)).transpose()?;
     let names = |given: &str, typ: &str| {
         let (front, rest) = given.split_at_checked("application/".len()).unwrap_or(("", given));
@@ -123,13 +123,15 @@ fn typ(rule: TypRule, header: &Map<String, Value>) -> Result<(), BadToken> {
     if fits { Ok(()) } else { Err(BadToken::Typ) }
 }
 
-/// Every claim that we know has its type, whether required or not; then the required ones are there.
+/// Every claim that we know has its type, whether required or not.
+pub(super) fn types(claims: &Map<String, Value>) -> Result<(), BadToken> {
+    let wrong = KNOWN.iter().find(|claim| claims.get(claim.name).is_some_and(|value| !claim.types(value)));
+    wrong.map_or(Ok(()), |claim| Err(BadToken::WrongType(claim)))
+}
+
+/// The claims have their types, and the required ones are there.
 fn typed(profile: &Profile, claims: &Map<String, Value>) -> Result<(), BadToken> {
-    for claim in KNOWN {
-        if claims.get(claim.name).is_some_and(|value| !claim.types(value)) {
-            return Err(BadToken::WrongType(claim));
-        }
-    }
+    types(claims)?;
     let everywhere = &[claims::ISS, claims::AUD];
     for claim in everywhere.iter().chain(profile.required) {
         if !claims.contains_key(claim.name) {

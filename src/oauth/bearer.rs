@@ -2,7 +2,9 @@
 //! when they are not good.
 
 use super::{
-    code::ErrorCode::{InsufficientScope, InvalidRequest, InvalidToken},
+    code::ErrorCode::{InsufficientScope, InvalidDpopProof, InvalidRequest, InvalidToken},
+    dpop,
+    issue::TokenType,
     params::Params,
     refusal::Refusal,
 };
@@ -44,7 +46,7 @@ pub fn token_of<'a>(
     authorization: Option<&'a str>,
     query: &Params,
     body: Option<&'a Params>,
-) -> Result<&'a str, NoToken> {
+) -> Result<(&'a str, TokenType), NoToken> {
     if query.has("access_token") {
         return Err(NoToken::refused("access_token must not be in the URL: send it as Authorization: Bearer"));
     }
@@ -55,9 +57,12 @@ pub fn token_of<'a>(
     };
     let in_field = authorization.and_then(|field| {
         let (scheme, rest) = field.split_once(' ').unwrap_or((field, ""));
-        scheme.eq_ignore_ascii_case("Bearer").then_some(rest.trim_matches(' '))
+        let types = [TokenType::Bearer, TokenType::Dpop];
+        let shown = types.into_iter().find(|shown| scheme.eq_ignore_ascii_case(shown.wire()))?;
+        Some((rest.trim_matches(' '), shown))
     });
-    let token = match (in_field, in_body) {
+    let in_body = in_body.map(|token| (token, TokenType::Bearer));
+    let (token, shown) = match (in_field, in_body) {
         (Some(_), Some(_)) => return Err(NoToken::refused("the access token was sent in more than one way")),
         (Some(token), None) | (None, Some(token)) => token,
         (None, None) => return Err(NoToken::Absent),
@@ -68,27 +73,33 @@ pub fn token_of<'a>(
     if body.is_empty() || token.len() > MAX_TOKEN || !body.bytes().all(allowed) {
         return Err(NoToken::Refused(Refusal::new(InvalidToken, "the access token is malformed")));
     }
-    Ok(token)
+    Ok((token, shown))
 }
 
-/// A `WWW-Authenticate` field of the scheme `Bearer` (RFC 6750 §3).
+/// A `WWW-Authenticate` field of the scheme `Bearer` (RFC 6750 §3), or `DPoP` (RFC 9449 §7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     realm: String,
     error: Option<Refusal>,
     scope: Option<Scope>,
+    scheme: TokenType,
 }
 
 impl Challenge {
     /// For a request without a token: no error code.
     #[must_use]
     pub fn bare(issuer: &Issuer) -> Self {
-        Self { realm: issuer.as_str().to_owned(), error: None, scope: None }
+        Self { realm: issuer.as_str().to_owned(), error: None, scope: None, scheme: TokenType::Bearer }
     }
     /// For a token that is not good.
     #[must_use]
     pub fn of(issuer: &Issuer, refusal: Refusal) -> Self {
         Self { error: Some(refusal), ..Self::bare(issuer) }
+    }
+    /// For a token that must be shown with a proof of the key it is bound to (RFC 9449 §7.1).
+    #[must_use]
+    pub fn bound(issuer: &Issuer, refusal: Refusal) -> Self {
+        Self { scheme: TokenType::Dpop, ..Self::of(issuer, refusal) }
     }
     /// For a token that lacks some of this scope.
     #[must_use]
@@ -99,7 +110,10 @@ impl Challenge {
     /// The status that goes with it: 401 where there is no error.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.error.as_ref().map_or(401, |refusal| refusal.code.status())
+        match &self.error {
+            Some(refusal) if refusal.code != InvalidDpopProof => refusal.code.status(),
+            Some(_) | None => 401,
+        }
     }
     /// The error that goes into the body too, if there is one.
     #[must_use]
@@ -112,11 +126,14 @@ impl Challenge {
 /// registered code, a sentence of ours, scope tokens.
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bearer realm=\"{}\"", self.realm)?;
+        write!(f, "{} realm=\"{}\"", self.scheme.wire(), self.realm)?;
         if let Some(refusal) = &self.error {
             let safe = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
             let because: String = refusal.because.chars().filter(safe).collect();
             write!(f, ", error=\"{}\", error_description=\"{because}\"", refusal.code)?;
+        }
+        if self.scheme == TokenType::Dpop {
+            write!(f, ", algs=\"{}\"", dpop::algs().join(" "))?;
         }
         match &self.scope {
             Some(scope) => write!(f, ", scope=\"{scope}\""),
@@ -132,7 +149,7 @@ mod tests {
 
     fn of(field: Option<&str>, query: &[(&str, &str)], body: &[(&str, &str)]) -> Result<String, NoToken> {
         let (query, body) = (Params::from_pairs(query.iter().copied()), Params::from_pairs(body.iter().copied()));
-        token_of(field, &query, Some(&body)).map(str::to_owned)
+        token_of(field, &query, Some(&body)).map(|(token, _)| token.to_owned())
     }
 
     #[test]

@@ -68,6 +68,7 @@ codes! {
     InvalidTarget "invalid_target" 400 Both "RFC 8707 §2" "The resource is unknown, malformed, or not this client's to ask for.";
     UnsupportedTokenType "unsupported_token_type" 400 Back "RFC 7009 §2.2.1" "A token of this type cannot be revoked here.";
     InvalidToken "invalid_token" 401 Back "RFC 6750 §3.1" "The access token is malformed, expired, revoked, or for another audience.";
+    InvalidDpopProof "invalid_dpop_proof" 400 Back "RFC 9449 §5" "The DPoP proof is malformed, not for this request, too old, or was used before.";
     InsufficientScope "insufficient_scope" 403 Back "RFC 6750 §3.1" "The access token lacks the scope that this needs.";
     LoginRequired "login_required" 400 Front "OpenID Connect Core §3.1.2.6" "`prompt=none`, and nobody is signed in.";
     ConsentRequired "consent_required" 400 Front "OpenID Connect Core §3.1.2.6" "`prompt=none`, and consent is missing.";

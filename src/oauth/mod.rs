@@ -9,6 +9,7 @@ pub mod authorize;
 pub mod bearer;
 pub mod client;
 pub mod code;
+pub mod dpop;
 pub mod engine;
 pub mod grant;
 pub mod introspect;

@@ -31,7 +31,8 @@ fn claims(sub: &str, grant: &str, changed: Value) -> Value {
 
 fn field(world: &World, token: &str) -> Result<Bearer, Stop<Challenge>> {
     let (query, field) = (Params::default(), format!("Bearer {token}"));
-    check(world, Places { authorization: Some(&field), query: &query, body: None })
+    judge(world, Places { authorization: Some(&field), query: &query, body: None, dpop: &Shown::default() })
+        .map(|(bearer, _)| bearer)
 }
 
 fn refused<T>(outcome: Result<T, Stop<Challenge>>) -> Option<ErrorCode> {
@@ -63,10 +64,13 @@ fn only_a_good_token_for_this_issuer_passes() {
         ] {
             assert_eq!(refused(field(world, &sign(world, typ, &claims))), Some(ErrorCode::InvalidToken), "{claims}");
         }
-        let none = check(world, Places { authorization: None, query: &Params::default(), body: None });
+        let none = judge(
+            world,
+            Places { authorization: None, query: &Params::default(), body: None, dpop: &Shown::default() },
+        );
         assert_eq!(refused(none), None);
         let query = Params::from_pairs([("access_token", "x")]);
-        let in_query = check(world, Places { authorization: None, query: &query, body: None });
+        let in_query = judge(world, Places { authorization: None, query: &query, body: None, dpop: &Shown::default() });
         assert_eq!(refused(in_query), Some(ErrorCode::InvalidRequest));
     });
 }

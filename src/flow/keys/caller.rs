@@ -27,7 +27,7 @@ use std::convert::Infallible;
 /// # Errors
 /// The [`Challenge`] to answer with; a fault where the store cannot be asked.
 pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor), Stop<Challenge>> {
-    let Bearer { subject, scope, signed_in, .. } = bearer::check(world, places)?;
+    let Bearer { subject, scope, signed_in, .. } = bearer::check(world, places).await?;
     let now = world.now();
     let fresh = match &subject {
         Subject::Client(_) => true,

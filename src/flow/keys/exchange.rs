@@ -20,7 +20,7 @@ use crate::{
     },
     flow::{clients, world::World},
     oauth::{
-        code::ErrorCode::{InvalidGrant, InvalidRequest, InvalidTarget},
+        code::ErrorCode::{InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidTarget},
         engine::Ended,
         grant::token_exchange::{Request, not_good},
         refusal::{Exceeded, Refusal, refuse},
@@ -191,7 +191,7 @@ fn refusal(verdict: &Verdict) -> Refusal {
         return Refusal::new(InvalidRequest, "an exchange costs more than a limit of the API key ever lets through");
     }
     if *denied == Denied::Binding {
-        return Refusal::new(InvalidGrant, "the API key needs a proof of possession that was not shown");
+        return Refusal::new(InvalidDpopProof, "the API key needs a proof of possession that was not shown");
     }
     not_good()
 }

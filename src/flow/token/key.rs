@@ -7,13 +7,14 @@ use crate::{
     audit::{Event, Origin},
     base::id::ClientId,
     flow::{
-        authenticate,
+        authenticate, dpop,
         guard::{self, Door},
         keys::exchange::{Asking, Exchangeable, issued_to, permit},
         world::World,
     },
     jose::Typ,
     oauth::{
+        dpop::Proof,
         engine::Ended,
         grant::token_exchange::{KeyToken, Request, end, not_good},
         issue::{Confirmation, Issued, TokenType, token_name},
@@ -44,7 +45,7 @@ pub(super) async fn exchange(
     world: &Arc<World>,
     proven: Option<&ClientId>,
     request: &Request,
-    asking: Asking<'_>,
+    (asking, proof): (Asking<'_>, Option<&Proof>),
     origin: &Origin,
 ) -> Result<Issued, Ended> {
     let policy = world.policy.load();
@@ -52,6 +53,7 @@ pub(super) async fn exchange(
     let keyring = mint::keyring(world, [alg; 2]).await?;
     let signer = keyring.signer(alg).ok_or_else(|| mint::no_signer(alg))?;
     let Exchangeable { entry, scope, restrictions } = permit(world, request, asking, origin).await?;
+    dpop::used(world, proof).await?;
     let now = world.now();
     let end = end(entry.key.expires_at, policy.tokens.access_token_lifetime, now).ok_or_else(not_good)?;
     let (jti, client) = (token_name(&*world.dice)?, issued_to(&entry, proven));

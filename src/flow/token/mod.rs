@@ -9,7 +9,7 @@ mod own;
 mod refresh;
 
 use super::{
-    authenticate,
+    authenticate, dpop,
     guard::{self, Door},
     keys::exchange::Asking,
     world::World,
@@ -17,9 +17,20 @@ use super::{
 use crate::{
     audit::Origin,
     base::fault::Fault,
-    oauth::{engine::Ended, grant::TokenRequest, issue::Issued, params::Params},
+    oauth::{dpop::Shown, engine::Ended, grant::TokenRequest, issue::Issued, params::Params},
 };
 use std::sync::Arc;
+
+/// What is sent beside the parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// The field `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// The field `User-Agent`.
+    pub user_agent: Option<&'a str>,
+    /// The proof of possession.
+    pub dpop: &'a Shown<'a>,
+}
 
 /// Answers a token request.
 ///
@@ -28,29 +39,27 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// A refusal with its own code, or a fault.
-pub async fn run(
-    world: &Arc<World>,
-    authorization: Option<&str>,
-    params: &Params,
-    user_agent: Option<&str>,
-    origin: &Origin,
-) -> Result<Issued, Ended> {
+pub async fn run(world: &Arc<World>, sent: Sent<'_>, params: &Params, origin: &Origin) -> Result<Issued, Ended> {
     let request = TokenRequest::parse(params)?;
     let grant_type = request.grant_type();
+    let Sent { authorization, user_agent, dpop: shown } = sent;
+    let proof = dpop::shown(world, shown)?;
+    let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
     if let TokenRequest::TokenExchange(request) = &request {
         let client = key::client(world, authorization, params, origin).await?;
-        let asking = Asking { user_agent, jkt: None };
-        let issued = key::exchange(world, client.as_ref(), request, asking, origin).await?;
+        let asking = Asking { user_agent, jkt };
+        let issued = key::exchange(world, client.as_ref(), request, (asking, proof.as_ref()), origin).await?;
         world.metrics.tokens_issued.one(grant_type.wire());
         return Ok(issued);
     }
     let proven = authenticate::run(world, authorization, params, origin).await?;
     guard::pass_client(world, Door::Token, &proven.client().id).await?;
     proven.client().may_use(grant_type)?;
+    dpop::used(world, proof.as_ref()).await?;
     let issued = match request {
         TokenRequest::AuthorizationCode(request) => code::exchange(world, proven, request, origin).await?,
         TokenRequest::RefreshToken(request) => refresh::exchange(world, proven, request, origin).await?,
-        TokenRequest::ClientCredentials(request) => own::issue(world, &proven, &request, origin).await?,
+        TokenRequest::ClientCredentials(request) => own::issue(world, &proven, (&request, jkt), origin).await?,
         TokenRequest::TokenExchange(_) => return Err(Fault::bare("an exchange of two minds").into()),
     };
     world.metrics.tokens_issued.one(grant_type.wire());

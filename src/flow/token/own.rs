@@ -39,13 +39,13 @@ impl OwnAccount for Asking<'_> {
 pub(super) async fn issue(
     world: &Arc<World>,
     proven: &Proven<Listed>,
-    request: &Request,
+    (request, jkt): (&Request, Option<&str>),
     origin: &Origin,
 ) -> Result<Issued, Ended> {
     let client = proven.client();
     let policy = world.policy.load();
     let keyring = mint::keyring(world, [policy.tokens.access_token_alg; 2]).await?;
-    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice, jkt: None };
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice, jkt };
     let mut asking = Asking { client, request, press, granted: None };
     let (minted, scope) = engine::client_credentials(&client.id, &mut asking)?;
     world.note(
@@ -68,7 +68,7 @@ pub(super) async fn issue(
         scope,
         refresh_token: None,
         id_token: None,
-        token_type: TokenType::of(None),
+        token_type: TokenType::of(jkt),
         issued_token_type: None,
     })
 }

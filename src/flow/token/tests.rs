@@ -63,7 +63,13 @@ async fn send(sample: &Sample, grant_type: &str, name: &str, value: &str) -> Res
         (name, value),
         ("code_verifier", VERIFIER),
     ]);
-    run(&sample.world, None, &params, None, &Origin::default()).await
+    run(
+        &sample.world,
+        Sent { authorization: None, user_agent: None, dpop: &Shown::default() },
+        &params,
+        &Origin::default(),
+    )
+    .await
 }
 
 #[test]
@@ -149,7 +155,10 @@ fn a_token_of_a_client_that_was_disabled_is_not_active() {
             ("client_secret", machine.expose()),
             ("grant_type", "client_credentials"),
         ]);
-        let issued = run(world, None, &params, None, &origin).await.unwrap();
+        let issued =
+            run(world, Sent { authorization: None, user_agent: None, dpop: &Shown::default() }, &params, &origin)
+                .await
+                .unwrap();
         assert!(!format!("{issued:?}").contains(&issued.access_token));
         let ask = Params::from_pairs([
             ("client_id", "cli_api"),

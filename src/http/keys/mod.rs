@@ -16,6 +16,7 @@ use super::{
     give::details,
     oauth::authorization,
     site::{Site, origin},
+    take::dpop,
 };
 use crate::{
     apikey::access::{Caller, NotAllowed},
@@ -64,7 +65,8 @@ struct Manager {
 async fn manager(site: &Site, request: &HttpRequest) -> Result<Manager, HttpResponse> {
     let refused = |refusal| challenged(&Challenge::of(&site.issuer, refusal));
     let query = Params::parse(request.query_string().as_bytes()).map_err(refused)?;
-    let places = Places { authorization: authorization(request), query: &query, body: None };
+    let shown = dpop::shown(&site.issuer, request);
+    let places = Places { authorization: authorization(request), query: &query, body: None, dpop: &shown };
     let origin = origin(request);
     match caller::prove(&site.world, places).await {
         Ok((caller, by)) => Ok(Manager { caller, done: Done { by, origin } }),

@@ -1,7 +1,11 @@
 //! The token endpoint (RFC 6749 §3.2, §5.1).
 
 use super::{Post, authorization, ended};
-use crate::{flow::token, http::site::Here, oauth::issue::Issued};
+use crate::{
+    flow::token::{self, Sent},
+    http::{site::Here, take::dpop},
+    oauth::issue::Issued,
+};
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
 /// Exchanges a grant for tokens.
@@ -11,7 +15,9 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
         Err(answer) => return answer,
     };
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    match token::run(&here.world, authorization(&request), &post.params, user_agent, &post.origin).await {
+    let shown = dpop::shown(&here.issuer, &request);
+    let sent = Sent { authorization: authorization(&request), user_agent, dpop: &shown };
+    match token::run(&here.world, sent, &post.params, &post.origin).await {
         Ok(issued) => issued_answer(&issued),
         Err(stop) => ended(&here, stop, &post.origin),
     }

@@ -10,7 +10,10 @@ use crate::{
         give::problem,
         oauth::{answer_unread, authorization, ended},
         site::{Here, Site, origin},
-        take::body::{form, is_form},
+        take::{
+            body::{form, is_form},
+            dpop,
+        },
     },
     oauth::{bearer::Challenge, params::Params, refusal::Refusal},
 };
@@ -41,8 +44,9 @@ async fn run(site: &Site, request: &HttpRequest, body: Option<&Params>) -> HttpR
         Ok(query) => query,
         Err(refusal) => return refused(site, &Challenge::of(&site.issuer, refusal)),
     };
-    let places = Places { authorization: authorization(request), query: &query, body };
-    let told = match bearer::check(&site.world, places) {
+    let shown = dpop::shown(&site.issuer, request);
+    let places = Places { authorization: authorization(request), query: &query, body, dpop: &shown };
+    let told = match bearer::check(&site.world, places).await {
         Ok(bearer) => userinfo::run(&site.world, bearer).await,
         Err(stop) => Err(stop),
     };

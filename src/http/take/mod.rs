@@ -3,5 +3,6 @@
 pub mod body;
 pub mod chunks;
 pub mod cookies;
+pub mod dpop;
 pub mod json;
 pub mod peer;

@@ -43,6 +43,7 @@ pub const ALL: &[Target] = &[
     oauth::SIGN_OUT_REQUESTS,
     proof::TOKEN_REQUESTS,
     proof::BEARER_TOKENS,
+    proof::DPOP_PROOFS,
     credential::CREDENTIAL_TEXT,
     credential::REFRESH_TOKENS,
     jose::JSON_TEXT,

@@ -12,6 +12,7 @@ use keywright::{
     oauth::{
         bearer::{NoToken, token_of},
         client::AuthMethod,
+        dpop::{Field, Shown, judge},
         grant::TokenRequest,
         params::Params,
         proof::{Known, Means, Presented, StoredSecret, prove},
@@ -106,7 +107,7 @@ pub const BEARER_TOKENS: Target = Target {
         };
         let field = text(field);
         let field = (!field.is_empty()).then_some(field.as_str());
-        match token_of(field, &query, Some(&body)) {
+        match token_of(field, &query, Some(&body)).map(|(token, _)| token) {
             Ok(token) => {
                 assert!(!query.has("access_token") && !token.is_empty() && token.len() <= 8192);
                 assert!(token.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\,;:".contains(&b)), "{token:?}");
@@ -134,4 +135,37 @@ pub const BEARER_TOKENS: Target = Target {
         ])
     },
     words: &["Bearer ", "access_token=", "\n", "Bearer", "==", "b64token"],
+};
+
+/// Nobody has signed what is tried here, so no proof is good, whatever its header and claims are and
+/// whatever key it brings along. Lines: a whole proof, or else a header and claims.
+pub const DPOP_PROOFS: Target = Target {
+    name: "dpop_proofs",
+    run: |input| {
+        let (header, claims) = lines(input);
+        let encoded = |part: &[u8]| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(part);
+        let built = format!("{}.{}.{}", encoded(header), encoded(claims), encoded(&[7; 64]));
+        let whole = text(input);
+        let mut ends = String::new();
+        for text in [whole.as_str(), &built] {
+            let shown = Shown { field: Field::One(text), method: "POST", uri: "https://id.example/token".to_owned() };
+            let bad = judge(&shown, None, NOW).expect_err("a proof that nobody made");
+            assert!(!bad.because().is_empty());
+            ends.push_str(&format!("{bad:?} "));
+        }
+        ends
+    },
+    seeds: || {
+        seeds(&[
+            "a.b.c",
+            concat!(
+                r#"{"typ":"dpop+jwt","alg":"ES256","jwk":{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}}"#,
+                "\n",
+                r#"{"jti":"-BwC3ESc6acc2lTc","htm":"POST","htu":"https://id.example/token","iat":1800000000}"#
+            ),
+            r#"{"typ":"dpop+jwt","alg":"EdDSA","jwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#,
+            r#"{"typ":"dpop+jwt","alg":"none","jwk":{"kty":"oct","k":"AAAA","d":"AA"}}"#,
+        ])
+    },
+    words: &["dpop+jwt", "jwk", "\"alg\":", "none", "ES256", "htm", "htu", "iat", "jti", "ath", "\n", "."],
 };

@@ -1,7 +1,7 @@
 //! An API key becomes a token of a few minutes (RFC 8693), and the token ends with the key.
 
 use super::{Keys, call};
-use crate::world::{App, DOCS, ISSUER, MAIL, Reply, Server, each, header, payload};
+use crate::world::{App, DOCS, ISSUER, MAIL, Reply, Request, Server, each, header, payload};
 use keywright::base::moment::Span;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -233,7 +233,8 @@ fn a_key_with_a_quota_is_exchanged_only_where_its_api_says_so_and_pays_for_it() 
         assert_eq!(exchange(&server, text(&made), &[]).refusal(), (400, "invalid_grant".to_owned()));
         let change = |settings: Value| {
             let api = json!({"name": "docs", "audience": DOCS, "policy": policy, "settings": settings});
-            let put = call(&server, "PUT", "/v1/apis/docs", &keys.manager, Some(&api));
+            let put = Request::new("PUT", "/v1/apis/docs").bearer(&keys.manager).field("if-match", "*");
+            let put = server.send(&put.body("application/json", api.to_string()));
             assert_eq!(put.status, 200, "{}", put.text());
             server.follow_now();
         };

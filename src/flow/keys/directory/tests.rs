@@ -1,3 +1,5 @@
+//! What a key counts for in memory.
+
 use super::*;
 use serde_json::json;
 

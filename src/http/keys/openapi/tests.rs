@@ -1,3 +1,5 @@
+//! The OpenAPI document against the table of routes.
+
 use super::{document::document, operations::OPERATIONS};
 use crate::http::routes::ROUTES;
 use serde_json::Value;
