@@ -15,6 +15,7 @@ pub mod claim;
 pub mod create;
 pub mod ended;
 pub mod family;
+pub mod foreign;
 pub mod judge;
 pub mod key;
 pub mod plan;

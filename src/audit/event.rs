@@ -216,6 +216,10 @@ events! {
     PlanChanged "plan.changed" { plan: PlanId, by: Actor, members: Vec<String> }
     /// An API key was made; its text was shown once after this was written.
     ApiKeyCreated "api_key.created" { api_key: ApiKeyId, family: FamilyId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, kind: &'static str, environment: String, by: Actor }
+    /// So many API keys were made at once; their texts were handed out once after this was written.
+    ApiKeysCreated "api_key.created_many" { api: ApiId, count: u64, user: Option<UserId>, client: Option<ClientId>, kind: &'static str, by: Actor }
+    /// So many API keys were brought that had been made elsewhere.
+    ApiKeysImported "api_key.imported" { api: ApiId, count: u64, user: Option<UserId>, client: Option<ClientId>, strength: &'static str, by: Actor }
     /// An API key got a successor; it is good until their overlap ends.
     ApiKeyRotated "api_key.rotated" { api_key: ApiKeyId, successor: ApiKeyId, ends_at: String, by: Actor }
     /// The overlap of an API key with its successor was ended early.

@@ -6,7 +6,7 @@ use super::{
     apis::api_id,
     at_work::{done, in_world},
     audit::{api_key_id, client_id},
-    claim_links, json_file, key_changes,
+    claim_links, json_file, key_bulk, key_changes, key_tools,
 };
 use crate::{
     apikey::{
@@ -38,8 +38,8 @@ use std::{path::PathBuf, sync::Arc};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make a key. Its text is shown this once.
-    Create(Box<Make>),
+    /// Make a key, whose text is shown this once, or many, whose texts go into a file.
+    Create(Box<Creation>),
     /// Make a link with which somebody makes a key, once, and sees it. The link is shown this once.
     ClaimLink(Box<claim_links::Make>),
     /// List such links, in the order in which they were made.
@@ -62,6 +62,16 @@ pub(super) enum Command {
     Revoke(Box<key_changes::Revoke>),
     /// Change a key: name, plan, what restricts it, when it ends.
     Change(key_changes::Change),
+    /// Bring keys that were made elsewhere, a line for each: by their text or its SHA-256.
+    Import(Box<key_bulk::Bring>),
+    /// Try a call: every rule is explained, and nothing is spent.
+    Check(Box<key_tools::Check>),
+    /// Read the form and the checksum of a key, asking nobody.
+    Inspect(key_tools::Inspect),
+    /// Make a text of the form of a key that nobody knows.
+    Gen(key_tools::Gen),
+    /// Show what a key was used for, by the day.
+    Usage(key_tools::Usage),
     /// Show, top up and correct the quotas of a key.
     #[command(subcommand)]
     Quota(key_changes::Quota),
@@ -115,6 +125,19 @@ pub(super) struct What {
     /// It lives until it is revoked.
     #[arg(long)]
     never_expires: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Creation {
+    #[command(flatten)]
+    make: Make,
+    /// Make so many, which differ in nothing but their text.
+    #[arg(long, value_name = "N", requires = "to", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    count: Option<u32>,
+    /// The file that their texts go into, a line for each behind its identifier. It must not be there, and only
+    /// its owner will be able to read it.
+    #[arg(long, value_name = "FILE", requires = "count")]
+    to: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -199,6 +222,11 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
         Command::Disable(Stop { named, reason }) => step(session, (named.id, reason), Step::Disable),
         Command::Enable(Named { id }) => step(session, (id, None), Step::Enable),
         Command::Revoke(args) => key_changes::revoke(*args, session),
+        Command::Import(args) => key_bulk::import(*args, session),
+        Command::Check(args) => key_tools::check(*args, session),
+        Command::Inspect(args) => key_tools::inspect(&args),
+        Command::Gen(args) => key_tools::gen_offline(&args),
+        Command::Usage(args) => key_tools::usage(args, session),
         Command::Change(args) => key_changes::change(args, session),
         Command::Quota(command) => key_changes::quota(command, session),
     }
@@ -256,10 +284,19 @@ impl What {
     }
 }
 
-fn make(args: Make, session: &Session) -> Result<Answer, Failure> {
+/// What is wished for.
+pub(super) async fn wish(world: &Arc<World>, args: Make) -> Result<Create, Failure> {
+    let owner = owner(world, &args.owner).await?;
+    args.what.wish(Some(owner), world.now())
+}
+
+fn make(args: Creation, session: &Session) -> Result<Answer, Failure> {
+    let Creation { make, count, to } = args;
     in_world(session, async |_, world| {
-        let owner = owner(world, &args.owner).await?;
-        let wish = args.what.wish(Some(owner), world.now())?;
+        let wish = wish(world, make).await?;
+        if let (Some(n), Some(to)) = (count, to) {
+            return key_bulk::create(world, (wish, usize::try_from(n).unwrap_or(usize::MAX)), &to).await;
+        }
         let made = create::create(world, Caller::Operator, wish, done()).await?;
         Ok(revealed(&made, "this is shown once: keep it now"))
     })

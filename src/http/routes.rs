@@ -89,6 +89,7 @@ routes! {
     "/v1/keys/verify" None { post keys::verify::post } "Whether an API key is good for a call.";
     "/v1/keys/verify/batch" None { post keys::verify::batch } "The same for several keys at once.";
     "/v1/keys" None { get keys::manage::list, post keys::manage::create } "API keys.";
+    "/v1/keys/import" None { post keys::many::import } "Bring API keys that were made elsewhere.";
     "/v1/keys/revoke" None { post keys::many::revoke } "End many API keys for good, by owner, family, API, age or use.";
     "/v1/keys/claims" None { get keys::claims::list, post keys::claims::create } "Links with which an API key is claimed, once.";
     "/v1/keys/claims/{id}" None { delete keys::claims::withdraw } "Take such a link back.";

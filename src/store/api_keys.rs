@@ -186,6 +186,22 @@ impl ApiKeys<'_, '_> {
         Ok(refused)
     }
 
+    /// Which of these keyed hashes are those of keys.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn taken(&mut self, digests: &[TokenHash]) -> Result<BTreeSet<[u8; 32]>, Fault> {
+        let mut found = BTreeSet::new();
+        for batch in digests.chunks(BATCH) {
+            let wanted: Vec<&[u8]> = batch.iter().map(|digest| digest.as_bytes().as_slice()).collect();
+            let rows: Vec<Vec<u8>> = sql!(self.tx, "finding rows of api_keys by digest", "several", |c| {
+                api_keys::table.filter(api_keys::digest.eq_any(&wanted)).select(api_keys::digest).load(c)
+            })?;
+            found.extend(rows.into_iter().filter_map(|digest| <[u8; 32]>::try_from(digest).ok()));
+        }
+        Ok(found)
+    }
+
     /// A key by its handle.
     ///
     /// # Errors

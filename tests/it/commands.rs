@@ -49,14 +49,14 @@ impl Installation {
     }
 
     /// What a command that succeeds answers, as JSON.
-    fn json(&self, arguments: &[&str], input: &str) -> Value {
+    pub fn json(&self, arguments: &[&str], input: &str) -> Value {
         let done = self.run(&[arguments, &["-o", "json"]].concat(), input);
         assert!(done.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&done.stderr));
         serde_json::from_slice(&done.stdout).unwrap()
     }
 
     /// What a command that fails says, and its exit code.
-    fn failure(&self, arguments: &[&str], input: &str) -> (i32, String) {
+    pub fn failure(&self, arguments: &[&str], input: &str) -> (i32, String) {
         let done = self.run(arguments, input);
         assert!(done.stdout.is_empty(), "{arguments:?}");
         (done.status.code().unwrap(), String::from_utf8(done.stderr).unwrap())

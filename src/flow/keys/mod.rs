@@ -6,6 +6,7 @@
 
 pub mod apis;
 pub mod ask;
+pub mod bulk;
 pub mod caller;
 pub mod change;
 pub mod claim;

@@ -198,7 +198,13 @@ pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<
         return if may_be_foreign { foreign(world, text, address).await } else { Ok(Found::Nothing) };
     }
     let digest = world.secrets.pepper.hash(text);
-    looked_up(world, digest, address).await
+    match looked_up(world, digest, address).await? {
+        // One of our form may have been made by another installation, and be known by its SHA-256.
+        Found::Nothing if world.keys.directory.has_foreign() => {
+            looked_up(world, brought_as_hash(world, &sha256(text.as_bytes())), address).await
+        }
+        found @ (Found::Key(_) | Found::Nothing | Found::Unasked(_)) => Ok(found),
+    }
 }
 
 /// A key that was brought from elsewhere: by its text, or by the SHA-256 that was brought.

@@ -2,12 +2,13 @@
 
 use super::{
     Manager, ended, manager, secret,
-    wire::{ManyBody, OwnerBody, moment},
+    wire::{ImportBody, Imported, ManyBody, OwnerBody, moment},
 };
 use crate::{
     apikey::wanted::Unfit,
     base::{fault::Stop, moment::Moment},
     flow::keys::{
+        bulk,
         life::{self, Many},
         refused::Refused,
         show::Filter,
@@ -49,6 +50,21 @@ fn wanted(body: &ManyBody, now: Moment) -> Result<Filter, Unfit> {
     }
     let why = "must be named, or family, api, created_before or unused_for: nobody ends all keys by accident";
     Err(Unfit::Member("owner", why.to_owned()))
+}
+
+/// Brings keys that were made elsewhere.
+pub async fn import(here: Here, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    try_import(&here, &request, body).await.unwrap_or_else(|refused| refused)
+}
+
+async fn try_import(site: &Site, request: &HttpRequest, body: web::Payload) -> Outcome {
+    let Manager { caller, done } = manager(site, request).await?;
+    let body: ImportBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
+    let stop = |stop| ended(site, stop, &origin(request));
+    let import = body.import(site.world.now()).map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
+    let outcomes = bulk::import(&site.world, caller, import, done).await.map_err(stop)?;
+    let told: Vec<_> = outcomes.iter().map(Imported::of).collect();
+    Ok(secret(StatusCode::OK, &object!({ "items": told })))
 }
 
 /// Ends all keys that fit, at most ten thousand at once; how many there are is all that a dry run tells.

@@ -6,6 +6,7 @@ use crate::{
         claim::{Claimant, LONGEST},
         create::{Ending, From},
         family::Owner,
+        foreign::Strength,
         key::Kind,
         policy,
         wanted::{Unfit, Wanted},
@@ -15,10 +16,12 @@ use crate::{
         id::{ApiId, ClientId, FamilyId},
         moment::{Moment, Span},
         scope::Scope,
+        secret::Secret,
         uri::Resource,
     },
     flow::keys::{
         apis::{ApiSpec, PlanSpec},
+        bulk::{Brought, Import, Item, Outcome, sha256_of_hex},
         create::Create,
         links::Link,
     },
@@ -324,6 +327,83 @@ pub(super) struct UsedBody {
     pub(super) used: u64,
     /// Why, for whoever looks later.
     pub(super) reason: Option<String>,
+}
+
+/// `POST /v1/keys/import`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImportBody {
+    /// What they have in common: as for a key that is made.
+    like: CreateBody,
+    /// That they may be easy to guess: they are limited for it, and live for 30 days at most.
+    #[serde(default)]
+    weak: bool,
+    /// Each of them.
+    #[schemars(length(min = 1, max = 1000))]
+    items: Vec<ImportItem>,
+}
+
+/// A key that is brought: by its text or by the SHA-256 of it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ImportItem {
+    /// Its text, which is hashed at once and kept nowhere.
+    key: Option<String>,
+    /// The SHA-256 of its text, as 64 hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    sha256: Option<String>,
+    /// What its owner calls it; as the others where nothing is said.
+    name: Option<String>,
+}
+
+impl std::fmt::Debug for ImportItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ImportItem({:?})", self.name)
+    }
+}
+
+impl ImportBody {
+    /// What it asks for.
+    pub(super) fn import(self, now: Moment) -> Result<Import, Unfit> {
+        if self.items.is_empty() || self.items.len() > 1000 {
+            return Err(Unfit::Member("items", "must be 1 to 1000".to_owned()));
+        }
+        let item = |item: ImportItem| match (item.key, item.sha256) {
+            (Some(text), None) => Ok(Item { brought: Brought::Text(Secret::new(text)), name: item.name }),
+            (None, Some(hash)) => match sha256_of_hex(&hash) {
+                Some(hash) => Ok(Item { brought: Brought::Sha256(hash), name: item.name }),
+                None => Err(Unfit::Member("items", "have a sha256 that is not 64 hexadecimal digits".to_owned())),
+            },
+            _ => Err(Unfit::Member("items", "must have key or sha256, and not both".to_owned())),
+        };
+        Ok(Import {
+            like: self.like.wish(now, None)?,
+            strength: if self.weak { Strength::Weak } else { Strength::Vouched },
+            items: self.items.into_iter().map(item).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// What became of one.
+#[derive(Debug, serde::Serialize, JsonSchema)]
+pub(super) struct Imported {
+    /// `imported`, `duplicate` or `refused`.
+    outcome: &'static str,
+    /// Of one that was imported: its identifier.
+    #[schemars(with = "Option<Identifier>")]
+    id: Option<String>,
+    /// Of one that was refused: why.
+    detail: Option<&'static str>,
+}
+
+impl Imported {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Imported(id) => Self { outcome: "imported", id: Some(id.to_string()), detail: None },
+            Outcome::Duplicate => Self { outcome: "duplicate", id: None, detail: None },
+            Outcome::Refused(why) => Self { outcome: "refused", id: None, detail: Some(why) },
+        }
+    }
 }
 
 /// `PATCH /v1/keys/{id}`: members that are left out stay, `null` takes one away (RFC 7396).

@@ -4,8 +4,10 @@ mod change;
 mod claims;
 mod ended;
 mod exchange;
+mod import;
 mod manage;
 mod matrix;
+mod tools;
 mod verify;
 
 use crate::world::{App, DOCS, Reply, Request, Server};

@@ -4,7 +4,7 @@ use super::{
     super::{
         verify::{self, told::Told},
         wire::{
-            ApiBody, ApiPatch, ClaimBody, CreateBody, FinishBody, GrantBody, KeyPatch, ManyBody, PlanBody, PlanPatch,
+            ApiBody, ApiPatch, ClaimBody, CreateBody, FinishBody, GrantBody, ImportBody, KeyPatch, ManyBody, PlanBody, PlanPatch,
             ReasonBody, RotateBody, UsedBody,
         },
     },
@@ -14,12 +14,12 @@ use super::{
     },
     parameters::Parameter::{After, AfterEnded, Filter, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State},
     told::{
-        Apis, Document, Ended, Finished, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans, Quotas, Rotated,
+        Apis, Document, Ended, Finished, ImportedKeys, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans, Quotas, Rotated,
         Switched,
     },
 };
 use crate::{
-    apikey::access::Act::{Change, Create, GrantQuota, ManageApis, Read, ReadApis, Revoke, Rotate},
+    apikey::access::Act::{Change, Create, GrantQuota, Import, ManageApis, Read, ReadApis, Revoke, Rotate},
     flow::keys::told,
 };
 
@@ -86,6 +86,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .gives::<Key>(200)
         .tagged()
         .refuses(&[404, 409, 412, 422, 428]),
+    post(
+        "/v1/keys/import",
+        "import_keys",
+        "Brings API keys that were made elsewhere, at most a thousand at once, by their text or the SHA-256 of it. \
+         Those that are there already or cannot be hinder no other. Only with the scope `keys:any`.",
+    )
+    .by(Import)
+    .takes::<ImportBody>(Needed)
+    .gives::<ImportedKeys>(200)
+    .refuses(&[404, 409, 422]),
     post(
         "/v1/keys/revoke",
         "revoke_keys",

@@ -98,6 +98,11 @@ told! {
         /// When, in seconds since 1970.
         at: i64,
     }
+    /// What became of keys that were brought.
+    ImportedKeys {
+        /// Each of them, in their order.
+        items: Vec<super::super::wire::Imported>,
+    }
     /// Keys that were ended, or would be.
     Many {
         /// Whether nothing was done.
