@@ -58,7 +58,7 @@ pub fn is_strong(text: &str) -> bool {
 /// What people know a text by: its first characters where enough stays hidden.
 #[must_use]
 pub fn hint(text: &str) -> String {
-    let hidden = text.get(SHOWN..).is_some_and(is_strong);
+    let hidden = is_strong(text) && text.get(SHOWN..).is_some_and(is_strong);
     format!("{}…", text.get(..SHOWN).filter(|_| hidden).unwrap_or_default())
 }
 

@@ -181,23 +181,22 @@ pub async fn import(
         let mut seen: BTreeSet<[u8; 32]> = tx.api_keys().taken(&digests)?;
         let (mut batch, mut outcomes) = (Batch::default(), Vec::with_capacity(read.len()));
         for (item, read) in import.items.iter().zip(read) {
-            outcomes.push(match read {
-                Err(why) => Outcome::Refused(why),
-                Ok(kept)
-                    if !seen.insert(*kept.held.digest.as_bytes())
-                        || seen.contains(kept.other.as_bytes()) && kept.other != kept.held.digest =>
-                {
-                    Outcome::Duplicate
+            let kept = match read {
+                Ok(kept) => kept,
+                Err(why) => {
+                    outcomes.push(Outcome::Refused(why));
+                    continue;
                 }
-                Ok(kept) => {
-                    let name = item.name.as_deref();
-                    Outcome::Imported(batch.add(
-                        tx,
-                        (&held, &place, &import.like),
-                        (admitted.clone(), kept.held),
-                        name,
-                    )?)
-                }
+            };
+            let digests = [*kept.held.digest.as_bytes(), *kept.other.as_bytes()];
+            let known = digests.iter().any(|digest| seen.contains(digest));
+            seen.extend(digests);
+            outcomes.push(if known {
+                Outcome::Duplicate
+            } else {
+                let which = (&*held, &place, &import.like);
+                let id = batch.add(tx, which, (admitted.clone(), kept.held), item.name.as_deref())?;
+                Outcome::Imported(id)
             });
         }
         let count = size(batch.keys.len());
