@@ -4,8 +4,8 @@ use super::{
     super::{
         verify::{self, told::Told},
         wire::{
-            ApiBody, ApiPatch, ClaimBody, CreateBody, FinishBody, GrantBody, ImportBody, KeyPatch, ManyBody, PlanBody, PlanPatch,
-            ReasonBody, RotateBody, UsedBody,
+            ApiBody, ApiPatch, ClaimBody, CreateBody, FinishBody, GrantBody, ImportBody, KeyPatch, ManyBody, PlanBody,
+            PlanPatch, ReasonBody, RotateBody, UsedBody,
         },
     },
     operation::{
@@ -14,8 +14,8 @@ use super::{
     },
     parameters::Parameter::{After, AfterEnded, Filter, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State},
     told::{
-        Apis, Document, Ended, Finished, ImportedKeys, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans, Quotas, Rotated,
-        Switched,
+        Apis, Document, Ended, Finished, ImportedKeys, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans, Quotas,
+        Rotated, Switched,
     },
 };
 use crate::{
