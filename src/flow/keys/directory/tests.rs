@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 //! What a key counts for in memory.
-=======
-//! What is kept in memory of keys, and when it is forgotten.
->>>>>>> f718e39 (What changes keys over HTTP has a file of forms of its own; reference)
 
 use super::*;
 use serde_json::json;
