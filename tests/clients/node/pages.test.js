@@ -10,7 +10,7 @@ import { freePort, Server } from "./server.js";
 
 const PERSON = { username: "ada", password: "correct horse battery staple 9" };
 
-let server, chromium, application, CALLBACK;
+let server, chromium, application, managing, CALLBACK;
 
 before(async () => {
   // The application: it is enough that its address answers.
@@ -65,16 +65,17 @@ async function addApi() {
   const manager = await server.addClient("manager", {
     grant_types: ["client_credentials"],
     token_endpoint_auth_method: "client_secret_post",
-    scope: "apis:manage",
+    scope: "apis:manage keys:create keys:any",
     resources: [server.issuer],
   });
-  const form = { grant_type: "client_credentials", scope: "apis:manage", ...manager };
+  const form = { grant_type: "client_credentials", scope: "apis:manage keys:create keys:any", ...manager };
   const pick = ({ grant_type, scope, client_id, client_secret }) => ({ grant_type, scope, client_id, client_secret });
   const granted = await fetch(`${server.issuer}/token`, { method: "POST", body: new URLSearchParams(pick(form)) });
   const { access_token } = await granted.json();
+  managing = { authorization: `Bearer ${access_token}`, "content-type": "application/json" };
   const added = await fetch(`${server.issuer}/v1/apis`, {
     method: "POST",
-    headers: { authorization: `Bearer ${access_token}`, "content-type": "application/json" },
+    headers: managing,
     body: JSON.stringify({
       name: "weather",
       audience: "https://weather.example/v1",
@@ -126,9 +127,59 @@ async function toNewKey(page) {
 
 async function toKey(page) {
   await toNewKey(page);
-  await page.click("a.main");
+  await stored(page);
   await page.waitForSelector("#check");
 }
+
+// Past the page that shows a key: it wants to hear that the key is kept somewhere.
+async function stored(page) {
+  await page.check("#stored");
+  await page.click("button.main");
+}
+
+// A link with which a key is claimed.
+async function makeLink() {
+  const key = { api: "weather", name: "Partner integration", scope: "weather.read", anywhere: true };
+  const made = await fetch(`${server.issuer}/v1/keys/claims`, {
+    method: "POST",
+    headers: managing,
+    body: JSON.stringify({ key }),
+  });
+  assert.equal(made.status, 201);
+  return (await made.json()).link;
+}
+
+async function toOffer(page, link) {
+  await page.goto(link ?? (await makeLink()));
+  await page.click("button.main");
+  await page.waitForSelector("button[value=make]");
+}
+
+async function toClaimed(page, link) {
+  await toOffer(page, link);
+  await page.click("button[value=make]");
+  await page.waitForSelector("pre.secret");
+}
+
+const CLAIM_PAGES = {
+  claim: async (page) => page.goto(await makeLink()),
+  "claim-unknown": async (page) => {
+    await page.goto(`${server.issuer}/claim`);
+    await page.fill("#code", "kw_claim_nothing");
+    await page.click("button.main");
+    await page.waitForSelector(".wrong");
+  },
+  "claim-offer": (page) => toOffer(page),
+  "claim-made": (page) => toClaimed(page),
+  "claim-again": async (page) => {
+    const link = await makeLink();
+    await toClaimed(page, link);
+    await page.goto("about:blank");
+    await page.goto(link);
+    await page.click("button.main");
+    await page.waitForSelector("[role=alert]");
+  },
+};
 
 const KEY_PAGES = {
   "keys-none": async (page) => {
@@ -167,7 +218,7 @@ const KEY_PAGES = {
     await page.click("a.main");
     await page.click("button.main");
     await page.waitForSelector("pre.secret");
-    await page.click("a.main");
+    await stored(page);
     await page.waitForSelector("#check");
   },
   "key-revoke": async (page) => {
@@ -214,6 +265,7 @@ const PAGES = {
   dead: (page) => page.goto(authorizeAddress({ redirect_uri: "https://elsewhere.example/" })),
   "not-found": (page) => page.goto(`${server.issuer}/no-such-page`),
   ...KEY_PAGES,
+  ...CLAIM_PAGES,
 };
 
 for (const [name, go] of Object.entries(PAGES)) looksWell(name, go, visit);
@@ -286,6 +338,24 @@ describe("without JavaScript", () => {
     await context.close();
   });
 
+  test("a claim link is pasted, looked at, and used once", async () => {
+    const link = await makeLink();
+    const { context, page } = await visit({ javaScriptEnabled: false });
+    await page.goto(link);
+    assert.equal(await page.inputValue("#code"), "", "nothing but the browser has seen what is behind the #");
+    await page.fill("#code", link);
+    await page.click("button.main");
+    await page.click("button[value=make]");
+    const key = (await page.locator("pre.secret").innerText()).trim();
+    assert.match(key, /^kw_live_[0-9A-Za-z]{40,}$/);
+    await context.close();
+    const other = await visit();
+    await other.page.goto(link);
+    await other.page.click("button.main");
+    assert.match(await other.page.locator("main").innerText(), /Somebody else used this link before you/);
+    await other.context.close();
+  });
+
   test("form_post has a button to press", async () => {
     const { context, page } = await visit({ javaScriptEnabled: false });
     await page.goto(authorizeAddress({ response_mode: "form_post" }));
@@ -300,6 +370,34 @@ describe("without JavaScript", () => {
     }
     await page.locator("form:has(input[name=code]) button").click();
     await page.waitForURL(`${CALLBACK}**`);
+    await context.close();
+  });
+});
+
+describe("a claim link with JavaScript", () => {
+  test("what is behind the # goes into the form, out of the address and its history, and to no server", async () => {
+    const link = await makeLink();
+    const code = link.split("#")[1];
+    const { context, page } = await visit();
+    const asked = [];
+    page.on("request", (request) => asked.push(`${request.url()} ${request.headers().referer ?? ""}`));
+    await page.goto(link);
+    assert.equal(await page.inputValue("#code"), code);
+    assert.ok(!page.url().includes(code));
+    await page.click("button.main");
+    await page.waitForSelector("button[value=make]");
+    assert.ok(asked.length > 2 && asked.every((one) => !one.includes(code)), asked.join("\n"));
+    await context.close();
+  });
+
+  test("a key is not left before somebody says that it is stored", async () => {
+    const { context, page } = await visit();
+    await toNewKey(page);
+    const before = await page.content();
+    await page.click("button.main");
+    assert.ok((await page.locator("pre.secret").count()) === 1 && before.includes("I stored it"));
+    await stored(page);
+    await page.waitForSelector("#check");
     await context.close();
   });
 });

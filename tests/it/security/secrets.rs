@@ -206,6 +206,46 @@ fn use_them(to: SocketAddr, cast: &Cast, tokens: &crate::world::Tokens, secrets:
     assert_eq!(web.revoke(&third.access).status, 200);
 }
 
+/// Keys made, rotated and claimed in the browser, with all that is carried on the way.
+fn keys(it: &Installation, browser: &mut Browser, secrets: &mut Secrets, logs: &mut String) {
+    let api = ["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"];
+    command(it, &api, "", logs);
+    let form = browser.visit("/account/keys/new?api=docs&for=job").form().fill("name", "nightly");
+    let id = shown(&browser.post(&form), "a key", secrets);
+    let id = id.unwrap();
+    let form = browser.visit(&format!("/account/keys/{id}/rotate")).form();
+    shown(&browser.post(&form), "its successor", secrets);
+    let make = ["api-key", "claim-link", "--api", "docs", "--name", "partner", "--anywhere", "--owner", "user:ada"];
+    for (more, what) in [(None, "a claimed key"), (Some("--sign-in"), "a key that she claimed")] {
+        let link = command(it, &make.iter().copied().chain(more).collect::<Vec<_>>(), "", logs);
+        let link = link["link"].as_str().unwrap();
+        secrets.keep(&format!("what stands in the link of {what}"), link.split_once('#').unwrap().1);
+        // Signed out, she is sent to sign in, and the link with her, sealed.
+        let mut other = Browser::outside(([127, 0, 0, 1], it.port).into(), &it.at(""));
+        let page = other.visit("/claim");
+        let mut page = other.submit(&page.form().fill("code", link).fill("step", "look"));
+        if more.is_some() {
+            let ada = Person { name: "ada".to_owned(), password: PASSWORD.to_owned(), id: String::new() };
+            let action = page.form().action;
+            secrets.keep("a form that was kept", action.split_once("&kept=").unwrap().1);
+            page = other.type_in(&page, &ada);
+            page = other.submit(&page.form().press("Go on"));
+        }
+        shown(&other.post(&page.form().press("Make the key")), what, secrets);
+        secrets.keep_cookies(&other);
+    }
+}
+
+/// The text of a key is on this page; and where it is the person's own, so is its handle.
+fn shown(page: &Reply, what: &str, secrets: &mut Secrets) -> Option<String> {
+    let html = page.text();
+    let (_, rest) = html.split_once("class=\"secret\"").unwrap_or_else(|| panic!("{} {}", page.status, page.words()));
+    let text = rest.split_once("<code>").and_then(|(_, rest)| rest.split_once("</code>")).unwrap().0;
+    secrets.keep(what, text);
+    let (_, rest) = html.split_once("/account/keys/key_")?;
+    Some(format!("key_{}", rest.split(['?', '"', '/']).next()?))
+}
+
 fn change_password(browser: &mut Browser, secrets: &mut Secrets) {
     let page = browser.visit("/account/password");
     let form = page.form().fill("current_password", PASSWORD).fill("new_password", NEW_PASSWORD);
@@ -228,6 +268,7 @@ fn a14_a55_r024_no_secret_is_in_clear_in_the_database_in_files_or_in_logs_whatev
         let tokens = sign_in(&mut browser, &cast.web, &mut secrets);
         secrets.keep_cookies(&browser);
         use_them(to, &cast, &tokens, &mut secrets);
+        keys(it, &mut browser, &mut secrets, &mut logs);
         change_password(&mut browser, &mut secrets);
         for (what, password) in [
             ("the password", PASSWORD),
