@@ -42,9 +42,10 @@ fn claims() -> Value {
 fn with(value: &Value, changed: &Value) -> Value {
     let mut value = value.clone();
     for (name, new) in changed.as_object().unwrap() {
-        match new {
-            Value::Null => drop(value.as_object_mut().unwrap().remove(name)),
-            new => value[name] = new.clone(),
+        if new.is_null() {
+            value.as_object_mut().unwrap().remove(name);
+        } else {
+            value[name] = new.clone();
         }
     }
     value
