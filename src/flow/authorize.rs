@@ -169,6 +169,29 @@ pub async fn resume(
     visit: &Visit,
     origin: &Origin,
 ) -> Result<Answer, Halt> {
+    go_on(world, interaction, (visit, None), origin).await
+}
+
+/// A request goes on with a person who has signed in this very moment: their session is not looked
+/// up again.
+///
+/// # Errors
+/// [`Halt`].
+pub async fn resume_as(
+    world: &Arc<World>,
+    interaction: Interaction,
+    (visit, here): (&Visit, Here),
+    origin: &Origin,
+) -> Result<Answer, Halt> {
+    go_on(world, interaction, (visit, Some(here)), origin).await
+}
+
+async fn go_on(
+    world: &Arc<World>,
+    interaction: Interaction,
+    (visit, mut known): (&Visit, Option<Here>),
+    origin: &Origin,
+) -> Result<Answer, Halt> {
     let issuer = world.policy.load().tokens.issuer.clone();
     let Some(registered) = clients::find(world, &interaction.asked.client).await? else {
         return Err(Halt::Dead(Dead::new("the application is no longer registered here")));
@@ -178,7 +201,11 @@ pub async fn resume(
     }
     // Twice, because the session may end, or change, between the look and the deed.
     for _ in 0..2 {
-        let facts = facts(world, &interaction, registered.client(), visit).await?;
+        let here = match known.take() {
+            Some(here) => Some(here),
+            None => visit::session(world, visit).await?,
+        };
+        let facts = facts(world, &interaction, registered.client(), here).await?;
         let page = match rule::next(&interaction.asked, &facts, world.now()) {
             Next::SignIn(why) => Page::SignIn(why),
             Next::SelectAccount => Page::SelectAccount,
@@ -225,7 +252,7 @@ pub fn deny(world: &World, interaction: &Interaction, user: Option<&UserId>, ori
     Answer::Deliver(respond::error(&asked.destination, &world.policy.load().tokens.issuer, &refusal))
 }
 
-/// What is known when the question is asked.
+/// What is known of whoever is here when the question is asked.
 ///
 /// # Errors
 /// A fault of the store.
@@ -233,17 +260,18 @@ pub async fn facts(
     world: &Arc<World>,
     interaction: &Interaction,
     client: &Client,
-    visit: &Visit,
+    here: Option<Here>,
 ) -> Result<Facts, Fault> {
-    let Some(here) = visit::session(world, visit).await? else {
+    let Some(here) = here else {
         return Ok(Facts { session: None, consent: None, trust: client.trust, reachable_acr: Vec::new() });
     };
     let (user, id) = (here.user.id.clone(), client.id.clone());
-    let consent = world
-        .store
-        .read("find_consent", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.consents().find(&user, &id)?))
-        .await
-        .map_err(only_fault)?;
+    let consent = if rule::asks_for_consent(&interaction.asked, client.trust) {
+        let find = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.consents().find(&user, &id)?);
+        world.store.read("find_consent", find).await.map_err(only_fault)?
+    } else {
+        None
+    };
     // One that was taken back counts for nothing.
     let consent = consent.filter(|c| c.withdrawn_at.is_none());
     let chosen_at = interaction.chosen.as_ref().filter(|c| c.session == here.session.id).map(|c| c.at);

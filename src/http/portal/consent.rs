@@ -35,9 +35,9 @@ async fn show(site: &Site, request: &HttpRequest) -> Result<HttpResponse, Troubl
     let arrival = arrive(site, request)?;
     let params = query(request)?;
     let open = Open::read(site, &params, &arrival.visit).await?;
-    let facts = authorize::facts(&site.world, &open.interaction, open.client.client(), &arrival.visit).await?;
-    let next = rule::next(&open.interaction.asked, &facts, site.world.now());
     let here = session(&site.world, &arrival.visit).await?;
+    let facts = authorize::facts(&site.world, &open.interaction, open.client.client(), here.clone()).await?;
+    let next = rule::next(&open.interaction.asked, &facts, site.world.now());
     match (next, here) {
         (Next::Consent { new_scope, .. }, Some(here)) => render(site, &arrival.visit, &open, &here, &new_scope),
         // Something else is needed first, or nothing any more: the dispatcher knows.

@@ -212,7 +212,9 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
             visit.session = Some(signed.cookie.clone());
             let mut response = match open {
                 Some(open) => {
-                    let next = authorize::resume(&site.world, open.interaction, &visit, &arrival.origin).await?;
+                    let next =
+                        authorize::resume_as(&site.world, open.interaction, (&visit, signed.here), &arrival.origin)
+                            .await?;
                     answer(site, &visit, next)?
                 }
                 None => see_other(&format!("{}{}", site.issuer.path(), way.end())),

@@ -186,6 +186,16 @@ fn sign_in_again(asked: &Asked, session: &SessionFacts, now: Moment) -> Option<N
         .then(|| page(asked, Next::SignIn(Why::TooOld), "the sign-in is older than max_age"))
 }
 
+/// Whether a consent can make a difference to this request: not where an application of the house
+/// does not insist on being consented to. Who knows that need not look one up.
+#[must_use]
+pub fn asks_for_consent(asked: &Asked, trust: Trust) -> bool {
+    match trust {
+        Trust::FirstParty => asked.prompt.has(Prompt::Consent),
+        Trust::ThirdParty => true,
+    }
+}
+
 /// Every consent is held against all that is asked, claims included: one given since this request
 /// was first seen may be an answer to another request, whose page showed less.
 fn missing_consent(asked: &Asked, facts: &Facts) -> Option<Next> {
