@@ -27,7 +27,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use std::{
     io::{self, BufRead, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 #[derive(Args, Debug)]
@@ -70,7 +70,7 @@ fn replaced(before: &Map<String, Value>, after: Map<String, Value>) -> Value {
 }
 
 /// The patch that makes this policy of that one.
-pub(super) fn policy_patch(before: &Map<String, Value>, file: &PathBuf) -> Result<Value, Failure> {
+pub(super) fn policy_patch(before: &Map<String, Value>, file: &Path) -> Result<Value, Failure> {
     Ok(replaced(before, json_file::read("--policy", file)?))
 }
 

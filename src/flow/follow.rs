@@ -102,11 +102,6 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
             world.keys.directory.changed(row.subject, &row.id);
         }
         match row.subject {
-            Subject::Plan | Subject::Api => world.keys.slices.outdated(None),
-            Subject::KeyFamily => world.keys.slices.outdated(Some(&row.id)),
-            _ => {}
-        }
-        match row.subject {
             Subject::Client => ClientId::parse(&row.id).iter().for_each(|id| world.clients.forget(id)),
             Subject::Grant => {
                 GrantId::parse(&row.id).into_iter().for_each(|id| world.revocations.grant(id, row.expires_at));
@@ -114,8 +109,13 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
             Subject::Token => world.revocations.token(row.id, row.expires_at),
             Subject::SigningKeys => place.keys_changed = true,
             // People are read from the database whenever one is needed, and keys have a directory of their own.
-            Subject::User | Subject::ApiKey | Subject::KeyFamily | Subject::Plan => {}
-            Subject::Api => place.foreign_known = false,
+            Subject::User | Subject::ApiKey => {}
+            Subject::KeyFamily => world.keys.slices.outdated(Some(&row.id)),
+            Subject::Plan => world.keys.slices.outdated(None),
+            Subject::Api => {
+                world.keys.slices.outdated(None);
+                place.foreign_known = false;
+            }
         }
     }
     if !place.foreign_known {

@@ -73,8 +73,8 @@ fn merge(into: &mut Patch, patch: &Patch) {
                 merge(&mut before, inner);
                 into.insert(member.clone(), Value::Object(before));
             }
-            other => {
-                into.insert(member.clone(), other.clone());
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                into.insert(member.clone(), value.clone());
             }
         }
     }

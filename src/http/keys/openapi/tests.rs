@@ -58,6 +58,6 @@ fn collect(value: &Value, into: &mut Vec<String>) {
             members.values().for_each(|one| collect(one, into));
         }
         Value::Array(all) => all.iter().for_each(|one| collect(one, into)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
