@@ -35,6 +35,44 @@ impl Told {
     }
 }
 
+/// Asks about the key until it is over: each call by itself, as gateways and resource servers do.
+fn keep_asking(api: &Api, (address, key): (std::net::SocketAddr, &str), told: &Told, over: &AtomicBool) {
+    let mut client = super::http::Client::new(address);
+    while !over.load(Ordering::Relaxed) {
+        match api.ask(&mut client, key) {
+            Ok(reply) if reply.member("code") == "ok" => told.passed.fetch_add(1, Ordering::SeqCst),
+            Ok(reply) if reply.member("code") == "quota_exceeded" => told.refused.fetch_add(1, Ordering::SeqCst),
+            Ok(reply) => {
+                assert!(reply.is_busy(), "{} {}", reply.status, reply.body);
+                told.unsure.fetch_add(1, Ordering::SeqCst)
+            }
+            Err(_) => {
+                thread::sleep(Duration::from_millis(10));
+                told.unsure.fetch_add(1, Ordering::SeqCst)
+            }
+        };
+    }
+}
+
+/// Spends what is left to the last, on all that live; how much that was.
+fn spend_the_rest(api: &Api, nodes: &[super::node::Node], key: &str) -> u64 {
+    let mut clients: Vec<_> = nodes.iter().map(super::node::Node::client).collect();
+    let mut rest = 0;
+    loop {
+        let mut now = 0;
+        for client in &mut clients {
+            let codes = api.ask_many(client, key, 100).unwrap();
+            assert_eq!(codes.len(), 100);
+            assert!(codes.iter().all(|code| code == "ok" || code == "quota_exceeded"), "{codes:?}");
+            now += codes.iter().filter(|code| *code == "ok").count() as u64;
+        }
+        rest += now;
+        if now == 0 {
+            return rest;
+        }
+    }
+}
+
 fn spent_by(api: &Api, processes: usize, limit: u64, database: &str) {
     let (kills, seed) = (kills(), seed());
     let mut dice = Dice(seed);
@@ -46,24 +84,7 @@ fn spent_by(api: &Api, processes: usize, limit: u64, database: &str) {
         for address in &addresses {
             let (told, over, key) = (&told, &over, &key);
             scope.spawn(move || {
-                let mut client = super::http::Client::new(*address);
-                while !over.load(Ordering::Relaxed) {
-                    // Each call by itself, and now and then many, as gateways and resource servers do.
-                    match api.ask(&mut client, key) {
-                        Ok(reply) if reply.member("code") == "ok" => told.passed.fetch_add(1, Ordering::SeqCst),
-                        Ok(reply) if reply.member("code") == "quota_exceeded" => {
-                            told.refused.fetch_add(1, Ordering::SeqCst)
-                        }
-                        Ok(reply) => {
-                            assert!(reply.is_busy(), "{} {}", reply.status, reply.body);
-                            told.unsure.fetch_add(1, Ordering::SeqCst)
-                        }
-                        Err(_) => {
-                            thread::sleep(Duration::from_millis(10));
-                            told.unsure.fetch_add(1, Ordering::SeqCst)
-                        }
-                    };
-                }
+                keep_asking(api, (*address, key), told, over);
             });
         }
         for _ in 0..kills {
@@ -80,21 +101,7 @@ fn spent_by(api: &Api, processes: usize, limit: u64, database: &str) {
     );
     assert!(passed > kills, "the load was no load");
     // What is left is spent to the last, by all that live.
-    let mut clients: Vec<_> = nodes.iter().map(super::node::Node::client).collect();
-    let mut rest = 0;
-    loop {
-        let mut now = 0;
-        for client in &mut clients {
-            let codes = api.ask_many(client, &key, 100).unwrap();
-            assert_eq!(codes.len(), 100);
-            assert!(codes.iter().all(|code| code == "ok" || code == "quota_exceeded"), "{codes:?}");
-            now += codes.iter().filter(|code| *code == "ok").count() as u64;
-        }
-        rest += now;
-        if now == 0 {
-            break;
-        }
-    }
+    let rest = spend_the_rest(api, &nodes, &key);
     let query = format!(
         "SELECT CAST(used AS text) AS text FROM quota_counters WHERE family_id = \
          (SELECT family_id FROM api_keys WHERE id = '{id}')"

@@ -132,7 +132,7 @@ fn r128_thousands_of_bad_keys_a_second_leave_the_database_quiet_and_good_callers
 
 fn question(n: usize, attacker: usize) -> serde_json::Value {
     let good_form = || KeyText::mint("kw", "live", RANDOM, &OsEntropy).unwrap().text().expose().clone();
-    let key = if n % 2 == 0 { good_form() } else { format!("kw_live_{n}nonsense") };
+    let key = if n.is_multiple_of(2) { good_form() } else { format!("kw_live_{n}nonsense") };
     match attacker {
         0 => json!({"key": key}),
         _ => json!({"key": key, "request": {"ip": format!("198.51.100.{}", n % 250)}}),
