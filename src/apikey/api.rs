@@ -111,6 +111,8 @@ pub struct Settings {
     pub exchange: Exchange,
     /// What one exchange costs, of every limit and every quota of calls; at least 1.
     pub exchange_cost: u32,
+    /// Whether its limits give less while its servers report that they have no room.
+    pub adaptive: bool,
 }
 
 impl Default for Settings {
@@ -125,6 +127,7 @@ impl Default for Settings {
             query_parameter: None,
             exchange: Exchange::Unmetered,
             exchange_cost: 1,
+            adaptive: true,
         }
     }
 }

@@ -66,6 +66,13 @@ pub enum Denied {
         /// When the same call can pass.
         retry_after: Span,
     },
+    /// Limits of rate are used up that give less than they do, for the API has no room.
+    Reduced {
+        /// Their names.
+        names: Vec<String>,
+        /// When to try again.
+        retry_after: Span,
+    },
     /// A quota is used up.
     Quota {
         /// Its name.
@@ -120,6 +127,7 @@ impl Denied {
             Self::Scope { .. } => told("insufficient_scope", 403, Some(Challenge::InsufficientScope), BLANK),
             Self::TooCostly { .. } => told("invalid_request", 400, None, BLANK),
             Self::Rate { .. } => told("rate_limited", 429, None, QUOTA_EXCEEDED),
+            Self::Reduced { .. } => told("reduced_capacity", 503, None, REDUCED_CAPACITY),
             Self::Quota { .. } => told("quota_exceeded", 429, None, QUOTA_EXCEEDED),
         }
     }
@@ -155,7 +163,7 @@ impl Denied {
     /// The names of the limits that are used up (member `violated-policies`).
     #[must_use]
     pub fn violated(&self) -> Vec<&str> {
-        if let Self::Rate { names, .. } = self {
+        if let Self::Rate { names, .. } | Self::Reduced { names, .. } = self {
             return names.iter().map(String::as_str).collect();
         }
         if let Self::Quota { name, .. } | Self::TooCostly { name, .. } = self { vec![name] } else { Vec::new() }
@@ -164,7 +172,7 @@ impl Denied {
     /// Whole seconds after which the same call can pass, rounded up, at least 1; `None` where waiting does not help.
     #[must_use]
     pub fn retry_after(&self) -> Option<i64> {
-        let span = if let Self::Rate { retry_after, .. } = self {
+        let span = if let Self::Rate { retry_after, .. } | Self::Reduced { retry_after, .. } = self {
             Some(*retry_after)
         } else if let Self::Quota { retry_after, .. } = self {
             *retry_after
@@ -212,6 +220,13 @@ mod tests {
             ),
             (Denied::TooCostly { name: "burst".into(), burst: 40 }, "invalid_request", 400, None, BLANK),
             (rate(3_520_000), "rate_limited", 429, None, QUOTA_EXCEEDED),
+            (
+                Denied::Reduced { names: vec!["burst".into()], retry_after: Span::seconds(1) },
+                "reduced_capacity",
+                503,
+                None,
+                REDUCED_CAPACITY,
+            ),
             (Denied::Quota { name: "month".into(), retry_after: None }, "quota_exceeded", 429, None, QUOTA_EXCEEDED),
         ];
         for (denied, code, status, challenge, problem) in cases {

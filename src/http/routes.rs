@@ -94,6 +94,8 @@ routes! {
     "/v1/keys/claims" None { get keys::claims::list, post keys::claims::create } "Links with which an API key is claimed, once.";
     "/v1/keys/claims/{id}" None { delete keys::claims::withdraw } "Take such a link back.";
     "/v1/keys/{id}" None { get keys::manage::show, patch keys::change::key } "An API key.";
+    "/v1/keys/{id}/usage" None { get keys::usage::show } "What an API key was used for, as verified and as reported.";
+    "/v1/usage" None { post keys::usage::post } "What resource servers report of the calls that they served.";
     "/v1/keys/{id}/rotate" None { post keys::manage::rotate } "Give an API key a successor.";
     "/v1/keys/{id}/finish" None { post keys::manage::finish } "End the overlap of an API key with its successor.";
     "/v1/keys/{id}/disable" None { post keys::manage::disable } "Switch an API key off.";

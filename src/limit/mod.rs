@@ -59,6 +59,13 @@ impl Rule {
         Self { interval: self.times(nodes), burst: (self.burst / nodes).max(1) }
     }
 
+    /// The same at so many thousandths of its rate; what passes at once stays.
+    #[must_use]
+    pub fn slowed(self, share: u16) -> Self {
+        let share = u64::from(share.clamp(1, 1000));
+        Self { interval: span(micros(self.interval).saturating_mul(1000).div_ceil(share)), ..self }
+    }
+
     fn times(self, n: u32) -> Span {
         span(micros(self.interval).saturating_mul(u64::from(n)))
     }

@@ -44,6 +44,7 @@ pub mod sessions;
 pub mod signing_keys;
 mod statement;
 pub mod usage;
+pub mod usage_reports;
 pub mod users;
 
 pub use listen::Bell;

@@ -50,6 +50,8 @@ pub struct Purged {
     pub usage: usize,
     /// What was used of quotas.
     pub quotas: usize,
+    /// Reports that are too old to come again, and what was summed of them by the minute.
+    pub reports: usize,
 }
 
 impl Purged {
@@ -57,7 +59,7 @@ impl Purged {
     #[must_use]
     pub fn more(&self) -> bool {
         let signing_in = [self.codes, self.sessions, self.replay, self.feed, self.grants, self.outbox];
-        let keys = [self.claims, self.idempotency, self.usage, self.quotas];
+        let keys = [self.claims, self.idempotency, self.usage, self.quotas, self.reports];
         signing_in.into_iter().chain(keys).any(|n| i64::try_from(n).is_ok_and(|n| n >= BATCH))
     }
 }
@@ -85,6 +87,36 @@ fn old_usage(tx: &mut Tx<'_>) -> Result<usize, Fault> {
     .count(BATCH)
     .sql(")");
     sql!(tx, "deleting rows of usage_minutes", "old ones", |c| statement.execute(c))
+}
+
+/// Reports, and what was summed of them; the most of one table, which says whether there may be more.
+fn old_reports(tx: &mut Tx<'_>) -> Result<usize, Fault> {
+    let gone = |from: &'static str, until: Moment| -> Statement<'static> {
+        Statement::new(from).at(until).sql(" LIMIT ").count(BATCH).sql(")")
+    };
+    let (now, kept) = (tx.now(), tx.now() - USAGE_KEPT);
+    let all = [
+        gone(
+            "DELETE FROM usage_reports WHERE (api_id, id) IN \
+             (SELECT api_id, id FROM usage_reports WHERE expires_at <= ",
+            now,
+        ),
+        gone(
+            "DELETE FROM usage_latencies WHERE (key_id, minute, bucket) IN \
+             (SELECT key_id, minute, bucket FROM usage_latencies WHERE minute < ",
+            kept,
+        ),
+        gone(
+            "DELETE FROM api_loads WHERE (api_id, minute) IN \
+             (SELECT api_id, minute FROM api_loads WHERE minute < ",
+            kept,
+        ),
+    ];
+    let mut most = 0;
+    for statement in all {
+        most = most.max(sql!(tx, "deleting rows of usage_reports", "old ones", |c| statement.execute(c))?);
+    }
+    Ok(most)
 }
 
 /// Counters of periods long past. A quota that is never filled up again counts from
@@ -144,5 +176,6 @@ pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
         ),
         usage: old_usage(tx)?,
         quotas: old_quotas(tx)?.saturating_add(old_grants(tx)?),
+        reports: old_reports(tx)?,
     })
 }

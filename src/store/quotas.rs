@@ -273,6 +273,17 @@ impl Quotas<'_, '_> {
         Ok(())
     }
 
+    /// Adds to what was used, whatever the limit: what is counted has been served already.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn charge(&mut self, counter: &CounterId, n: u64) -> Result<Counter, Fault> {
+        let set = ") ON CONFLICT (family_id, name, period_start) DO UPDATE SET used = \
+                   CASE WHEN quota_counters.used > 9007199254740992 - excluded.used THEN 9007199254740992 \
+                   ELSE quota_counters.used + excluded.used END RETURNING used, topped_up, warned";
+        self.set(counter, (bounded(n), 0), set)
+    }
+
     /// Corrects what was used; how it stands afterwards.
     ///
     /// # Errors

@@ -251,6 +251,24 @@ tables! {
         bytes_in -> BigInt,
         bytes_out -> BigInt,
         millis -> BigInt,
+        reported -> BigInt,
+    }
+    usage_reports (api_id, id) {
+        api_id -> Text,
+        id -> Text,
+        expires_at -> UtcTime,
+    }
+    usage_latencies (key_id, minute, bucket) {
+        key_id -> Text,
+        minute -> UtcTime,
+        bucket -> BigInt,
+        calls -> BigInt,
+    }
+    api_loads (api_id, minute) {
+        api_id -> Text,
+        minute -> UtcTime,
+        reported -> BigInt,
+        rejected -> BigInt,
     }
     idempotency (caller, hash) {
         caller -> Text,

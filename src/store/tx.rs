@@ -4,7 +4,8 @@ use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, clients::Clients, codes::Codes,
     consents::Consents, failure::Trouble, feed::Feed, grants::Grants, idempotency::Idempotency,
     key_families::KeyFamilies, key_uses::KeyUses, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans,
-    quotas::Quotas, replay::Replay, sessions::Sessions, signing_keys::SigningKeys, usage::Usage, users::Users,
+    quotas::Quotas, replay::Replay, sessions::Sessions, signing_keys::SigningKeys, usage::Usage,
+    usage_reports::UsageReports, users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -118,6 +119,8 @@ impl<'c> Tx<'c> {
         quotas Quotas;
         /// What API keys were used for, by the minute.
         usage Usage;
+        /// What resource servers report of the calls they served.
+        usage_reports UsageReports;
         /// Requests that must not be done twice.
         idempotency Idempotency;
         /// Who is running.

@@ -33,6 +33,8 @@ pub struct Counts {
     pub bytes_out: u64,
     /// Milliseconds that the calls took, all together.
     pub millis: u64,
+    /// Calls of which the resource server has reported how they ended: what the five above are of.
+    pub reported: u64,
 }
 
 impl Counts {
@@ -46,6 +48,7 @@ impl Counts {
             bytes_in: self.bytes_in.saturating_add(other.bytes_in),
             bytes_out: self.bytes_out.saturating_add(other.bytes_out),
             millis: self.millis.saturating_add(other.millis),
+            reported: self.reported.saturating_add(other.reported),
         }
     }
 }
@@ -87,9 +90,9 @@ pub struct Use {
     pub calls: u64,
 }
 
-type Six = (i64, i64, i64, i64, i64, i64);
+type Seven = (i64, i64, i64, i64, i64, i64, i64);
 
-fn counts_of((calls, errors_4, errors_5, bytes_in, bytes_out, millis): Six) -> Counts {
+fn counts_of((calls, errors_4, errors_5, bytes_in, bytes_out, millis, reported): Seven) -> Counts {
     Counts {
         calls: from_count(calls),
         errors_4: from_count(errors_4),
@@ -97,6 +100,7 @@ fn counts_of((calls, errors_4, errors_5, bytes_in, bytes_out, millis): Six) -> C
         bytes_in: from_count(bytes_in),
         bytes_out: from_count(bytes_out),
         millis: from_count(millis),
+        reported: from_count(reported),
     }
 }
 
@@ -122,11 +126,11 @@ impl Usage<'_, '_> {
         for batch in sums.chunks(BATCH) {
             let statement: Statement<'_> = Statement::new(
                 "INSERT INTO usage_minutes \
-                 (key_id, minute, outcome, calls, errors_4, errors_5, bytes_in, bytes_out, millis) ",
+                 (key_id, minute, outcome, calls, errors_4, errors_5, bytes_in, bytes_out, millis, reported) ",
             )
             .rows(batch, |out, ((key, minute, outcome), n)| {
                 let out = out.text(key).sql(", ").at(*minute).sql(", ").text(outcome);
-                [n.calls, n.errors_4, n.errors_5, n.bytes_in, n.bytes_out, n.millis]
+                [n.calls, n.errors_4, n.errors_5, n.bytes_in, n.bytes_out, n.millis, n.reported]
                     .into_iter()
                     .fold(out, |out, n| out.sql(", ").count(to_count(n)))
             })
@@ -136,7 +140,8 @@ impl Usage<'_, '_> {
                  errors_5 = usage_minutes.errors_5 + excluded.errors_5, \
                  bytes_in = usage_minutes.bytes_in + excluded.bytes_in, \
                  bytes_out = usage_minutes.bytes_out + excluded.bytes_out, \
-                 millis = usage_minutes.millis + excluded.millis",
+                 millis = usage_minutes.millis + excluded.millis, \
+                 reported = usage_minutes.reported + excluded.reported",
             );
             sql!(self.tx, "adding to rows of usage_minutes", "several", |c| statement.execute(c))?;
         }
@@ -148,7 +153,7 @@ impl Usage<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it.
     pub fn of_key(&mut self, key: &ApiKeyId, from: Moment, to: Moment) -> Result<Vec<UsageRow>, Fault> {
-        let rows: Vec<(At, String, Six)> = sql!(self.tx, "listing rows of usage_minutes of a key", key, |c| {
+        let rows: Vec<(At, String, Seven)> = sql!(self.tx, "listing rows of usage_minutes of a key", key, |c| {
             usage_minutes::table
                 .filter(usage_minutes::key_id.eq(key.as_str()))
                 .filter(usage_minutes::minute.ge(At(from)))
@@ -164,15 +169,16 @@ impl Usage<'_, '_> {
                         usage_minutes::bytes_in,
                         usage_minutes::bytes_out,
                         usage_minutes::millis,
+                        usage_minutes::reported,
                     ),
                 ))
                 .load(c)
         })?;
-        let row = |(minute, outcome, six): (At, String, Six)| UsageRow {
+        let row = |(minute, outcome, counts): (At, String, Seven)| UsageRow {
             key: key.clone(),
             minute: minute.0,
             outcome,
-            counts: counts_of(six),
+            counts: counts_of(counts),
         };
         Ok(rows.into_iter().map(row).collect())
     }
@@ -182,7 +188,7 @@ impl Usage<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it.
     pub fn of_api(&mut self, api: &ApiId, from: Moment, to: Moment) -> Result<Vec<ApiUsageRow>, Fault> {
-        let rows: Vec<(At, String, Six)> = sql!(self.tx, "summing rows of usage_minutes of an API", api, |c| {
+        let rows: Vec<(At, String, Seven)> = sql!(self.tx, "summing rows of usage_minutes of an API", api, |c| {
             usage_minutes::table
                 .inner_join(api_keys::table.on(api_keys::id.eq(usage_minutes::key_id)))
                 .filter(api_keys::api_id.eq(api.as_str()))
@@ -200,14 +206,15 @@ impl Usage<'_, '_> {
                         raw::<BigInt>("CAST(sum(bytes_in) AS bigint)"),
                         raw::<BigInt>("CAST(sum(bytes_out) AS bigint)"),
                         raw::<BigInt>("CAST(sum(millis) AS bigint)"),
+                        raw::<BigInt>("CAST(sum(reported) AS bigint)"),
                     ),
                 ))
                 .load(c)
         })?;
-        let row = |(minute, outcome, six): (At, String, Six)| ApiUsageRow {
+        let row = |(minute, outcome, counts): (At, String, Seven)| ApiUsageRow {
             minute: minute.0,
             outcome,
-            counts: counts_of(six),
+            counts: counts_of(counts),
         };
         Ok(rows.into_iter().map(row).collect())
     }

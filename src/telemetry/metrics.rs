@@ -93,6 +93,8 @@ metrics! {
     logout_deliveries: Tally["result"] = "keywright_logout_deliveries";
     /// Answers about API keys, by the code of the verdict.
     key_verdicts: Tally["code"] = "keywright_key_verdicts";
+    /// APIs whose limits give less for now, because they had no room for most of their calls.
+    apis_throttled: Level[] = "keywright_apis_throttled";
     /// Units of quotas debited ahead of their use.
     quota_debited: Count[] = "keywright_quota_units_debited";
     /// Units of quotas given back unused.

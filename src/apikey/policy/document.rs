@@ -11,6 +11,8 @@ use serde_json::Value;
 const VERSION: u64 = 1;
 /// The most bytes that all members but `ip` may have together, as compact JSON.
 const MOST_BYTES: usize = 64 * 1024;
+/// The member that only plans have.
+const GUARANTEED: &str = "guaranteed";
 
 /// A policy that has been read. Members that are not there restrict nothing.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,8 @@ pub struct Document {
     pub rate: Vec<Rate>,
     /// Quotas, in the order written.
     pub quota: Vec<Quota>,
+    /// Whether a plan has all of its limits, whatever trouble its API has.
+    pub guaranteed: bool,
 }
 
 impl Document {
@@ -52,15 +56,17 @@ impl Document {
         Ok(document)
     }
 
-    /// Reads a plan: as [`Document::read`], but only `rate` and `quota` may be in it.
+    /// Reads a plan: as [`Document::read`], but only `rate`, `quota` and `guaranteed` may be in it.
     ///
     /// # Errors
     /// [`Invalid`], as there.
     pub fn read_plan(text: &PolicyText) -> Result<Self, Invalid> {
-        match text.keys().find(|name| !matches!(name.as_str(), "v" | "rate" | "quota")) {
-            Some(name) => Err(Invalid::new(name.as_str(), "has no place in a plan, which has rate and quota")),
-            None => Self::read(text),
+        if let Some(name) = text.keys().find(|name| !matches!(name.as_str(), "v" | "rate" | "quota" | GUARANTEED)) {
+            return Err(Invalid::new(name.as_str(), "has no place in a plan, which has rate and quota"));
         }
+        let mut text = text.clone();
+        let guaranteed = text.remove(GUARANTEED).map(|value| written(GUARANTEED, &value)).transpose()?;
+        Ok(Self { guaranteed: guaranteed.unwrap_or_default(), ..Self::read(&text)? })
     }
 
     fn read_member(&mut self, name: &str, value: &Value) -> Result<(), Invalid> {

@@ -39,7 +39,8 @@ pub enum Asker {
 }
 
 impl Asker {
-    fn serves(&self, entry: &Entry) -> bool {
+    /// Whether it may know of this key.
+    pub(super) fn serves(&self, entry: &Entry) -> bool {
         match self {
             Self::Client(audiences) => audiences.contains(&entry.api().audience),
             Self::Verifier(api) => entry.api().id == *api,

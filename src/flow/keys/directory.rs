@@ -56,6 +56,8 @@ pub struct Shared {
     pub api: Api,
     /// The plan.
     pub plan: Option<Plan>,
+    /// Whether the plan has all of its limits, whatever trouble the API has.
+    pub guaranteed: bool,
     layers: Vec<Layer>,
 }
 
@@ -74,6 +76,8 @@ pub struct Entry {
     pub policy: Compiled,
     /// The counters of its quotas, each with its place among the budgets of the policy.
     pub meters: Vec<(usize, Meter)>,
+    /// The same of its quotas of bytes, which are charged when calls are reported.
+    pub bytes: Vec<(usize, Meter)>,
     /// The number in its identifier.
     pub number: u128,
     /// For how many keys of the usual size it counts in memory.
@@ -234,10 +238,11 @@ impl Directory {
             }
         }
         let policy = limited(Compiled::of(layers), &key, family.id.as_str());
-        let meters = meters(&policy, &family.id);
+        let meters_of = |unit| meters(&policy, &family.id, unit);
+        let (meters, bytes) = (meters_of(Unit::Requests), meters_of(Unit::ContentBytes));
         let weight = weight(&[&key.policy, &family.policy, &key.meta]);
         let owner = if owner_active { Standing::Active } else { Standing::Inactive };
-        Ok(Entry { key, family, shared, owner, policy, meters, number, weight })
+        Ok(Entry { key, family, shared, owner, policy, meters, bytes, number, weight })
     }
 
     fn share(&self, api: Api, plan: Option<Plan>) -> Result<Arc<Shared>, Fault> {
@@ -255,7 +260,8 @@ impl Directory {
         if let Some(plan) = &plan {
             add(Level::Plan, plan.id.as_str(), Document::read_plan(&plan.policy))?;
         }
-        let shared = Arc::new(Shared { api, plan, layers });
+        let guaranteed = layers.iter().any(|layer| layer.level == Level::Plan && layer.document.guaranteed);
+        let shared = Arc::new(Shared { api, plan, guaranteed, layers });
         self.shared.insert(wanted, Arc::clone(&shared));
         Ok(shared)
     }
@@ -269,14 +275,14 @@ fn weight(documents: &[&serde_json::Map<String, serde_json::Value>]) -> u32 {
     u32::try_from(all / BYTES_OF_A_KEY).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// What is debited for each quota of calls. Bytes are counted when they are reported.
-fn meters(policy: &Compiled, family: &FamilyId) -> Vec<(usize, Meter)> {
+/// The counters of the quotas of this unit.
+fn meters(policy: &Compiled, family: &FamilyId, unit: Unit) -> Vec<(usize, Meter)> {
     let per_second = |rate: &Rate| {
         let micros = u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX).max(1);
         u64::from(rate.limit).saturating_mul(1_000_000).div_ceil(micros)
     };
     let quickest = policy.limits().iter().map(|limit| per_second(&limit.rate)).min().unwrap_or(1);
-    let counted = policy.budgets().iter().enumerate().filter(|(_, budget)| budget.quota.unit == Unit::Requests);
+    let counted = policy.budgets().iter().enumerate().filter(|(_, budget)| budget.quota.unit == unit);
     counted
         .map(|(at, Budget { counter, quota, .. })| {
             (at, Meter::new(family, counter, (quota.limit, quota.per), quickest))
@@ -394,6 +400,9 @@ pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault>
     let facts = world.store.read("show_api_key", read).await.map_err(only_fault)?;
     facts.map(|facts| world.keys.directory.read(facts)).transpose()
 }
+
+mod handles;
+pub use handles::of_handles;
 
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,13 @@ pub mod apis;
 pub mod ask;
 pub mod bulk;
 pub mod caller;
+pub mod capacity;
 pub mod change;
 pub mod claim;
 pub mod create;
 pub mod days;
 pub mod directory;
+pub mod egress;
 pub mod ended;
 pub mod exchange;
 pub mod grants;
@@ -23,6 +25,8 @@ pub mod many;
 pub mod patch;
 pub mod plans;
 pub mod refused;
+pub mod report;
+pub mod series;
 pub mod show;
 pub mod slices;
 pub mod tally;
@@ -43,6 +47,10 @@ pub struct Keys {
     pub tally: tally::Tally,
     /// What is in hand of their quotas.
     pub slices: slices::Slices,
+    /// What is known of their quotas of bytes.
+    pub egress: egress::Egress,
+    /// How much of their limits APIs give.
+    pub capacity: capacity::Capacity,
     /// Random characters in the text of a key.
     pub random_length: usize,
     /// The most live keys of one owner for one API.
@@ -62,6 +70,8 @@ impl Keys {
             directory: directory::Directory::new(u64::try_from(cached).unwrap_or(u64::MAX)),
             tally: Default::default(),
             slices: Default::default(),
+            egress: Default::default(),
+            capacity: Default::default(),
             random_length,
             per_owner: 1000,
             streams: std::sync::Arc::new(tokio::sync::Semaphore::new(STREAMS)),

@@ -12,18 +12,13 @@ use crate::{
         api::Api,
         plan::Plan,
     },
-    base::{
-        fault::Stop,
-        id::ApiKeyId,
-        moment::{Moment, Span},
-    },
+    base::{fault::Stop, id::ApiKeyId, moment::Span},
     flow::world::World,
     store::{
         Tx,
         audit::{AuditRow, Filter as Wanted},
         key_facts::KeyFacts,
         key_lists::{KeyFilter, ListedKey},
-        usage::UsageRow,
     },
 };
 use std::sync::Arc;
@@ -67,24 +62,6 @@ pub async fn one(world: &World, caller: &Caller, id: ApiKeyId) -> Result<Shown, 
         Ok(Shown { facts, line })
     };
     world.store.read("show_api_key", read).await
-}
-
-/// What a key was used for in a stretch of time, by minute and outcome.
-///
-/// # Errors
-/// As [`one`].
-pub async fn usage(
-    world: &World,
-    caller: &Caller,
-    id: ApiKeyId,
-    (from, to): (Moment, Moment),
-) -> Result<Vec<UsageRow>, Stop<Refused>> {
-    let caller = caller.clone();
-    let read = move |tx: &mut Tx<'_>| -> Result<Vec<UsageRow>, Stop<Refused>> {
-        reach(tx, &caller, Act::Read, &id)?;
-        Ok(tx.usage().of_key(&id, from, to)?)
-    };
-    world.store.read("show_usage", read).await
 }
 
 /// What happened to a key, newest first.

@@ -41,11 +41,11 @@ const WARN_AT: [u8; 2] = [80, 100];
 /// A quota of a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meter {
-    slot: u128,
+    pub(super) slot: u128,
     family: FamilyId,
     counter: String,
-    limit: u64,
-    per: Period,
+    pub(super) limit: u64,
+    pub(super) per: Period,
     per_second: u64,
 }
 
@@ -59,7 +59,7 @@ impl Meter {
         Self { slot, family: family.clone(), counter: counter.to_owned(), limit, per, per_second }
     }
 
-    fn counter_of(&self, period_start: Moment) -> CounterId {
+    pub(super) fn counter_of(&self, period_start: Moment) -> CounterId {
         CounterId { family: self.family.clone(), name: self.counter.clone(), period_start }
     }
 }
@@ -303,7 +303,12 @@ async fn debit(world: &World, meter: &Meter, missing: u64) -> Result<Debited, Fa
 }
 
 /// Tells of a quota that is nearly or wholly used, once for each percentage and period.
-fn warn(tx: &mut Tx<'_>, counter: &CounterId, (used, limit): (u64, u64), origin: &Origin) -> Result<(), Fault> {
+pub(super) fn warn(
+    tx: &mut Tx<'_>,
+    counter: &CounterId,
+    (used, limit): (u64, u64),
+    origin: &Origin,
+) -> Result<(), Fault> {
     for percent in WARN_AT {
         let reached = u128::from(used).saturating_mul(100) >= u128::from(limit).saturating_mul(u128::from(percent));
         if reached && tx.quotas().warned(counter, percent)? {
@@ -320,17 +325,19 @@ fn warn(tx: &mut Tx<'_>, counter: &CounterId, (used, limit): (u64, u64), origin:
 /// A fault of the store.
 pub async fn counted(world: &World, entry: &Entry) -> Result<Vec<QuotaNow>, Fault> {
     let now = world.now();
-    let wanted: Vec<CounterId> = entry.meters.iter().map(|(_, meter)| meter.counter_of(meter.per.start(now))).collect();
+    let meters: Vec<&(usize, Meter)> = entry.meters.iter().chain(&entry.bytes).collect();
+    let wanted: Vec<CounterId> = meters.iter().map(|(_, meter)| meter.counter_of(meter.per.start(now))).collect();
     let read = move |tx: &mut Tx<'_>| -> Result<Vec<Option<Counter>>, Stop<Infallible>> {
         wanted.iter().map(|counter| Ok(tx.quotas().find(counter)?)).collect()
     };
     let found = world.store.read("show_quotas", read).await.map_err(only_fault)?;
-    let told = entry.meters.iter().zip(found).filter_map(|((at, meter), counter)| {
+    let told = meters.into_iter().zip(found).filter_map(|((at, meter), counter)| {
         let budget = entry.policy.budgets().get(*at)?;
         let (used, topped_up) = counter.map_or((0, 0), |counter| (counter.used, counter.topped_up));
         let limit = meter.limit.saturating_add(topped_up);
         Some(QuotaNow {
             name: budget.quota.name.clone(),
+            unit: budget.quota.unit,
             limit,
             remaining: limit.saturating_sub(used),
             resets_in: meter.per.end(now).map(|end| end.since(now)),

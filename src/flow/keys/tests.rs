@@ -234,8 +234,9 @@ fn what_is_refused_counts_and_only_what_is_good_is_a_use() {
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].last_use, None);
         let (from, to) = (sample.world.now() - Span::hours(1), sample.world.now() + Span::hours(1));
-        let rows = super::show::usage(&sample.world, &Caller::Operator, key.key.id, (from, to)).await.unwrap();
-        assert_eq!((rows[0].outcome.as_str(), rows[0].counts.calls), ("restricted", 1));
+        let within = (from, to);
+        let series = super::series::run(&sample.world, &Caller::Operator, key.key.id, within, Span::hours(1)).await;
+        assert_eq!(series.unwrap().total.outcomes, [("restricted".to_owned(), 1)].into());
     });
 }
 

@@ -1,7 +1,7 @@
 //! What API keys need in the background: counts written down, slices of quotas given back, people
 //! reminded of keys that end.
 
-use super::{create::parties, slices, usage};
+use super::{capacity, create::parties, slices, usage};
 use crate::{
     apikey::{
         create::{REMINDERS, reminders_due},
@@ -37,6 +37,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
     while goes_on(&mut ending, EVERY).await {
         warned("what keys were used for cannot be written", usage::flush(&world).await);
         warned("slices of quotas cannot be given back", slices::give_back_idle(&world).await);
+        warned("how much of their limits APIs give cannot be measured", capacity::measure(&world).await);
         if world.now() >= seldom {
             seldom = world.now() + SELDOM;
             warned("nobody could be reminded of keys that end soon", remind(&world).await);

@@ -6,19 +6,22 @@
 
 use super::{
     directory::{self, Entry},
+    egress,
     slices::{self, Meter},
 };
 use crate::{
     apikey::{
         call::Call,
+        capacity::{FULL, Share},
         judge::{Permit, judge},
-        policy::{Limit, quota::OnExceed},
+        policy::{Limit, quota::OnExceed, quota::Unit},
         text,
         verdict::Denied,
     },
     audit::{Event, Origin},
     base::{
         digest::{TokenHash, sha256},
+        entropy,
         fault::{Fault, Stop},
         moment::{Moment, Span},
     },
@@ -67,6 +70,8 @@ pub struct LimitNow {
 pub struct QuotaNow {
     /// Its name in its policy.
     pub name: String,
+    /// What is counted.
+    pub unit: Unit,
     /// Units in the period, with what was topped up.
     pub limit: u64,
     /// Units left.
@@ -258,35 +263,52 @@ async fn spend(
     verdict: &mut Verdict,
 ) -> Result<(), Fault> {
     let cost = if mode == Mode::Real { permit.cost } else { 0 };
+    let share = world.keys.capacity.share(entry, now);
+    let rule = |limit: &Limit| if share < FULL { limit.rate.rule().slowed(share) } else { limit.rate.rule() };
     let wanted = permit.buckets.iter();
     let mut takes: Vec<Take<'_>> =
-        wanted.map(|bucket| Take { key: &bucket.name, rule: bucket.limit.rate.rule(), cost, outcome: None }).collect();
+        wanted.map(|bucket| Take { key: &bucket.name, rule: rule(bucket.limit), cost, outcome: None }).collect();
     let taken = world.counters.take_all(&mut takes, now).await;
     verdict.limits =
         permit.buckets.iter().zip(&takes).filter_map(|(bucket, take)| now_of(bucket.limit, take)).collect();
     if let Err(exhausted) = taken {
         let exhausted_ones = verdict.limits.iter().filter(|limit| !limit.outcome.allowed);
         let names = exhausted_ones.map(|limit| limit.name.clone()).collect();
-        verdict.outcome = Err(Denied::Rate { names, retry_after: exhausted.retry_after });
+        verdict.outcome = Err(refusal(world, names, exhausted.retry_after, share));
         return Ok(());
     }
-    if let Some(denied) = would_be_denied(&verdict.limits, permit.cost).filter(|_| mode == Mode::Dry) {
-        verdict.outcome = Err(denied);
+    if let Some((names, wait)) = would_be_denied(&verdict.limits, permit.cost).filter(|_| mode == Mode::Dry) {
+        verdict.outcome = Err(refusal(world, names, wait, share));
         return Ok(());
     }
-    verdict.outcome = meter(world, entry, (u64::from(permit.cost), now, mode), &mut verdict.quotas).await?;
+    verdict.outcome = match egress::check(world, entry, now, &mut verdict.quotas).await? {
+        Ok(()) => meter(world, entry, (u64::from(permit.cost), now, mode), &mut verdict.quotas).await?,
+        used_up => used_up,
+    };
     if verdict.outcome.is_err() {
         world.counters.give_back_all(&takes, now).await;
     }
     Ok(())
 }
 
-/// The refusal by limits that have not as much left, where nothing was taken from them; it is told
-/// when they are full again, before which the call may pass.
-fn would_be_denied(limits: &[LimitNow], cost: u32) -> Option<Denied> {
+/// The refusal by these limits. While they give less, callers are spread: all who were refused at
+/// once would else come back at once.
+fn refusal(world: &World, names: Vec<String>, retry_after: Span, share: Share) -> Denied {
+    if share == FULL {
+        return Denied::Rate { names, retry_after };
+    }
+    let dice = entropy::bytes::<1>(&*world.dice).map_or(0, |[byte]| i64::from(byte));
+    let wait = retry_after.max(Span::seconds(1));
+    let more = wait.as_micros().saturating_mul(dice) / 512;
+    Denied::Reduced { names, retry_after: wait + Span::micros(more) }
+}
+
+/// The names of the limits that have not as much left, where nothing was taken from them, and when
+/// they are full again, before which the call may pass.
+fn would_be_denied(limits: &[LimitNow], cost: u32) -> Option<(Vec<String>, Span)> {
     let short: Vec<&LimitNow> = limits.iter().filter(|limit| limit.outcome.remaining < cost).collect();
     let retry_after = short.iter().map(|limit| limit.outcome.reset).max()?;
-    Some(Denied::Rate { names: short.iter().map(|limit| limit.name.clone()).collect(), retry_after })
+    Some((short.iter().map(|limit| limit.name.clone()).collect(), retry_after))
 }
 
 fn now_of(limit: &Limit, take: &Take<'_>) -> Option<LimitNow> {
@@ -323,7 +345,8 @@ async fn meter(
         };
         let resets_in = left.ends.map(|end| end.since(now));
         let name = budget.quota.name.clone();
-        quotas.push(QuotaNow { name: name.clone(), limit: left.limit, remaining: left.remaining, resets_in });
+        let (unit, limit, remaining) = (budget.quota.unit, left.limit, left.remaining);
+        quotas.push(QuotaNow { name: name.clone(), unit, limit, remaining, resets_in });
         if !enough {
             give_back(world, &taken, cost);
             return Ok(Err(Denied::Quota { name, retry_after: resets_in }));

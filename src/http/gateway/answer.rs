@@ -11,6 +11,7 @@ use crate::{
     apikey::{
         api::Api,
         key::State,
+        policy::quota::Unit,
         verdict::{BLANK, Denied},
     },
     base::{entropy, fault::Fault, id::RequestId, moment::Moment, moment::Span},
@@ -177,7 +178,7 @@ fn limits<'a>(entry: &Entry, verdict: &'a Verdict) -> Vec<Limit<'a>> {
 fn quota(now: &QuotaNow) -> Limit<'_> {
     Limit {
         name: &now.name,
-        unit: None,
+        unit: (now.unit == Unit::ContentBytes).then_some(now.unit.as_str()),
         quota: now.limit,
         // Months differ in length, so none is told.
         window: Span::ZERO,
@@ -220,6 +221,7 @@ const fn sentence(denied: &Denied) -> &'static str {
         Denied::Suspended => "the key was suspended for how it was used",
         Denied::TooCostly { .. } => "what this costs can never pass its limits",
         Denied::Rate { .. } => "too many requests: a limit is used up",
+        Denied::Reduced { .. } => "the API has less room than usual: try again later",
         Denied::Quota { .. } => "a quota is used up",
         Denied::Unknown
         | Denied::WrongAudience

@@ -9,6 +9,7 @@ pub mod many;
 pub mod openapi;
 pub mod quotas;
 mod stream;
+pub mod usage;
 pub mod verify;
 mod wire;
 

@@ -160,7 +160,7 @@ pub async fn batch(here: Here, request: HttpRequest, body: web::Payload) -> Http
 }
 
 /// Who asks.
-async fn who(site: &Site, request: &HttpRequest, origin: &Origin) -> Result<Asker, HttpResponse> {
+pub(super) async fn who(site: &Site, request: &HttpRequest, origin: &Origin) -> Result<Asker, HttpResponse> {
     let api_key = request.headers().get("x-api-key").map(|value| value.to_str().unwrap_or_default());
     let asked = asker(&site.world, authorization(request), api_key, origin).await;
     asked.map_err(|stop| match stop {

@@ -8,6 +8,7 @@ mod import;
 mod manage;
 mod matrix;
 mod tools;
+mod usage;
 mod verify;
 
 use crate::world::{App, DOCS, Reply, Request, Server};

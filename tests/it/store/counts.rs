@@ -236,7 +236,7 @@ fn of_many_who_open_a_link_one_gets_the_key() {
 }
 
 fn usage(n: u128, minute: i64, outcome: &str, calls: u64) -> UsageRow {
-    let counts = Counts { calls, errors_4: 1, errors_5: 2, bytes_in: 3, bytes_out: 4, millis: 5 };
+    let counts = Counts { calls, errors_4: 1, errors_5: 2, bytes_in: 3, bytes_out: 4, millis: 5, reported: 6 };
     UsageRow { key: ApiKeyId::from_u128(n), minute: START + Span::minutes(minute), outcome: outcome.into(), counts }
 }
 

@@ -40,7 +40,7 @@ pub(in crate::http::keys) struct Told<'v> {
     /// Of `restricted`: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// Of `rate_limited` and `quota_exceeded`: the names of what is used up.
+    /// Of `rate_limited`, `reduced_capacity` and `quota_exceeded`: the names of what is used up.
     #[serde(skip_serializing_if = "Option::is_none")]
     violated: Option<Vec<&'v str>>,
     /// Seconds after which the same call can pass.
@@ -124,6 +124,8 @@ struct LimitTold<'v> {
 pub(in crate::http::keys) struct QuotaTold<'v> {
     /// Its name.
     name: &'v str,
+    /// What is counted: `requests`, or `content-bytes`.
+    unit: &'static str,
     /// Units in the period, with what was topped up.
     limit: u64,
     /// Units left.
@@ -158,7 +160,7 @@ impl<'v> Told<'v> {
         if let Denied::Restricted { rule, reason, .. } = denied {
             (self.rule, self.reason) = (Some(rule.as_str()), Some(reason.as_str()));
         }
-        if let Denied::Rate { names, retry_after } = denied {
+        if let Denied::Rate { names, retry_after } | Denied::Reduced { names, retry_after } = denied {
             self.violated = Some(names.iter().map(String::as_str).collect());
             self.retry_after_s = Some(seconds(*retry_after));
         }
@@ -209,6 +211,7 @@ impl<'v> QuotaTold<'v> {
     pub(in crate::http::keys) fn of(quota: &'v QuotaNow) -> Self {
         Self {
             name: &quota.name,
+            unit: quota.unit.as_str(),
             limit: quota.limit,
             remaining: quota.remaining,
             reset_s: quota.resets_in.map(seconds),

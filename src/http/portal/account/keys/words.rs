@@ -137,7 +137,7 @@ pub(super) fn denied(denied: &Denied) -> &'static str {
         },
         Denied::Scope { .. } => "lacks a scope",
         Denied::TooCostly { .. } => "costs too much",
-        Denied::Rate { .. } => "used up for the moment",
+        Denied::Rate { .. } | Denied::Reduced { .. } => "used up for the moment",
         Denied::Quota { .. } => "quota used up",
     }
 }
@@ -182,10 +182,16 @@ mod tests {
     #[test]
     fn a_quota_is_never_more_than_full() {
         for (limit, remaining, share) in [(100, 20, 800), (0, 0, 0), (100, 0, 1000), (10, 20, 0), (u64::MAX, 0, 1000)] {
-            let now = QuotaNow { name: "month".into(), limit, remaining, resets_in: None };
+            let now = QuotaNow { name: "month".into(), unit: Default::default(), limit, remaining, resets_in: None };
             assert_eq!(quota(&now).share, share, "{limit} {remaining}");
         }
-        let now = QuotaNow { name: "month".into(), limit: 1, remaining: 1, resets_in: Some(Span::days(12)) };
+        let now = QuotaNow {
+            name: "month".into(),
+            unit: Default::default(),
+            limit: 1,
+            remaining: 1,
+            resets_in: Some(Span::days(12)),
+        };
         assert_eq!(quota(&now).resets, "anew in 12 days");
     }
 }
