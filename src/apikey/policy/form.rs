@@ -37,6 +37,8 @@ pub struct Form {
     quota: Option<Vec<quota::Written>>,
     /// Proof of possession.
     binding: Option<binding::Written>,
+    /// In a plan, and nowhere else: it has all of its limits, whatever trouble its API has.
+    guaranteed: Option<bool>,
 }
 
 /// A member that restricts nothing is left out: null is none of them.
@@ -62,8 +64,8 @@ mod tests {
     fn it_has_the_members_that_are_read() {
         let form = schemars::schema_for!(Form);
         let members: Vec<&String> = form.get("properties").and_then(Value::as_object).unwrap().keys().collect();
-        assert_eq!(members.len(), 10);
-        for member in members.into_iter().filter(|name| *name != "v") {
+        assert_eq!(members.len(), 11);
+        for member in members.into_iter().filter(|name| !["v", "guaranteed"].contains(&name.as_str())) {
             let policy = json!({"v": 1, member: 7});
             let why = Document::read(policy.as_object().unwrap()).unwrap_err();
             assert_ne!(why.why(), "is not a member of policies", "{member}");

@@ -3,7 +3,10 @@
 
 use super::{Manager, Misread, ended, manage::named as key_named, manager, named, secret, verify::who};
 use crate::{
-    apikey::report::{LONGEST_ID, MOST, MOST_BYTES, Report},
+    apikey::{
+        report::{LONGEST_ID, MOST, MOST_BYTES, Report},
+        words::{Instant, KeyIdentifier, whole},
+    },
     base::{
         id::ApiKeyId,
         moment::{Moment, Span},
@@ -20,9 +23,10 @@ use crate::{
     oauth::params::Params,
 };
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use serde::Deserialize;
-use serde_json::{Map, Value, json as object};
-use std::time::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json as object;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The most bytes of a body.
 const MAX_BODY: usize = 512 * 1024;
@@ -30,25 +34,141 @@ const MAX_BODY: usize = 512 * 1024;
 const LONGEST: Span = Span::days(1);
 
 /// A call, as it is reported.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ReportedCall")]
 struct Item {
+    /// What you call it, such as the `request_id` of the verdict: no two calls of an API the same. A report that is
+    /// sent again counts once.
+    #[schemars(length(max = 64), regex(pattern = "^[!-~]{1,64}$"))]
     id: String,
+    /// The key that it was made with: `key.id` of the verdict.
+    #[schemars(with = "KeyIdentifier")]
     key_id: String,
+    /// When it was made, at most 48 hours ago; now where nothing is said.
+    #[schemars(with = "Option<Instant>")]
     at: Option<String>,
+    /// The status that it was answered with.
+    #[schemars(range(min = 100, max = 599))]
     status: u16,
+    /// Bytes of its body.
     #[serde(default)]
+    #[schemars(range(max = 1_125_899_906_842_624_u64))]
     bytes_in: u64,
+    /// Bytes of the answer's body: what quotas of bytes are charged with.
     #[serde(default)]
+    #[schemars(range(max = 1_125_899_906_842_624_u64))]
     bytes_out: u64,
+    /// How long it took, in milliseconds.
+    #[schemars(range(min = 0, max = 86_400_000))]
     duration_ms: Option<f64>,
 }
 
 /// `POST /v1/usage`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Body {
+#[schemars(rename = "UsageReports")]
+pub(super) struct Body {
+    /// The calls.
+    #[schemars(length(max = 1000))]
     items: Vec<Item>,
+}
+
+/// What became of reports.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportsTaken", transform = whole)]
+pub(super) struct Taken {
+    /// How many count.
+    counted: usize,
+    /// How many had come before.
+    repeated: usize,
+    /// Which do not count.
+    refused: Vec<Refused>,
+}
+
+/// A report that does not count.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReportRefused", transform = whole)]
+struct Refused {
+    /// Its place, counted from 0.
+    index: usize,
+    /// What it is called.
+    id: String,
+    /// Why: `unknown_key`, `too_old` or `in_future`.
+    reason: &'static str,
+}
+
+/// What a key was used for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Usage", transform = whole)]
+pub(crate) struct Shown {
+    /// From when.
+    #[schemars(with = "Instant")]
+    from: String,
+    /// Until when.
+    #[schemars(with = "Instant")]
+    to: String,
+    /// All of it.
+    total: Total,
+    /// The steps in which the key was used, oldest first.
+    steps: Vec<At>,
+}
+
+/// Use in a stretch of time.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UsageSums", transform = whole)]
+struct Sums {
+    /// Calls that the key was verified for.
+    calls: u64,
+    /// The same by the code of the verdict.
+    outcomes: BTreeMap<String, u64>,
+    /// Calls that a resource server has reported: what follows is of these.
+    reported: u64,
+    /// Of them those answered with a status from 400 to 499.
+    errors_4xx: u64,
+    /// Of them those answered with a status from 500 on.
+    errors_5xx: u64,
+    /// The share of both; null where nothing was reported.
+    error_rate: Option<f64>,
+    /// Bytes of requests.
+    bytes_in: u64,
+    /// Bytes of answers.
+    bytes_out: u64,
+}
+
+/// Use in all of a stretch of time.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UsageTotal")]
+struct Total {
+    #[serde(flatten)]
+    sums: Sums,
+    /// How long calls took.
+    latency: Latency,
+}
+
+/// Use in a step.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UsageStep")]
+struct At {
+    /// When the step began.
+    #[schemars(with = "Instant")]
+    at: String,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+/// How long calls took, in milliseconds; null where nobody has said.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = whole)]
+struct Latency {
+    /// On average.
+    avg_ms: Option<u64>,
+    /// Half of the calls, within a fifth.
+    p50_ms: Option<f64>,
+    /// 95 of 100, within a fifth.
+    p95_ms: Option<f64>,
+    /// 99 of 100, within a fifth.
+    p99_ms: Option<f64>,
 }
 
 /// Counts what is reported.
@@ -73,7 +193,7 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
         Err((n, why)) => return details::plain(StatusCode::BAD_REQUEST, &format!("items[{n}].{why}")),
     };
     match report::run(&here.world, &who, reports).await {
-        Ok(reported) => secret(StatusCode::OK, &told(&reported, &ids)),
+        Ok(reported) => secret(StatusCode::OK, &object!(told(&reported, &ids))),
         Err(fault) => details::failed(&fault, &named(&origin)),
     }
 }
@@ -110,11 +230,12 @@ fn taken(millis: f64) -> Result<Span, &'static str> {
     if took > LONGEST { Err(WRONG) } else { Ok(took) }
 }
 
-fn told(reported: &Reported, ids: &[String]) -> Value {
-    let useless = reported.useless.iter();
-    let refused: Vec<Value> =
-        useless.map(|(n, why)| object!({"index": n, "id": ids.get(*n), "reason": why.as_str()})).collect();
-    object!({"counted": reported.counted, "repeated": reported.repeated, "refused": refused})
+fn told(reported: &Reported, ids: &[String]) -> Taken {
+    let refused = reported.useless.iter().map(|(index, why)| {
+        let id = ids.get(*index).cloned().unwrap_or_default();
+        Refused { index: *index, id, reason: why.as_str() }
+    });
+    Taken { counted: reported.counted, repeated: reported.repeated, refused: refused.collect() }
 }
 
 /// What a key was used for: all together, and step by step.
@@ -127,7 +248,7 @@ async fn try_show(site: &Site, request: &HttpRequest, path: &str) -> Result<Http
     let (bounds, step) = wanted(request.query_string(), site.world.now())?;
     let series = series::run(&site.world, &caller, key_named(path)?, bounds, step).await;
     let series = series.map_err(|stop| ended(site, stop, &origin(request)))?;
-    Ok(secret(StatusCode::OK, &shown(&series)))
+    Ok(secret(StatusCode::OK, &object!(shown(&series))))
 }
 
 /// From when until when, and in which steps: a day in hours, unless something else is said.
@@ -154,48 +275,43 @@ fn wanted(query: &str, now: Moment) -> Result<((Moment, Moment), Span), Misread>
 }
 
 /// A series, as it is shown.
-pub(crate) fn shown(series: &Series) -> Value {
-    let millis = |span: Span| object!(f64::from(u32::try_from(span.as_micros()).unwrap_or(u32::MAX)) / 1000.0);
-    let total = &series.total.counts;
+pub(crate) fn shown(series: &Series) -> Shown {
+    let millis = |span: Span| f64::from(u32::try_from(span.as_micros()).unwrap_or(u32::MAX)) / 1000.0;
+    let quantile = |percent| series.quantile(percent).map(millis);
     let timed: u64 = series.latencies.values().sum();
-    let mut all = step(&series.total);
-    let quantile = |percent| series.quantile(percent).map_or(Value::Null, millis);
-    all.insert(
-        "latency".to_owned(),
-        object!({"avg_ms": total.millis.checked_div(timed), "p50_ms": quantile(50), "p95_ms": quantile(95),
-            "p99_ms": quantile(99)}),
-    );
-    let steps: Vec<Value> = series
-        .steps
-        .iter()
-        .map(|(at, one)| {
-            let mut told = step(one);
-            told.insert("at".to_owned(), object!(at.to_string()));
-            Value::Object(told)
-        })
-        .collect();
-    object!({"from": series.from.to_string(), "to": series.to.to_string(), "total": all, "steps": steps})
+    let latency = Latency {
+        avg_ms: series.total.counts.millis.checked_div(timed),
+        p50_ms: quantile(50),
+        p95_ms: quantile(95),
+        p99_ms: quantile(99),
+    };
+    let steps = series.steps.iter().map(|(at, step)| At { at: at.to_string(), sums: sums(step) });
+    Shown {
+        from: series.from.to_string(),
+        to: series.to.to_string(),
+        total: Total { sums: sums(&series.total), latency },
+        steps: steps.collect(),
+    }
 }
 
-fn step(step: &Step) -> Map<String, Value> {
+fn sums(step: &Step) -> Sums {
     let counts = &step.counts;
-    let rate = step.errors_per_mille().and_then(|n| u32::try_from(n).ok()).map(|n| f64::from(n) / 1000.0);
-    let told = object!({
-        "calls": counts.calls,
-        "outcomes": step.outcomes,
-        "reported": counts.reported,
-        "errors_4xx": counts.errors_4,
-        "errors_5xx": counts.errors_5,
-        "error_rate": rate,
-        "bytes_in": counts.bytes_in,
-        "bytes_out": counts.bytes_out,
-    });
-    if let Value::Object(members) = told { members } else { Map::new() }
+    Sums {
+        calls: counts.calls,
+        outcomes: step.outcomes.clone(),
+        reported: counts.reported,
+        errors_4xx: counts.errors_4,
+        errors_5xx: counts.errors_5,
+        error_rate: step.errors_per_mille().and_then(|n| u32::try_from(n).ok()).map(|n| f64::from(n) / 1000.0),
+        bytes_in: counts.bytes_in,
+        bytes_out: counts.bytes_out,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[test]
     fn what_cannot_be_a_call_is_refused_with_its_member() {

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        usage::{self, Shown, Taken},
         verify::{self, told::Told},
         wire::{
             ApiBody, ApiPatch, ClaimBody, CreateBody, FinishBody, GrantBody, ImportBody, KeyPatch, ManyBody, PlanBody,
@@ -12,7 +13,9 @@ use super::{
         Body::{Needed, Optional},
         Operation, delete, get, patch, post, put,
     },
-    parameters::Parameter::{After, AfterEnded, Filter, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State},
+    parameters::Parameter::{
+        After, AfterEnded, Filter, From, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State, StepOf, To,
+    },
     told::{
         Apis, Document, Ended, Finished, ImportedKeys, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans, Quotas,
         Rotated, Switched,
@@ -126,6 +129,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .takes::<UsedBody>(Needed)
         .gives::<Quota>(200)
         .refuses(&[404, 409, 422]),
+    get("/v1/keys/{id}/usage", "show_usage", "Shows what an API key was used for, as verified and as reported.")
+        .by(Read)
+        .asks(&[From, To, StepOf])
+        .gives::<Shown>(200)
+        .refuses(&[400, 404]),
+    post(
+        "/v1/usage",
+        "report_usage",
+        "Takes what a resource server reports of the calls that it served. Each report counts once, however often it \
+         is sent; those that cannot count are named in the answer.",
+    )
+    .by_resource_server()
+    .takes::<usage::Body>(Needed)
+    .gives::<Taken>(200)
+    .refuses(&[429]),
     post(
         "/v1/keys/{id}/rotate",
         "rotate_key",

@@ -17,6 +17,12 @@ pub(super) enum Parameter {
     Since,
     /// `after` in the query, of the list of ended keys.
     AfterEnded,
+    /// `from` in the query: a moment.
+    From,
+    /// `to` in the query: a moment.
+    To,
+    /// `step` in the query: a length of time.
+    StepOf,
     /// `Idempotency-Key`.
     IdempotencyKey,
     /// `If-Match`.
@@ -31,6 +37,7 @@ impl Parameter {
     /// As the document has it.
     pub(super) fn described(self) -> Value {
         use crate::apikey::key::State;
+        let instant = || json!({"type": "string", "format": "date-time"});
         let identifier = || json!({"type": "string", "pattern": IDENTIFIER});
         match self {
             Self::After => query("after", "Where the page begins: `next` of the page before.", &identifier()),
@@ -50,6 +57,12 @@ impl Parameter {
             Self::AfterEnded => {
                 let form = json!({"type": "string", "pattern": "^([0-9]{1,18}\\.)?[!#-\\-/-\\[\\]-~]{1,64}$"});
                 query("after", "Where the page begins: `next.after` of the page before.", &form)
+            }
+            Self::From => query("from", "From when; a day before `to` where nothing is said.", &instant()),
+            Self::To => query("to", "Until when; now where nothing is said.", &instant()),
+            Self::StepOf => {
+                let form = json!({"type": "string", "enum": ["1m", "1h", "1d"], "default": "1h"});
+                query("step", "The length of a step; at most 1500 of them.", &form)
             }
             Self::IdempotencyKey => {
                 let doc = "Any text, new for each thing that is to be done: a request that is sent again with the \
