@@ -11,8 +11,8 @@
 pub mod access;
 pub mod api;
 pub mod call;
-pub mod claim;
 pub mod capacity;
+pub mod claim;
 pub mod create;
 pub mod ended;
 pub mod family;
