@@ -12,7 +12,7 @@ use crate::{
         key::{ApiKey, Origin},
         plan::Plan,
         policy::{
-            Budget, Compiled, Document, Invalid, Layer, Level, Limit,
+            Compiled, Document, Invalid, Layer, Level, Limit,
             quota::Unit,
             rate::{By, Rate},
         },
@@ -20,7 +20,7 @@ use crate::{
     base::{
         digest::TokenHash,
         fault::{Fault, Stop},
-        id::{ApiId, ApiKeyId, FamilyId, PlanId},
+        id::{ApiId, ApiKeyId, PlanId},
     },
     flow::{
         keys::{apis::api_named, slices::Meter},
@@ -275,21 +275,6 @@ fn weight(documents: &[&serde_json::Map<String, serde_json::Value>]) -> u32 {
     u32::try_from(all / BYTES_OF_A_KEY).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// The counters of the quotas of this unit.
-fn meters(policy: &Compiled, family: &FamilyId, unit: Unit) -> Vec<(usize, Meter)> {
-    let per_second = |rate: &Rate| {
-        let micros = u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX).max(1);
-        u64::from(rate.limit).saturating_mul(1_000_000).div_ceil(micros)
-    };
-    let quickest = policy.limits().iter().map(|limit| per_second(&limit.rate)).min().unwrap_or(1);
-    let counted = policy.budgets().iter().enumerate().filter(|(_, budget)| budget.quota.unit == unit);
-    counted
-        .map(|(at, Budget { counter, quota, .. })| {
-            (at, Meter::new(family, counter, (quota.limit, quota.per), quickest))
-        })
-        .collect()
-}
-
 /// Nothing is without a limit of rate: where neither API nor plan has one for whoever holds the key
 /// there is the usual one, whatever its owner wrote, and what may be easy to guess has one of its own.
 fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
@@ -402,7 +387,9 @@ pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault>
 }
 
 mod handles;
+mod meters;
 pub use handles::of_handles;
+use meters::meters;
 
 #[cfg(test)]
 mod tests;

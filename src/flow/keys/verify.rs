@@ -4,6 +4,9 @@
 //! A key in memory is judged, counted and metered without a query. The order is the judge's; what
 //! a call costs is spent last, all of it or nothing.
 
+mod short;
+
+use self::short::{refusal, would_be_denied};
 use super::{
     directory::{self, Entry},
     egress,
@@ -12,7 +15,7 @@ use super::{
 use crate::{
     apikey::{
         call::Call,
-        capacity::{FULL, Share},
+        capacity::FULL,
         judge::{Permit, judge},
         policy::{Limit, quota::OnExceed, quota::Unit},
         text,
@@ -21,7 +24,6 @@ use crate::{
     audit::{Event, Origin},
     base::{
         digest::{TokenHash, sha256},
-        entropy,
         fault::{Fault, Stop},
         moment::{Moment, Span},
     },
@@ -289,26 +291,6 @@ async fn spend(
         world.counters.give_back_all(&takes, now).await;
     }
     Ok(())
-}
-
-/// The refusal by these limits. While they give less, callers are spread: all who were refused at
-/// once would else come back at once.
-fn refusal(world: &World, names: Vec<String>, retry_after: Span, share: Share) -> Denied {
-    if share == FULL {
-        return Denied::Rate { names, retry_after };
-    }
-    let dice = entropy::bytes::<1>(&*world.dice).map_or(0, |[byte]| i64::from(byte));
-    let wait = retry_after.max(Span::seconds(1));
-    let more = wait.as_micros().saturating_mul(dice) / 512;
-    Denied::Reduced { names, retry_after: wait + Span::micros(more) }
-}
-
-/// The names of the limits that have not as much left, where nothing was taken from them, and when
-/// they are full again, before which the call may pass.
-fn would_be_denied(limits: &[LimitNow], cost: u32) -> Option<(Vec<String>, Span)> {
-    let short: Vec<&LimitNow> = limits.iter().filter(|limit| limit.outcome.remaining < cost).collect();
-    let retry_after = short.iter().map(|limit| limit.outcome.reset).max()?;
-    Some((short.iter().map(|limit| limit.name.clone()).collect(), retry_after))
 }
 
 fn now_of(limit: &Limit, take: &Take<'_>) -> Option<LimitNow> {
