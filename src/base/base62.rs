@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn random_characters_are_even() {
+    fn r035_random_characters_are_even() {
         let text = random(62_000, &SeededEntropy::new(1)).unwrap();
         let chi: f64 = ALPHABET
             .iter()

@@ -71,8 +71,14 @@ impl Installation {
     }
 
     pub fn serve(&self) -> Serving {
+        self.serve_at("info")
+    }
+
+    /// Serves, and logs at this level.
+    fn serve_at(&self, level: &str) -> Serving {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["serve"]);
+        command.env("KEYWRIGHT_LOG_LEVEL", level);
         let serving = Serving(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let ready = within(Duration::from_secs(20), || ureq::get(self.at("/readyz")).call().is_ok());
         assert!(ready, "{}", fs::read_to_string(self.folder.path().join("log")).unwrap());
@@ -226,6 +232,40 @@ fn an_api_key_is_made_rotated_and_ended_from_the_command_line() {
         let told = String::from_utf8(it.run(&["audit", "list", "--api-key", id], "").stdout).unwrap();
         let kinds = ["api_key.revoked", "api_key.rotated", "api_key.created"];
         assert_eq!(kinds.map(|kind| told.matches(kind).count()), [1, 1, 1], "{told}");
+    });
+}
+
+#[test]
+fn r028_r040_a_server_that_logs_all_it_does_writes_no_key_and_can_leave_no_core() {
+    each(|it| {
+        it.json(&["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
+        let client = it.json(&["client", "add", "--name", "partner", "--grant", "client_credentials"], "");
+        let owner = format!("client:{}", client["client_id"].as_str().unwrap());
+        let make = |more: &[&str]| {
+            let made = it.json(
+                &[&["api-key", "create", "--api", "docs", "--owner", &owner, "--name", "job"], more].concat(),
+                "",
+            );
+            made["key"].as_str().unwrap().to_owned()
+        };
+        let (key, asks) = (make(&["--anywhere", "--scope", "docs.read"]), make(&["--kind", "verifier"]));
+        let serving = it.serve_at("trace");
+        let limits = fs::read_to_string(format!("/proc/{}/limits", serving.0.id())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+        let ask =
+            ureq::post(it.at("/v1/keys/verify")).header("X-API-Key", &asks).header("Content-Type", "application/json");
+        let told = ask.send(json!({"key": key}).to_string()).unwrap().body_mut().read_to_string().unwrap();
+        assert!(told.contains("\"ok\""), "{told}");
+        for target in [format!("/v1/keys?api_key={key}"), format!("/v1/keys/{key}"), format!("/nowhere/{key}")] {
+            assert!(ureq::get(it.at(&target)).header("Authorization", format!("Bearer {key}")).call().is_err());
+        }
+        serving.end();
+        let log = fs::read_to_string(it.folder.path().join("log")).unwrap();
+        assert!(log.lines().count() > 20, "{log}");
+        for secret in [&key[8..], &asks[8..]] {
+            assert!(!log.contains(secret), "{}", log.lines().find(|line| line.contains(secret)).unwrap());
+        }
     });
 }
 

@@ -30,7 +30,7 @@ fn wish<'a>(kind: Kind, scope: &'a Scope, policies: &'a [&'a Document]) -> Wish<
 }
 
 #[test]
-fn a_server_key_names_its_addresses_or_says_that_it_has_none() {
+fn r006_a_server_key_names_its_addresses_or_says_that_it_has_none() {
     let (scope, api) = (Scope::parse("docs.read").unwrap(), api(Settings::default()));
     let listed = document(r#"{"v":1,"ip":{"allow":["10.0.0.0/8"]}}"#).unwrap();
     assert_eq!(terms(&wish(Kind::Server, &scope, &[]), &api, NOW), Err(Refused::Address));
@@ -42,7 +42,7 @@ fn a_server_key_names_its_addresses_or_says_that_it_has_none() {
 }
 
 #[test]
-fn a_public_key_only_reads_and_only_from_its_pages() {
+fn r005_a_public_key_only_reads_and_only_from_its_pages() {
     let pages = document(r#"{"v":1,"referrer":{"allow":["https://a.example"]}}"#).unwrap();
     let open = api(Settings { public_keys: true, ..Settings::default() });
     let read = Scope::parse("docs.read maps:read").unwrap();
@@ -67,7 +67,7 @@ fn a_verifier_has_no_scope_and_an_environment_must_be_one_of_the_apis() {
 }
 
 #[test]
-fn keys_end_as_the_sensitivity_of_their_api_allows() {
+fn r080_keys_end_as_the_sensitivity_of_their_api_allows() {
     use Sensitivity::{Critical, Normal};
     let days = |n| NOW + Span::days(n);
     let cases = [
@@ -107,7 +107,7 @@ fn a_successor_lives_as_long_as_its_predecessor_was_made_to() {
 }
 
 #[test]
-fn three_reminders_are_sent_and_each_only_when_it_is_due() {
+fn r039_three_reminders_are_sent_and_each_only_when_it_is_due() {
     let end = NOW + Span::days(30);
     let cases = [(0, 0), (15, 0), (16, 1), (26, 1), (27, 2), (28, 2), (29, 3), (40, 3)];
     for (days, wanted) in cases {

@@ -151,7 +151,7 @@ fn a_key_is_good_from_its_beginning_to_before_its_end() {
 }
 
 #[test]
-fn a_key_is_for_one_api_its_environments_and_one_purpose() {
+fn r050_r113_a_key_is_for_one_api_its_environments_and_one_purpose() {
     let mut world = World::new();
     let other = ApiId::from_u128(9);
     assert_eq!(world.code(&Call { api: Some(&other), ..world.call() }), "wrong_audience");
@@ -170,7 +170,7 @@ fn a_key_is_for_one_api_its_environments_and_one_purpose() {
 }
 
 #[test]
-fn a_key_may_do_what_its_scope_says_and_nothing_without_one() {
+fn r003_r054_a_key_may_do_what_its_scope_says_and_nothing_without_one() {
     let world = World::new();
     let wants = |scope: &str| Call { scope: Scope::parse(scope).unwrap(), ..world.call() };
     for (scope, wanted) in [

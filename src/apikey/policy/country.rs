@@ -17,10 +17,10 @@ pub const MOST: usize = 300;
 #[schemars(rename = "Countries")]
 pub struct Written {
     /// The countries of ISO 3166-1, two capitals each, from which a call may come.
-    #[schemars(length(min = 1, max = 300))]
+    #[schemars(length(min = 1, max = 300), inner(regex(pattern = "^[A-Z]{2}$")))]
     allow: Option<Vec<String>>,
     /// Those from which none may come.
-    #[schemars(length(min = 1, max = 300))]
+    #[schemars(length(min = 1, max = 300), inner(regex(pattern = "^[A-Z]{2}$")))]
     deny: Option<Vec<String>>,
     /// What becomes of a call whose country is not known.
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use super::{
     Invalid, Reason, Rule, address::Addresses, agent::Agents, binding::Binding, country::Countries, hours::Hours,
-    quota, quota::Quota, rate, rate::Rate, referrer::Referrers, route::Routes, written,
+    listed, quota, quota::Quota, rate, rate::Rate, referrer::Referrers, route::Routes, written,
 };
 use crate::apikey::{PolicyText, call::Call};
 use serde_json::Value;
@@ -77,9 +77,9 @@ impl Document {
             "referrer" => self.referrer = Some(Referrers::read(&written(name, value)?)?),
             "user_agent" => self.user_agent = Some(Agents::read(&written(name, value)?)?),
             "time" => self.time = Some(Hours::read(&written(name, value)?)?),
-            "routes" => self.routes = Some(Routes::read(&written::<Vec<Value>>(name, value)?)?),
-            "rate" => self.rate = rate::read(&written::<Vec<Value>>(name, value)?)?,
-            "quota" => self.quota = quota::read(&written::<Vec<Value>>(name, value)?)?,
+            "routes" => self.routes = Some(Routes::read(listed(name, value)?)?),
+            "rate" => self.rate = rate::read(listed(name, value)?)?,
+            "quota" => self.quota = quota::read(listed(name, value)?)?,
             "binding" => self.binding = Some(Binding::read(&written(name, value)?)?),
             _ => return Err(Invalid::new(name, "is not a member of policies")),
         }

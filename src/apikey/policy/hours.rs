@@ -36,6 +36,7 @@ struct WrittenWindow {
     /// Days of the week, as `mon-fri` or `sat,sun`; every day where nothing is said.
     days: Option<String>,
     /// The first minute, as `08:00`.
+    #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
     from: String,
     /// The minute after the last, at most `24:00`; before `from` it is that of the next day.
     to: String,

@@ -164,9 +164,18 @@ pub enum Otherwise {
     Deny,
 }
 
-/// Reads a member into its written form; `name` is where it stands.
+/// Reads a member that is an object into its written form; `name` is where it stands. A list of its values, which
+/// serde would take for it, is none.
 fn written<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, Invalid> {
+    if !value.is_object() {
+        return Err(Invalid::new(name, "must be an object"));
+    }
     T::deserialize(value).map_err(|e| Invalid::new(name, format!("cannot be read: {e}")))
+}
+
+/// Reads a member that is a list.
+fn listed<'v>(name: &str, value: &'v Value) -> Result<&'v [Value], Invalid> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| Invalid::new(name, "must be a list"))
 }
 
 /// Refuses a list that is empty or longer than `most`.

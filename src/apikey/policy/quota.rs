@@ -51,11 +51,13 @@ pub enum OnExceed {
 #[schemars(rename = "Quota")]
 pub struct Written {
     /// What it is called, within its policy.
+    #[schemars(regex(pattern = "^[a-z0-9_-]{1,32}$"))]
     name: String,
     /// Units in each period, at most 2^62.
     #[schemars(range(min = 1, max = 4_611_686_018_427_387_904_u64))]
     limit: u64,
     /// `day`, `month`, `month@15` or `once`.
+    #[schemars(regex(pattern = "^(day|once|month(@([1-9]|[12][0-9]|3[01]))?)$"))]
     per: String,
     /// What is counted.
     #[serde(default)]

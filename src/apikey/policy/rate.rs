@@ -38,6 +38,7 @@ pub enum By {
 #[schemars(rename = "Rate")]
 pub struct Written {
     /// What it is called, within its policy.
+    #[schemars(regex(pattern = "^[a-z0-9_-]{1,32}$"))]
     name: String,
     /// Whom it is counted for.
     by: By,
@@ -45,6 +46,7 @@ pub struct Written {
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     limit: u32,
     /// A time of at most 31 days, as `1s`, `15m`, `1h` or `1d`.
+    #[schemars(regex(pattern = "^[1-9][0-9]{0,6}[smhd]$"))]
     per: String,
     /// Units at once; `limit` where nothing is said.
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]

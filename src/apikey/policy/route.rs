@@ -20,7 +20,7 @@ const METHODS: usize = 16;
 #[schemars(rename = "Route")]
 pub struct Written {
     /// Methods, in capitals; every one where nothing is said.
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(length(min = 1, max = 16), inner(regex(pattern = "^[A-Z-]{1,32}$")))]
     methods: Option<Vec<String>>,
     /// A path; `*` stands for a segment, `**` for any number of them.
     path: String,

@@ -88,7 +88,7 @@ fn no_environment_has_a_reserved_word_and_no_prefix_a_capital() {
 }
 
 #[test]
-fn what_is_not_allowed_is_not_minted() {
+fn r036_what_is_not_allowed_is_not_minted() {
     let dice = SeededEntropy::new(1);
     for (prefix, environment, length) in [("K", "live", 43), ("kw", "rt", 43), ("kw", "live", 21), ("kw", "live", 129)]
     {
@@ -97,7 +97,7 @@ fn what_is_not_allowed_is_not_minted() {
 }
 
 #[test]
-fn a_key_never_prints_and_no_two_share_more_than_their_head() {
+fn r037_a_key_never_prints_and_no_two_share_more_than_their_head() {
     let dice = SeededEntropy::new(3);
     let key = KeyText::mint("weather", "live", RANDOM, &dice).unwrap();
     let secret = key.text().expose().clone();

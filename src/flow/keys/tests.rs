@@ -266,7 +266,7 @@ fn somebody_elses_key_does_not_exist_and_a_repeated_request_makes_one_key() {
 }
 
 #[test]
-fn people_are_reminded_of_each_step_once() {
+fn r039_people_are_reminded_of_each_step_once() {
     in_sample(async |sample| {
         api(&sample, limits(100, 100)).await;
         let mut soon = wish(json!({}));

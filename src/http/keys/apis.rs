@@ -30,9 +30,11 @@ fn settle(outcome: Outcome) -> HttpResponse {
     outcome.unwrap_or_else(|refused| refused)
 }
 
-fn after(request: &HttpRequest) -> Result<Option<String>, Misread> {
+/// Where the page begins, if the query says so.
+fn after<T>(request: &HttpRequest, read: fn(&str) -> Option<T>) -> Result<Option<T>, Misread> {
     let query = Params::parse(request.query_string().as_bytes())?;
-    Ok(query.once("after")?.map(str::to_owned))
+    let named = query.once("after")?.map(|text| read(text).ok_or(Misread::because("after is no identifier")));
+    named.transpose()
 }
 
 /// The most of one page.
@@ -94,7 +96,7 @@ pub async fn list(here: Here, request: HttpRequest) -> HttpResponse {
 
 async fn try_list(site: &Site, request: &HttpRequest) -> Outcome {
     let Manager { caller, .. } = manager(site, request).await?;
-    let after = after(request)?.as_deref().and_then(ApiId::parse);
+    let after = after(request, ApiId::parse)?;
     let listed = apis::list(&site.world, &caller, after, PAGE).await;
     let listed = listed.map_err(|stop| ended(site, stop, &origin(request)))?;
     let next = listed.last().filter(|_| i64::try_from(listed.len()) == Ok(PAGE)).map(|api| api.id.clone());
@@ -165,7 +167,7 @@ pub async fn list_plans(here: Here, request: HttpRequest) -> HttpResponse {
 
 async fn try_list_plans(site: &Site, request: &HttpRequest) -> Outcome {
     let Manager { caller, .. } = manager(site, request).await?;
-    let after = after(request)?.as_deref().and_then(PlanId::parse);
+    let after = after(request, PlanId::parse)?;
     let listed = apis::list_plans(&site.world, &caller, after, PAGE).await;
     let listed = listed.map_err(|stop| ended(site, stop, &origin(request)))?;
     let next = listed.last().filter(|_| i64::try_from(listed.len()) == Ok(PAGE)).map(|plan| plan.id.clone());

@@ -2,7 +2,7 @@
 
 use super::{
     Manager, ended, manager, secret,
-    wire::{ImportBody, Imported, ManyBody, OwnerBody, moment},
+    wire::{ImportBody, Imported, ManyBody, moment},
 };
 use crate::{
     apikey::wanted::Unfit,
@@ -16,7 +16,10 @@ use crate::{
     http::{
         give::details,
         site::{Here, Site, origin},
-        take::json::{MAX_JSON, json},
+        take::{
+            json::{MAX_JSON, json},
+            object::Object,
+        },
     },
 };
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
@@ -33,7 +36,7 @@ fn wanted(body: &ManyBody, now: Moment) -> Result<Filter, Unfit> {
         span.map_err(|_| Unfit::Member("unused_for", "must be a time such as 90d".to_owned()))
     };
     let filter = Filter {
-        owner: body.owner.as_ref().map(OwnerBody::owner).transpose()?,
+        owner: body.owner.as_ref().map(|Object(owner)| owner.owner()).transpose()?,
         family: body.family.clone(),
         api: body.api.clone(),
         created_before: body.created_before.as_deref().map(|text| moment("created_before", text)).transpose()?,

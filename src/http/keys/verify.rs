@@ -22,7 +22,10 @@ use crate::{
         give::details,
         oauth::authorization,
         site::{Here, Site, origin},
-        take::json::{MAX_JSON, json},
+        take::{
+            json::{MAX_JSON, json},
+            object::{Object, whole},
+        },
     },
 };
 use actix_web::{
@@ -72,13 +75,14 @@ pub(super) struct Question {
     #[schemars(inner(regex(pattern = "^[!#-\\[\\]-~]{1,64}$")), length(max = 15))]
     scopes: Vec<String>,
     /// How many units of its limits the call is worth; 1 where nothing is said.
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     cost: Option<u32>,
     /// The environment that the key must be of.
     env: Option<String>,
     /// What is known of the call.
     #[serde(default)]
-    request: RequestBody,
+    request: Object<RequestBody>,
     /// Whether it is only tried: then nothing is spent, counted or recorded.
     #[serde(default)]
     dry_run: bool,
@@ -90,7 +94,7 @@ pub(super) struct Question {
 pub(super) struct Batch {
     /// Each is answered for itself.
     #[schemars(length(max = 100))]
-    items: Vec<Question>,
+    items: Vec<Object<Question>>,
 }
 
 /// Several verdicts, in the order of the questions.
@@ -144,10 +148,11 @@ pub async fn batch(here: Here, request: HttpRequest, body: web::Payload) -> Http
     }
     // All are read before the first is answered, which spends.
     let now = here.world.now();
-    let all: Vec<(&Question, Call<'_>)> = match batch.items.iter().map(|one| Ok((one, called(one, now)?))).collect() {
-        Ok(all) => all,
-        Err(Misread(status, why)) => return details::plain(status, &why),
-    };
+    let all: Vec<(&Question, Call<'_>)> =
+        match batch.items.iter().map(|Object(one)| Ok((one, called(one, now)?))).collect() {
+            Ok(all) => all,
+            Err(Misread(status, why)) => return details::plain(status, &why),
+        };
     let mut verdicts = Vec::with_capacity(all.len());
     for (question, call) in &all {
         match answer(&here, &who, (question, call), &origin).await {
@@ -175,7 +180,7 @@ fn called(question: &Question, at: Moment) -> Result<Call<'_>, Misread> {
         return Err(Misread::because("cost must be at least 1"));
     }
     let scope = Scope::parse(&question.scopes.join(" "));
-    let request = &question.request;
+    let Object(request) = &question.request;
     Ok(Call {
         scope: scope.map_err(|scope| Misread(StatusCode::BAD_REQUEST, scope.to_string().into()))?,
         cost: question.cost.unwrap_or(1),

@@ -26,6 +26,7 @@ use crate::{
         create::Create,
         links::Link,
     },
+    http::take::object::{Object, whole},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -89,13 +90,14 @@ pub(super) struct CreateBody {
     #[schemars(with = "Option<EndingText>")]
     expires_at: Option<String>,
     /// Seconds from now for which it is good, in place of `expires_at`.
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(max = 4_294_967_295_u32))]
     expires_in: Option<u32>,
     /// For a key of kind `server` whose policy names no addresses: that this is meant.
     #[serde(default)]
     anywhere: bool,
     /// Whose it is; the caller's where nothing is said.
-    owner: Option<OwnerBody>,
+    owner: Option<Object<OwnerBody>>,
     /// The application that uses it.
     #[schemars(with = "Option<Identifier>")]
     client_id: Option<ClientId>,
@@ -165,7 +167,7 @@ impl CreateBody {
                 return Err(Unfit::Member("expires_in", "cannot stand beside expires_at".to_owned()));
             }
         };
-        let owner = self.owner.as_ref().map(OwnerBody::owner).transpose()?;
+        let owner = self.owner.as_ref().map(|Object(owner)| owner.owner()).transpose()?;
         Ok(Create {
             api: self.api,
             owner,
@@ -209,6 +211,7 @@ pub(super) struct FinishBody {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReasonBody {
     /// Why, for whoever looks at the key later.
+    #[schemars(length(max = 200))]
     pub(super) reason: Option<String>,
 }
 

@@ -1,6 +1,9 @@
 //! JSON bodies, bounded in size, depth and time.
 
-use super::body::{Unread, bytes};
+use super::{
+    body::{Unread, bytes},
+    object::Object,
+};
 use crate::oauth::{code::ErrorCode::InvalidRequest, refusal::refuse};
 use actix_web::{HttpRequest, http::header, web};
 use serde::de::DeserializeOwned;
@@ -43,6 +46,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
         return refuse(InvalidRequest, "the JSON is nested more than 16 deep").map_err(Unread::Refused);
     }
     serde_json::from_slice(bytes)
+        .map(|Object(read)| read)
         .or_else(|error| refuse(InvalidRequest, format!("the JSON cannot be read: {error}")).map_err(Unread::Refused))
 }
 
@@ -77,9 +81,8 @@ fn is_json(request: &HttpRequest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct One {
         #[expect(dead_code, reason = "only that it is read matters")]
@@ -101,6 +104,7 @@ mod tests {
         assert!(refusal(r#"{"a": 1, "a": 2}"#).unwrap().contains("duplicate field `a`"));
         assert!(refusal(r#"{"a": 1"#).unwrap().contains("line 1 column 7"));
         assert!(refusal("{\"a\": \"\u{0}\"}").unwrap().contains("control character"));
+        assert!(refusal("[1]").unwrap().contains("expected a map"));
         assert!(refusal(r#"{"a": 1} x"#).unwrap().contains("trailing characters"));
     }
 

@@ -5,4 +5,5 @@ pub mod chunks;
 pub mod cookies;
 pub mod dpop;
 pub mod json;
+pub mod object;
 pub mod peer;

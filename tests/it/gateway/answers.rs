@@ -100,7 +100,7 @@ fn the_environment_and_the_scope_that_a_gateway_wants_are_asked() {
 }
 
 #[test]
-fn a_key_in_the_query_is_found_only_where_the_api_says_so_and_only_in_the_clients_address() {
+fn r001_a_key_in_the_query_is_found_only_where_the_api_says_so_and_only_in_the_clients_address() {
     each(|database| {
         let gated = Gated::with(database, &[], burst(100), json!({"query_parameter": "api_key"}));
         let key = gated.key(json!({}));
@@ -117,7 +117,7 @@ fn a_key_in_the_query_is_found_only_where_the_api_says_so_and_only_in_the_client
 }
 
 #[test]
-fn whoever_uses_a_key_that_has_a_successor_is_told_until_when() {
+fn r082_whoever_uses_a_key_that_has_a_successor_is_told_until_when() {
     each(|database| {
         let gated = Gated::on(database);
         let old = gated.made(json!({}));

@@ -5,6 +5,7 @@ mod answers;
 mod caddy;
 mod nginx;
 mod real;
+mod requirements;
 mod spoof;
 
 use crate::{

@@ -6,7 +6,7 @@ use keywright::base::moment::Span;
 use serde_json::json;
 
 #[test]
-fn r001_a_key_is_shown_once_and_stored_nowhere() {
+fn r023_a_key_is_shown_once_and_stored_nowhere() {
     each(|database| {
         let server = Server::on(database);
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());
@@ -63,7 +63,7 @@ fn what_cannot_be_is_refused_by_its_member() {
 }
 
 #[test]
-fn r006_a_rotation_overlaps_and_ends() {
+fn r025_r081_r083_r084_a_rotation_overlaps_and_ends() {
     each(|database| {
         let server = Server::on(database);
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());

@@ -5,7 +5,7 @@ use crate::world::{Server, each};
 use serde_json::json;
 
 #[test]
-fn a36_every_route_wants_its_own_scope_and_hides_what_is_somebody_elses() {
+fn a36_r026_every_route_wants_its_own_scope_and_hides_what_is_somebody_elses() {
     each(|database| {
         let server = Server::on(database);
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());
@@ -60,7 +60,7 @@ fn a27_the_owner_in_a_body_counts_only_for_those_who_may_act_for_all() {
 }
 
 #[test]
-fn whoever_makes_keys_for_themselves_cannot_give_themselves_more_than_everybody_has() {
+fn r079_whoever_makes_keys_for_themselves_cannot_give_themselves_more_than_everybody_has() {
     each(|database| {
         let server = Server::on(database);
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());

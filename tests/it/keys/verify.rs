@@ -61,7 +61,7 @@ fn a_key_that_asks_proves_a_resource_server_and_is_good_for_nothing_else() {
 }
 
 #[test]
-fn r073_each_restriction_refuses_and_names_itself() {
+fn r071_r072_r073_each_restriction_refuses_and_names_itself() {
     each(|database| {
         let server = Server::on(database);
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());

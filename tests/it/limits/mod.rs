@@ -55,7 +55,7 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn five_of_a_thousand_in_one_second_pass_on_one_node_and_on_two_together() {
+fn r123_r128_five_of_a_thousand_in_one_second_pass_on_one_node_and_on_two_together() {
     let alone = Counters::local(100);
     assert_eq!(run(passed(&[&alone], "k", five(), 1000)), 5);
     let Some(redis) = Redis::any() else { return };

@@ -2,4 +2,6 @@
 //! Where a specification has its own tests in depth, they are in `oauth` and `security`.
 
 mod delegation;
+mod key_text;
+mod keys;
 mod tokens;

@@ -22,7 +22,7 @@ use super::{
     },
 };
 use crate::{
-    apikey::access::Act::{Change, Create, GrantQuota, Import, ManageApis, Read, ReadApis, Revoke, Rotate},
+    apikey::access::Act::{Change, Create, Enable, GrantQuota, Import, ManageApis, Read, ReadApis, Revoke, Rotate},
     flow::keys::told,
 };
 
@@ -162,17 +162,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         .by(Revoke)
         .takes::<ReasonBody>(Optional)
         .gives::<Switched>(200)
-        .refuses(&[404, 409]),
+        .refuses(&[404, 409, 422]),
     post("/v1/keys/{id}/enable", "enable_key", "Switches an API key on again.")
-        .by(Revoke)
+        .by(Enable)
         .takes::<ReasonBody>(Optional)
         .gives::<Switched>(200)
-        .refuses(&[404, 409]),
+        .refuses(&[404, 409, 422]),
     post("/v1/keys/{id}/revoke", "revoke_key", "Ends an API key for good.")
         .by(Revoke)
         .takes::<ReasonBody>(Optional)
         .gives::<Switched>(200)
-        .refuses(&[404, 409]),
+        .refuses(&[404, 409, 422]),
     get(
         "/v1/revocations",
         "list_ended_keys",

@@ -31,7 +31,8 @@ pub(super) enum Parameter {
     IfNoneMatch,
 }
 
-const IDENTIFIER: &str = "^[!#-\\[\\]-~]{1,128}$";
+/// An empty parameter counts as one that was left out.
+const IDENTIFIER: &str = "^[!#-\\[\\]-~]{0,128}$";
 
 impl Parameter {
     /// As the document has it.
@@ -55,7 +56,7 @@ impl Parameter {
                 query("since", "Seconds since 1970; five minutes ago where nothing is said.", &form)
             }
             Self::AfterEnded => {
-                let form = json!({"type": "string", "pattern": "^([0-9]{1,18}\\.)?[!#-\\-/-\\[\\]-~]{1,64}$"});
+                let form = json!({"type": "string", "pattern": "^(([0-9]{1,18}\\.)?[!#-\\-/-\\[\\]-~]{1,64})?$"});
                 query("after", "Where the page begins: `next.after` of the page before.", &form)
             }
             Self::From => query("from", "From when; a day before `to` where nothing is said.", &instant()),

@@ -13,6 +13,7 @@ use crate::{
         secret::Secret,
     },
     flow::keys::bulk::{Brought, Import, Item, Outcome, sha256_of_hex},
+    http::take::object::Object,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,7 +24,7 @@ use serde_json::{Map, Value};
 #[serde(deny_unknown_fields)]
 pub(in crate::http::keys) struct ManyBody {
     /// All of this owner.
-    pub(in crate::http::keys) owner: Option<OwnerBody>,
+    pub(in crate::http::keys) owner: Option<Object<OwnerBody>>,
     /// All of this family.
     #[schemars(with = "Option<Identifier>")]
     pub(in crate::http::keys) family: Option<FamilyId>,
