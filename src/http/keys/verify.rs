@@ -12,7 +12,7 @@ use crate::{
     base::{
         fault::{Fault, Stop},
         moment::Moment,
-        scope::Scope,
+        scope::{MAX_TOKENS, Scope},
     },
     flow::keys::{
         ask::{Asker, ask, asker},
@@ -40,6 +40,8 @@ use told::{QuotaTold, Told};
 
 /// The most bytes of one question.
 const MAX_ONE: usize = 16 * 1024;
+/// The most characters of a scope token that is asked for.
+const MAX_TOKEN: usize = 256;
 /// The most questions at once.
 const MOST: usize = 100;
 
@@ -72,7 +74,7 @@ pub(super) struct Question {
     key: String,
     /// The scope tokens that the call needs.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = "^[!#-\\[\\]-~]{1,64}$")), length(max = 15))]
+    #[schemars(inner(regex(pattern = "^[!#-\\[\\]-~]{1,256}$")), length(max = 64))]
     scopes: Vec<String>,
     /// How many units of its limits the call is worth; 1 where nothing is said.
     #[serde(default, deserialize_with = "whole")]
@@ -174,10 +176,17 @@ pub(super) async fn who(site: &Site, request: &HttpRequest, origin: &Origin) -> 
     })
 }
 
+fn is_token(text: &str) -> bool {
+    text.len() <= MAX_TOKEN && Scope::parse(text).is_ok_and(|scope| scope.tokens().eq([text]))
+}
+
 /// What a question says of the call.
 fn called(question: &Question, at: Moment) -> Result<Call<'_>, Misread> {
     if question.cost == Some(0) {
         return Err(Misread::because("cost must be at least 1"));
+    }
+    if question.scopes.iter().any(|one| !is_token(one)) || question.scopes.len() > MAX_TOKENS {
+        return Err(Misread::because("scopes must be at most 64 scope tokens of at most 256 characters"));
     }
     let scope = Scope::parse(&question.scopes.join(" "));
     let Object(request) = &question.request;

@@ -82,6 +82,7 @@ def main() -> int:
                 *sys.argv[1:],
             ],
             cwd=server.folder,
+            env={**os.environ, "PYTHONPATH": str(HERE)},
         )
         log = (server.folder / "server.log").read_text()
         panics = log.count("panicked")

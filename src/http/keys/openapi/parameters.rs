@@ -31,7 +31,6 @@ pub(super) enum Parameter {
     IfNoneMatch,
 }
 
-/// An empty parameter counts as one that was left out.
 const IDENTIFIER: &str = "^[!#-\\[\\]-~]{0,128}$";
 
 impl Parameter {
@@ -44,16 +43,16 @@ impl Parameter {
             Self::After => query("after", "Where the page begins: `next` of the page before.", &identifier()),
             Self::Limit => {
                 let form = json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50});
-                query("limit", "How many a page has at most.", &form)
+                query("limit", "How many a page has at most.", &or_nothing(&form))
             }
             Self::Filter(name) => query(name, "Only those of this one, by its identifier.", &identifier()),
             Self::State => {
                 let words: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-                query("state", "Only those in this state.", &json!({"type": "string", "enum": words}))
+                query("state", "Only those in this state.", &or_nothing(&json!({"type": "string", "enum": words})))
             }
             Self::Since => {
                 let form = json!({"type": "integer", "minimum": 0, "maximum": 253_402_300_799_i64});
-                query("since", "Seconds since 1970; five minutes ago where nothing is said.", &form)
+                query("since", "Seconds since 1970; five minutes ago where nothing is said.", &or_nothing(&form))
             }
             Self::AfterEnded => {
                 let form = json!({"type": "string", "pattern": "^(([0-9]{1,18}\\.)?[!#-\\-/-\\[\\]-~]{1,64})?$"});
@@ -82,6 +81,11 @@ impl Parameter {
             }
         }
     }
+}
+
+/// An empty parameter counts as one that was left out.
+fn or_nothing(form: &Value) -> Value {
+    json!({"anyOf": [form, {"type": "string", "maxLength": 0}]})
 }
 
 fn query(name: &str, doc: &str, form: &Value) -> Value {
