@@ -18,6 +18,9 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use serde_json::{Value, json as object};
 
+/// The last second of the year 9999.
+const LAST: i64 = 253_402_300_799;
+
 /// Where the next page begins: behind this key, which ended at this moment. Seconds alone would not
 /// do: of a second in which more keys ended than a page holds, the same page would come for ever.
 pub(super) fn placed(at: Moment, id: &ApiKeyId) -> String {
@@ -81,8 +84,8 @@ fn wanted(request: &HttpRequest, now: Moment) -> Result<Place, Misread> {
     }
     let since = match query.once("since")?.map(str::parse::<i64>) {
         None => now - OF_INTEREST,
-        Some(Ok(seconds)) => Moment::from_unix(seconds),
-        Some(Err(_)) => return Err(Misread::because("since must be seconds since 1970")),
+        Some(Ok(seconds)) if (0..=LAST).contains(&seconds) => Moment::from_unix(seconds),
+        Some(_) => return Err(Misread::because("since must be seconds since 1970")),
     };
     match query.once("after")?.map(place) {
         None => Ok((since, None)),

@@ -1,7 +1,7 @@
 //! `/v1/keys`: keys made, listed, shown, rotated, switched off and on, ended.
 
 use super::{
-    Manager, Misread, ended, key_etag, manager, secret, tagged,
+    Manager, Misread, ended, idempotency_key, key_etag, manager, secret, tagged,
     wire::{CreateBody, FinishBody, ReasonBody, RotateBody},
 };
 use crate::{
@@ -48,11 +48,7 @@ async fn try_create(site: &Site, request: &HttpRequest, body: web::Payload) -> O
     let Manager { caller, done } = manager(site, request).await?;
     let body: CreateBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
     let stop = |stop| ended(site, stop, &origin(request));
-    let word = request.headers().get("idempotency-key").map(|v| v.to_str().unwrap_or_default());
-    if word.is_some_and(|word| !(1..=255).contains(&word.len())) {
-        return Err(details::plain(StatusCode::BAD_REQUEST, "Idempotency-Key must have 1 to 255 characters"));
-    }
-    let wish = body.wish(site.world.now(), word.map(str::to_owned));
+    let wish = body.wish(site.world.now(), idempotency_key(request)?);
     let wish = wish.map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let made = create::create(&site.world, caller, wish, done).await.map_err(stop)?;
     let mut told = view::key(&made.key, &made.family, None);

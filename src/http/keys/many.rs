@@ -82,7 +82,7 @@ async fn try_revoke(site: &Site, request: &HttpRequest, body: web::Payload) -> O
     let filter = wanted(&body, site.world.now()).map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     if body.dry_run {
         let count = life::count_to_revoke(&site.world, &caller, filter).await.map_err(stop)?;
-        return Ok(secret(StatusCode::OK, &object!({"dry_run": true, "count": count})));
+        return Ok(secret(StatusCode::OK, &object!({"dry_run": true, "count": count, "more": count > MOST})));
     }
     let many = Many { filter, reason: body.reason, most: Some(MOST) };
     let count = life::revoke_many(&site.world, &caller, many, done, |_| {}).await.map_err(stop)?;

@@ -171,6 +171,16 @@ fn matching(request: &HttpRequest) -> Result<Option<&str>, Misread> {
     tag.map(Some).ok_or_else(unmatched)
 }
 
+/// The word under which a request may be sent again without being done again, where it has one.
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Misread> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let word = value.to_str().unwrap_or_default();
+    if (1..=255).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Some(word.to_owned()));
+    }
+    Err(Misread::because("Idempotency-Key must have 1 to 255 visible ASCII characters"))
+}
+
 fn unmatched() -> Misread {
     Misread(StatusCode::PRECONDITION_FAILED, "If-Match names no version of it".into())
 }

@@ -1,7 +1,7 @@
 //! `/v1/keys/{id}/quotas`: how the quotas of a key stand; topped up, and corrected.
 
 use super::{
-    Manager, Misread, ended, manage, manager, secret,
+    Manager, ended, idempotency_key, manage, manager, secret,
     wire::{GrantBody, UsedBody},
 };
 use crate::{
@@ -73,10 +73,7 @@ async fn settle(
     Manager { caller, done }: Manager,
     ((id, quota), what, reason): ((String, String), What, Option<String>),
 ) -> Outcome {
-    let word = request.headers().get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
-    if word.as_ref().is_some_and(|word| !(1..=255).contains(&word.len())) {
-        return Err(Misread::because("Idempotency-Key must have 1 to 255 characters").into());
-    }
+    let word = idempotency_key(request)?;
     let asked = Asked { key: manage::named(&id)?, quota, what, reason, idempotency_key: word };
     let stop = |stop: Stop<_>| ended(site, stop, &origin(request));
     let standing = grants::change(&site.world, &caller, asked, done).await.map_err(stop)?;

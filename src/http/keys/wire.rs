@@ -118,11 +118,12 @@ enum EndingText {
 #[serde(deny_unknown_fields)]
 pub(super) struct ClaimBody {
     /// The key that will be made.
-    key: CreateBody,
+    key: Object<CreateBody>,
     /// Who may claim it.
     #[serde(default = "holder")]
     claimed_by: Claimant,
     /// For how many seconds the link is good; a day where nothing is said, which is also the longest.
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(min = 60, max = 86400))]
     expires_in: Option<u32>,
 }
@@ -135,9 +136,9 @@ impl ClaimBody {
     /// What it asks for.
     pub(super) fn link(self, now: Moment) -> Result<Link, Unfit> {
         // Counted from when the key is claimed, not from now.
-        let after = self.key.expires_in.map(|seconds| Span::seconds(i64::from(seconds)));
+        let after = self.key.0.expires_in.map(|seconds| Span::seconds(i64::from(seconds)));
         Ok(Link {
-            create: self.key.wish(now, None)?,
+            create: self.key.0.wish(now, None)?,
             after,
             claimant: self.claimed_by,
             lives: self.expires_in.map_or(LONGEST, |seconds| Span::seconds(i64::from(seconds))),

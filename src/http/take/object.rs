@@ -8,7 +8,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 /// What is read from an object alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,13 +64,23 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for OnlyMap<D> {
 /// A whole number, also where it is written with a fraction of nothing, as some programs do (`4.0`); null is none.
 ///
 /// # Errors
-/// Where it is no whole number, or beyond 32 bits.
-pub fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
-    let Some(number) = Option::<serde_json::Number>::deserialize(from)? else { return Ok(None) };
+/// Where it is no whole number, or beyond what is read.
+pub fn whole<'de, D: Deserializer<'de>, N: FromStr>(from: D) -> Result<Option<N>, D::Error> {
+    Option::<serde_json::Number>::deserialize(from)?.map(|number| read(&number)).transpose()
+}
+
+/// As [`whole`], of a member that has to be there.
+///
+/// # Errors
+/// As [`whole`].
+pub fn number<'de, D: Deserializer<'de>, N: FromStr>(from: D) -> Result<N, D::Error> {
+    read(&serde_json::Number::deserialize(from)?)
+}
+
+fn read<N: FromStr, E: Error>(number: &serde_json::Number) -> Result<N, E> {
     let text = number.to_string();
     let digits = text.strip_suffix(".0").unwrap_or(&text);
-    let wanted = || D::Error::invalid_value(Unexpected::Other(&text), &"a whole number of 32 bits");
-    digits.parse().map(Some).map_err(|_| wanted())
+    digits.parse().map_err(|_| E::invalid_value(Unexpected::Other(&text), &"a whole number within bounds"))
 }
 
 #[cfg(test)]
@@ -89,16 +99,16 @@ mod tests {
         c: String,
     }
 
-    fn read(text: &str) -> Option<(Option<u32>, Option<String>)> {
+    fn told(text: &str) -> Option<(Option<u32>, Option<String>)> {
         let read: Result<Object<Two>, _> = serde_json::from_str(text);
         read.ok().map(|Object(Two { a, b })| (a, b.map(|Object(inner)| inner.c)))
     }
 
     #[test]
     fn a_list_is_no_object_and_a_fraction_no_whole_number() {
-        assert_eq!(read(r#"{"a": 1, "b": {"c": "x"}}"#), Some((Some(1), Some("x".to_owned()))));
-        assert_eq!(read(r#"{"a": 4.0}"#), Some((Some(4), None)));
-        assert_eq!(read(r#"{"a": null, "b": null}"#), Some((None, None)));
+        assert_eq!(told(r#"{"a": 1, "b": {"c": "x"}}"#), Some((Some(1), Some("x".to_owned()))));
+        assert_eq!(told(r#"{"a": 4.0}"#), Some((Some(4), None)));
+        assert_eq!(told(r#"{"a": null, "b": null}"#), Some((None, None)));
         for bad in [
             "[1, null]",
             r#"{"b": ["x"]}"#,
@@ -109,7 +119,7 @@ mod tests {
             r#"{"a": "1"}"#,
             r#"{"a": 1, "z": 2}"#,
         ] {
-            assert_eq!(read(bad), None, "{bad}");
+            assert_eq!(told(bad), None, "{bad}");
         }
     }
 }

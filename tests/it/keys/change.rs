@@ -191,7 +191,7 @@ fn many_keys_are_ended_by_what_they_have_in_common_after_a_look_at_how_many() {
         assert_eq!(revoke(&all, json!({"dry_run": true})).status, 422, "nobody ends all keys by accident");
         let owner = json!({"type": "client", "id": app.id});
         let dry = revoke(&all, json!({"owner": owner, "dry_run": true})).json();
-        assert_eq!(dry, json!({"dry_run": true, "count": 3}));
+        assert_eq!(dry, json!({"dry_run": true, "count": 3, "more": false}));
         assert_eq!(keys.ask(&server, made[0]["key"].as_str().unwrap(), json!({}))["code"], "ok");
         let unused = revoke(&all, json!({"unused_for": "1d", "dry_run": true})).json();
         assert_eq!(unused["count"], json!(0));

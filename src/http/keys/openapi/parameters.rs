@@ -73,7 +73,11 @@ impl Parameter {
             Self::IfMatch => {
                 let doc = "The entity tag of what is to be changed: where somebody else changed it meanwhile, \
                            nothing is changed, and the answer is 412.";
-                field("If-Match", doc, &json!({"type": "string", "pattern": "^(\\*|\"[0-9]{1,9}(\\.[0-9]{1,9})?\")$"}))
+                required(field(
+                    "If-Match",
+                    doc,
+                    &json!({"type": "string", "pattern": "^(\\*|\"[0-9]{1,9}(\\.[0-9]{1,9})?\")$"}),
+                ))
             }
             Self::IfNoneMatch => {
                 let doc = "The entity tag of what is known already: then the answer is 304.";
@@ -94,6 +98,13 @@ fn query(name: &str, doc: &str, form: &Value) -> Value {
 
 fn field(name: &str, doc: &str, form: &Value) -> Value {
     json!({"name": name, "in": "header", "required": false, "description": doc, "schema": form})
+}
+
+fn required(mut parameter: Value) -> Value {
+    if let Some(told) = parameter.as_object_mut() {
+        told.insert("required".to_owned(), json!(true));
+    }
+    parameter
 }
 
 /// The parameters that stand in a path.

@@ -13,7 +13,7 @@ use crate::{
         secret::Secret,
     },
     flow::keys::bulk::{Brought, Import, Item, Outcome, sha256_of_hex},
-    http::take::object::Object,
+    http::take::object::{Object, number},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,6 +48,7 @@ pub(in crate::http::keys) struct ManyBody {
 #[serde(deny_unknown_fields)]
 pub(in crate::http::keys) struct GrantBody {
     /// By how many units; below nothing, that is taken back.
+    #[serde(deserialize_with = "number")]
     pub(in crate::http::keys) amount: i64,
     /// Why, for whoever looks later.
     pub(in crate::http::keys) reason: Option<String>,
@@ -58,6 +59,7 @@ pub(in crate::http::keys) struct GrantBody {
 #[serde(deny_unknown_fields)]
 pub(in crate::http::keys) struct UsedBody {
     /// What was used, in units.
+    #[serde(deserialize_with = "number")]
     pub(in crate::http::keys) used: u64,
     /// Why, for whoever looks later.
     pub(in crate::http::keys) reason: Option<String>,
@@ -68,13 +70,13 @@ pub(in crate::http::keys) struct UsedBody {
 #[serde(deny_unknown_fields)]
 pub(in crate::http::keys) struct ImportBody {
     /// What they have in common: as for a key that is made.
-    like: CreateBody,
+    like: Object<CreateBody>,
     /// That they may be easy to guess: they are limited for it, and live for 30 days at most.
     #[serde(default)]
     weak: bool,
     /// Each of them.
     #[schemars(length(min = 1, max = 1000))]
-    items: Vec<ImportItem>,
+    items: Vec<Object<ImportItem>>,
 }
 
 /// A key that is brought: by its text or by the SHA-256 of it.
@@ -102,7 +104,7 @@ impl ImportBody {
         if self.items.is_empty() || self.items.len() > 1000 {
             return Err(Unfit::Member("items", "must be 1 to 1000".to_owned()));
         }
-        let item = |item: ImportItem| match (item.key, item.sha256) {
+        let item = |Object(item): Object<ImportItem>| match (item.key, item.sha256) {
             (Some(text), None) => Ok(Item { brought: Brought::Text(Secret::new(text)), name: item.name }),
             (None, Some(hash)) => match sha256_of_hex(&hash) {
                 Some(hash) => Ok(Item { brought: Brought::Sha256(hash), name: item.name }),
@@ -111,7 +113,7 @@ impl ImportBody {
             _ => Err(Unfit::Member("items", "must have key or sha256, and not both".to_owned())),
         };
         Ok(Import {
-            like: self.like.wish(now, None)?,
+            like: self.like.0.wish(now, None)?,
             strength: if self.weak { Strength::Weak } else { Strength::Vouched },
             items: self.items.into_iter().map(item).collect::<Result<_, _>>()?,
         })
