@@ -77,10 +77,10 @@ fn what_is_no_policy_is_refused_and_the_member_named() {
         (r#"{"v":2}"#, "v", "must be 1"),
         (r#"{"v":"1"}"#, "v", "must be 1"),
         (r#"{"v":1,"cel":"true"}"#, "cel", "is not a member"),
-        (r#"{"v":1,"ip":null}"#, "ip", "cannot be read"),
-        (r#"{"v":1,"geo":[]}"#, "geo", "cannot be read"),
+        (r#"{"v":1,"ip":null}"#, "ip", "must be an object"),
+        (r#"{"v":1,"geo":[]}"#, "geo", "must be an object"),
         (&long, "", "bytes beside ip"),
-        (&deep, "routes[0]", "cannot be read"),
+        (&deep, "routes[0]", "must be an object"),
     ];
     for (json, member, why) in cases {
         let invalid = document(json).unwrap_err();
