@@ -4,7 +4,11 @@
 use super::{open, serve};
 use crate::{
     account::user::Profile,
-    apikey::{access::Caller, api::Settings, text::DEFAULT_PREFIX},
+    apikey::{
+        access::Caller,
+        api::{Exchange, Settings},
+        text::DEFAULT_PREFIX,
+    },
     audit::{Actor, Origin},
     base::{
         base62,
@@ -194,7 +198,7 @@ async fn weather(world: &World) -> Result<(), Fault> {
         environments: vec!["live".to_owned(), "test".to_owned()],
         plan: Some(name.to_owned()),
         policy: Map::new(),
-        settings: Settings { scopes, ..Settings::default() },
+        settings: Settings { scopes, exchange: Exchange::Metered, ..Settings::default() },
     };
     apis::add(world, &Caller::Operator, api, done()).await.map(drop).or_else(taken)
 }

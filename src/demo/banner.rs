@@ -1,6 +1,6 @@
 //! What `keywright demo` prints: where to go, how to sign in, and commands to paste.
 
-use super::settings::{API_SCOPE, KEEPER_SCOPE, KEY_SCOPE};
+use super::settings::{API_SCOPE, KEEPER_SCOPE, KEY_SCOPE, WEATHER};
 use crate::base::{id::ClientId, secret::Secret, uri::Issuer};
 use std::fmt::Write;
 
@@ -90,7 +90,7 @@ fn write_commands(out: &mut String, of: &Opening) -> std::fmt::Result {
     writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}\n", at("/introspect"))
 }
 
-/// The walk of an API key: made, good, restricted, limited, rotated, revoked.
+/// The walk of an API key: made, good, restricted, exchanged, limited, rotated, revoked.
 fn write_keys(out: &mut String, of: &Opening) -> std::fmt::Result {
     let user = quoted(&format!("{}:{}", of.keeper_id, of.keeper_secret.expose()));
     let at = |path| quoted(&of.issuer.at(path));
@@ -105,32 +105,46 @@ fn write_keys(out: &mut String, of: &Opening) -> std::fmt::Result {
     writeln!(out, "And an API key, of a free plan of a weather API:\n")?;
     writeln!(
         out,
-        "  # a token that may make keys, then a key for callers from one network, whose text comes this once"
+        "  # a token that may make keys, then a key for callers from one network and from here, whose text comes this once"
     )?;
     writeln!(out, "  KEEPER=$(curl -sS -u {user} {} -d grant_type=client_credentials \\", at("/token"))?;
     writeln!(out, "    -d 'scope={KEEPER_SCOPE}' | {})", member("access_token"))?;
     writeln!(out, "  MADE=$(curl -sS {} -H \"Authorization: Bearer $KEEPER\" {json} -d \\", at("/v1/keys"))?;
     writeln!(
         out,
-        r#"    '{{"api":"weather","name":"demo","scope":"{KEY_SCOPE}","policy":{{"v":1,"ip":{{"allow":["203.0.113.0/24"]}}}}}}'); echo "$MADE""#
+        r#"    '{{"api":"weather","name":"demo","scope":"{KEY_SCOPE}","policy":{{"v":1,"ip":{{"allow":["203.0.113.0/24","127.0.0.1"]}}}}}}'); echo "$MADE""#
     )?;
     writeln!(out, "  KEY=$(echo \"$MADE\" | {}); KEY_ID=$(echo \"$MADE\" | {})\n", member("key"), first("id"))?;
     writeln!(out, "  # the weather API asks whether it is good: it is from that network, and from another it is not")?;
     writeln!(out, "  {}", verify("203.0.113.9"))?;
     writeln!(out, "  {}\n", verify("198.51.100.1"))?;
+    let told = format!("curl -sS -w '\\n' -u {user} {} -d \"token=$SHORT\"", at("/introspect"));
+    writeln!(out, "  # exchange it for a token of five minutes, RFC 8693, that any resource server can verify")?;
+    writeln!(out, "  SHORT=$(curl -sS {} -d subject_token_type=urn:keywright:token-type:api-key \\", at("/token"))?;
+    writeln!(out, "    -d grant_type=urn:ietf:params:oauth:grant-type:token-exchange -d scope={KEY_SCOPE} \\")?;
+    writeln!(
+        out,
+        "    --data-urlencode \"subject_token=$KEY\" -d resource={WEATHER} | {}); echo \"$SHORT\"",
+        member("access_token")
+    )?;
+    writeln!(out, "  {told}\n")?;
     writeln!(out, "  # its plan lets ten calls through at once and five a second: the rest is rate_limited")?;
     writeln!(
         out,
         "  for n in 1 2 3 4 5 6 7 8 9 10 11 12; do {}; done | grep -o '\"code\":\"[a-z_]*\"'\n",
         verify("203.0.113.9")
     )?;
-    writeln!(out, "  # give it a successor, then end the old one for good, and ask again: key_revoked")?;
+    writeln!(
+        out,
+        "  # give it a successor, then end the old one for good, and ask again: key_revoked, and its token is not active"
+    )?;
     let act = |act: &str| {
         format!("curl -sS -w '\\n' -X POST {}$KEY_ID/{act} -H \"Authorization: Bearer $KEEPER\"", at("/v1/keys/"))
     };
     writeln!(out, "  {}", act("rotate"))?;
     writeln!(out, "  {}", act("revoke"))?;
-    writeln!(out, "  {}\n", verify("203.0.113.9"))
+    writeln!(out, "  {}", verify("203.0.113.9"))?;
+    writeln!(out, "  {told}\n")
 }
 
 /// The text as one word of a POSIX shell.
