@@ -65,8 +65,12 @@ impl Document {
             return Err(Invalid::new(name.as_str(), "has no place in a plan, which has rate and quota"));
         }
         let mut text = text.clone();
-        let guaranteed = text.remove(GUARANTEED).map(|value| written(GUARANTEED, &value)).transpose()?;
-        Ok(Self { guaranteed: guaranteed.unwrap_or_default(), ..Self::read(&text)? })
+        let guaranteed = match text.remove(GUARANTEED) {
+            None => false,
+            Some(Value::Bool(said)) => said,
+            Some(_) => return Err(Invalid::new(GUARANTEED, "must be true or false")),
+        };
+        Ok(Self { guaranteed, ..Self::read(&text)? })
     }
 
     fn read_member(&mut self, name: &str, value: &Value) -> Result<(), Invalid> {

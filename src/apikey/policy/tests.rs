@@ -99,6 +99,8 @@ fn a_plan_has_rate_and_quota_and_nothing_else() {
     assert!(read(r#"{"v":1,"rate":[{"name":"a","by":"family","limit":1,"per":"1s"}]}"#).is_ok());
     assert!(read("{}").is_ok());
     assert_eq!(read(r#"{"v":1,"ip":{"allow":["10.0.0.0/8"]}}"#).unwrap_err(), "ip");
+    assert!(Document::read_plan(&serde_json::from_str(r#"{"guaranteed":true}"#).unwrap()).unwrap().guaranteed);
+    assert_eq!(read(r#"{"guaranteed":1}"#).unwrap_err(), "guaranteed");
 }
 
 #[test]
