@@ -71,14 +71,14 @@ impl Installation {
     }
 
     pub fn serve(&self) -> Serving {
-        self.serve_at("info")
+        self.serve_at(None)
     }
 
-    /// Serves, and logs at this level.
-    fn serve_at(&self, level: &str) -> Serving {
+    /// Serves, and logs at this level, or at that of its file.
+    fn serve_at(&self, level: Option<&str>) -> Serving {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["serve"]);
-        command.env("KEYWRIGHT_LOG_LEVEL", level);
+        command.envs(level.map(|level| ("KEYWRIGHT_LOG_LEVEL", level)));
         let serving = Serving(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let ready = within(Duration::from_secs(20), || ureq::get(self.at("/readyz")).call().is_ok());
         assert!(ready, "{}", fs::read_to_string(self.folder.path().join("log")).unwrap());
@@ -249,7 +249,7 @@ fn r028_r040_a_server_that_logs_all_it_does_writes_no_key_and_can_leave_no_core(
             made["key"].as_str().unwrap().to_owned()
         };
         let (key, asks) = (make(&["--anywhere", "--scope", "docs.read"]), make(&["--kind", "verifier"]));
-        let serving = it.serve_at("trace");
+        let serving = it.serve_at(Some("trace"));
         let limits = fs::read_to_string(format!("/proc/{}/limits", serving.0.id())).unwrap();
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
         assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");

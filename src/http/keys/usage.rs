@@ -18,7 +18,7 @@ use crate::{
     http::{
         give::details,
         site::{Here, Site, origin},
-        take::json::json,
+        take::{json::json, object::number},
     },
     oauth::params::Params,
 };
@@ -50,13 +50,14 @@ struct Item {
     at: Option<String>,
     /// The status that it was answered with.
     #[schemars(range(min = 100, max = 599))]
+    #[serde(deserialize_with = "number")]
     status: u16,
     /// Bytes of its body.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     #[schemars(range(max = 1_125_899_906_842_624_u64))]
     bytes_in: u64,
     /// Bytes of the answer's body: what quotas of bytes are charged with.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     #[schemars(range(max = 1_125_899_906_842_624_u64))]
     bytes_out: u64,
     /// How long it took, in milliseconds.

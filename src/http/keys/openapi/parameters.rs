@@ -58,11 +58,11 @@ impl Parameter {
                 let form = json!({"type": "string", "pattern": "^(([0-9]{1,18}\\.)?[!#-\\-/-\\[\\]-~]{1,64})?$"});
                 query("after", "Where the page begins: `next.after` of the page before.", &form)
             }
-            Self::From => query("from", "From when; a day before `to` where nothing is said.", &instant()),
-            Self::To => query("to", "Until when; now where nothing is said.", &instant()),
+            Self::From => query("from", "From when; a day before `to` where nothing is said.", &or_nothing(&instant())),
+            Self::To => query("to", "Until when; now where nothing is said.", &or_nothing(&instant())),
             Self::StepOf => {
                 let form = json!({"type": "string", "enum": ["1m", "1h", "1d"], "default": "1h"});
-                query("step", "The length of a step; at most 1500 of them.", &form)
+                query("step", "The length of a step; at most 1500 of them.", &or_nothing(&form))
             }
             Self::IdempotencyKey => {
                 let doc = "Any text, new for each thing that is to be done: a request that is sent again with the \

@@ -60,6 +60,7 @@ pub(in crate::http::keys) struct GrantBody {
 pub(in crate::http::keys) struct UsedBody {
     /// What was used, in units.
     #[serde(deserialize_with = "number")]
+    #[schemars(range(max = 18_446_744_073_709_551_615_u64))]
     pub(in crate::http::keys) used: u64,
     /// Why, for whoever looks later.
     pub(in crate::http::keys) reason: Option<String>,
