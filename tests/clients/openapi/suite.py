@@ -67,8 +67,8 @@ def main() -> int:
             "token": fill(server),
             "client": asker["client_id"],
             "secret": asker["client_secret"],
-            "seconds": os.environ.get("OPENAPI_SECONDS", "100"),
-            "examples": os.environ.get("OPENAPI_EXAMPLES", "40"),
+            "seconds": os.environ.get("OPENAPI_SECONDS", "60"),
+            "examples": os.environ.get("OPENAPI_EXAMPLES", "20"),
         }
         text = (HERE / "schemathesis.toml").read_text()
         for name, value in values.items():
