@@ -193,7 +193,7 @@ mod tests {
     fn comments_hold_nothing_that_an_interactive_shell_would_take_for_syntax() {
         let text = banner(&opening(Start::First));
         let comments: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with('#')).collect();
-        assert_eq!(comments.len(), 8);
+        assert_eq!(comments.len(), 9);
         assert!(
             comments.iter().all(|c| !c.contains(['\'', '"', '(', ')', '`', '$', ';', '&', '|', '!'])),
             "{comments:?}"
