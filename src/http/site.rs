@@ -25,9 +25,9 @@ pub struct Site {
     /// The proxies whose forwarding fields count. May change while running.
     pub trusted_proxies: ArcSwap<Vec<IpNet>>,
     /// The discovery document, ready to send.
-    pub metadata: super::oauth::metadata::Ready,
+    pub metadata: super::give::document::Document,
     /// What `/v1` takes and gives, ready to send.
-    pub openapi: super::keys::openapi::Ready,
+    pub openapi: super::give::document::Document,
 }
 
 impl Site {
@@ -35,12 +35,12 @@ impl Site {
     #[must_use]
     pub fn new(world: Arc<World>, trusted_proxies: Vec<IpNet>) -> Self {
         let issuer = world.policy.load().tokens.issuer.clone();
-        let metadata = super::oauth::metadata::Ready::new(&world);
+        let metadata = super::oauth::metadata::document(&world);
         Self {
             cookies: Cookies::of(&issuer),
             trusted_proxies: ArcSwap::from_pointee(trusted_proxies),
             metadata,
-            openapi: super::keys::openapi::Ready::new(&issuer),
+            openapi: super::keys::openapi::of(&issuer),
             issuer,
             world,
         }

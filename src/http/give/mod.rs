@@ -2,6 +2,7 @@
 
 pub mod details;
 pub mod device;
+pub mod document;
 pub mod page;
 pub mod pages;
 pub mod problem;
