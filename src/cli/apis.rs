@@ -3,7 +3,7 @@
 use super::{
     Answer, Failure, Session,
     at_work::{done, in_world},
-    json_file, key_changes,
+    json_file, patches,
 };
 use crate::{
     apikey::{
@@ -136,18 +136,10 @@ fn switch(session: &Session, api: String, to: Switch) -> Result<Answer, Failure>
 fn change(args: Change, session: &Session) -> Result<Answer, Failure> {
     in_world(session, async |_, world| {
         let before = apis::find(world, &Caller::Operator, args.named.api.clone()).await?;
-        let mut patch = Map::new();
-        if let Some(name) = &args.name {
-            patch.insert("name".to_owned(), json!(name));
-        }
-        if let Some(plan) = &args.plan {
-            patch.insert("plan".to_owned(), key_changes::plan_patch(plan));
-        }
+        let (name, policy) = (args.name.as_deref(), args.policy.as_deref());
+        let mut patch = patches::of(name, args.plan.as_deref(), (policy, &before.policy))?;
         if !args.environments.is_empty() {
             patch.insert("environments".to_owned(), json!(args.environments));
-        }
-        if let Some(file) = &args.policy {
-            patch.insert("policy".to_owned(), key_changes::policy_patch(&before.policy, file)?);
         }
         let mut settings = match &args.settings {
             Some(file) => json_file::read("--settings", file)?,

@@ -6,7 +6,7 @@ use super::{
     apis::api_id,
     at_work::{done, in_world},
     audit::api_key_id,
-    json_file,
+    patches,
 };
 use crate::{
     apikey::{access::Caller, create::From, rotate::Step},
@@ -19,15 +19,14 @@ use crate::{
         change::{self, Wanted},
         grants::{self, Asked, Standing, What},
         life::{self, Many},
-        patch::Patch,
         show, told,
     },
 };
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::{
     io::{self, BufRead, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 #[derive(Args, Debug)]
@@ -55,43 +54,11 @@ pub(super) struct Change {
     never_expires: bool,
 }
 
-/// A member that is replaced, not merged.
-fn replaced(before: &Map<String, Value>, after: Map<String, Value>) -> Value {
-    let gone = before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), Value::Null));
-    let mut all: Map<String, Value> = gone.collect();
-    for (name, value) in after {
-        let value = match (before.get(&name), value) {
-            (Some(Value::Object(before)), Value::Object(after)) => replaced(before, after),
-            (_, value) => value,
-        };
-        all.insert(name, value);
-    }
-    Value::Object(all)
-}
-
-/// The patch that makes this policy of that one.
-pub(super) fn policy_patch(before: &Map<String, Value>, file: &Path) -> Result<Value, Failure> {
-    Ok(replaced(before, json_file::read("--policy", file)?))
-}
-
-/// A plan as an option names one: `none` takes it away.
-pub(super) fn plan_patch(plan: &str) -> Value {
-    if plan == "none" { Value::Null } else { json!(plan) }
-}
-
 pub(super) fn change(args: Change, session: &Session) -> Result<Answer, Failure> {
     in_world(session, async |_, world| {
         let shown = show::one(world, &Caller::Operator, args.id.clone()).await?;
-        let mut patch = Patch::new();
-        if let Some(name) = &args.name {
-            patch.insert("name".to_owned(), json!(name));
-        }
-        if let Some(plan) = &args.plan {
-            patch.insert("plan".to_owned(), plan_patch(plan));
-        }
-        if let Some(file) = &args.policy {
-            patch.insert("policy".to_owned(), policy_patch(&shown.facts.key.policy, file)?);
-        }
+        let (name, policy) = (args.name.as_deref(), args.policy.as_deref());
+        let mut patch = patches::of(name, args.plan.as_deref(), (policy, &shown.facts.key.policy))?;
         if let Some(life) = args.expires_in {
             patch.insert("expires_at".to_owned(), json!((world.now() + life).to_string()));
         }
@@ -284,18 +251,4 @@ pub(super) fn eprint_progress(n: usize, of: Option<usize>, what: &str) {
         Some(of) => writeln!(told, "{n} of {of} {what}"),
         None => writeln!(told, "{n} {what}"),
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_that_is_replaced_keeps_nothing_of_the_one_before() {
-        let map = |value: Value| value.as_object().unwrap().clone();
-        let before = map(json!({"v": 1, "ip": {"allow": ["10.0.0.0/8"], "deny": ["10.1.1.1"]}, "rate": []}));
-        let after = map(json!({"v": 1, "ip": {"allow": ["192.0.2.1"]}}));
-        let patch = replaced(&before, after);
-        assert_eq!(patch, json!({"v": 1, "ip": {"allow": ["192.0.2.1"], "deny": null}, "rate": null}));
-    }
 }

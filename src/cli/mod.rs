@@ -22,6 +22,7 @@ mod key_changes;
 mod key_tools;
 mod keys;
 mod migrate;
+mod patches;
 mod plans;
 mod reference;
 pub mod secret_input;

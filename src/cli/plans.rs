@@ -3,7 +3,7 @@
 use super::{
     Answer, Failure, Session,
     at_work::{done, in_world},
-    json_file, key_changes,
+    json_file, patches,
 };
 use crate::{
     apikey::{access::Caller, plan::Plan},
@@ -97,13 +97,8 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
 fn change(args: Change, session: &Session) -> Result<Answer, Failure> {
     in_world(session, async |_, world| {
         let before = apis::find_plan(world, &Caller::Operator, args.named.plan.clone()).await?;
-        let mut patch = Map::new();
-        if let Some(name) = &args.name {
-            patch.insert("name".to_owned(), json!(name));
-        }
-        if let Some(file) = &args.policy {
-            patch.insert("policy".to_owned(), key_changes::policy_patch(&before.policy, file)?);
-        }
+        let (name, policy) = (args.name.as_deref(), args.policy.as_deref());
+        let patch = patches::of(name, None, (policy, &before.policy))?;
         let which = (before.id.to_string(), Some(before.version));
         Ok(shown(&apis::patch_plan(world, &Caller::Operator, which, patch, done()).await?))
     })
