@@ -26,8 +26,9 @@ use crate::{
         portal::{Trouble, query, see_other, settle, sign_in::Onward},
         site::{Here, Site},
     },
+    oauth::params::Params,
 };
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
 /// Keys on one page.
 const ON_A_PAGE: i64 = 25;
@@ -43,6 +44,19 @@ impl Guest {
     /// The person, as whoever manages keys.
     fn caller(&self, site: &Site) -> Caller {
         caller::at_home(&site.world, &self.here).0
+    }
+    /// Who sends a form about a key, what is in it, and which key.
+    async fn at_key(
+        site: &Site,
+        request: &HttpRequest,
+        (path, body): (&str, web::Payload),
+    ) -> Result<Result<(Self, Params, ApiKeyId), HttpResponse>, Trouble> {
+        let (guest, params) = match Self::posting(site, request, body).await? {
+            Ok(both) => both,
+            Err(sign_in) => return Ok(Err(sign_in)),
+        };
+        let Some(id) = named(path) else { return Ok(Err(home::not_found(site, request))) };
+        Ok(Ok((guest, params, id)))
     }
     /// How events name them.
     fn done(&self, site: &Site) -> Done {

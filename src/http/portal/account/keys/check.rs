@@ -1,6 +1,6 @@
 //! "Would this request pass?": asks every question that a real call would be asked, and spends nothing.
 
-use super::{super::Guest, named, one, turned, words};
+use super::{super::Guest, one, turned, words};
 use crate::{
     apikey::{
         call::Call,
@@ -33,11 +33,10 @@ pub async fn post(here: Here, request: HttpRequest, path: web::Path<String>, bod
 }
 
 async fn take(site: &Site, request: &HttpRequest, path: &str, body: web::Payload) -> Result<HttpResponse, Trouble> {
-    let (guest, params) = match Guest::posting(site, request, body).await? {
-        Ok(both) => both,
-        Err(sign_in) => return Ok(sign_in),
+    let (guest, params, id) = match Guest::at_key(site, request, (path, body)).await? {
+        Ok(all) => all,
+        Err(elsewhere) => return Ok(elsewhere),
     };
-    let Some(id) = named(path) else { return Ok(home::not_found(site, request)) };
     let entry = match show::entry(&site.world, &guest.caller(site), &id).await {
         Ok(entry) => entry,
         Err(stop) => return elsewhere(site, request, stop, &id),

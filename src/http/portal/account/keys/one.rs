@@ -129,11 +129,10 @@ async fn take_step(
     path: &str,
     body: web::Payload,
 ) -> Result<HttpResponse, Trouble> {
-    let (guest, params) = match Guest::posting(site, request, body).await? {
-        Ok(both) => both,
-        Err(sign_in) => return Ok(sign_in),
+    let (guest, params, id) = match Guest::at_key(site, request, (path, body)).await? {
+        Ok(all) => all,
+        Err(elsewhere) => return Ok(elsewhere),
     };
-    let Some(id) = named(path) else { return Ok(home::not_found(site, request)) };
     let (world, caller, done) = (&site.world, guest.caller(site), guest.done(site));
     let (taken, code) = match params.required("step")? {
         "disable" => (life::take(world, caller, (id.clone(), Step::Disable, None), done).await, "key-off"),
@@ -213,11 +212,10 @@ async fn take_revocation(
     path: &str,
     body: web::Payload,
 ) -> Result<HttpResponse, Trouble> {
-    let (guest, params) = match Guest::posting(site, request, body).await? {
-        Ok(both) => both,
-        Err(sign_in) => return Ok(sign_in),
+    let (guest, params, id) = match Guest::at_key(site, request, (path, body)).await? {
+        Ok(all) => all,
+        Err(elsewhere) => return Ok(elsewhere),
     };
-    let Some(id) = named(path) else { return Ok(home::not_found(site, request)) };
     let reason = params.once("reason")?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let wanted = (id.clone(), Step::Revoke, reason.clone());
     match life::take(&site.world, guest.caller(site), wanted, guest.done(site)).await {

@@ -90,11 +90,10 @@ pub async fn post(here: Here, request: HttpRequest, path: web::Path<String>, bod
 }
 
 async fn take(site: &Site, request: &HttpRequest, path: &str, body: web::Payload) -> Result<HttpResponse, Trouble> {
-    let (guest, params) = match Guest::posting(site, request, body).await? {
-        Ok(both) => both,
-        Err(sign_in) => return Ok(sign_in),
+    let (guest, params, id) = match Guest::at_key(site, request, (path, body)).await? {
+        Ok(all) => all,
+        Err(elsewhere) => return Ok(elsewhere),
     };
-    let Some(id) = named(path) else { return Ok(home::not_found(site, request)) };
     let hours = params.once("overlap")?.unwrap_or_default().parse().ok();
     let Some(hours) = hours.filter(|hours| OVERLAPS.iter().any(|(one, _)| one == hours)) else {
         let problem = Some("Choose when the old key ends.".to_owned());
