@@ -90,9 +90,11 @@ test("the commands that it prints work when pasted", async () => {
   const { stdout } = await promisify(execFile)("bash", ["-euc", script]);
   assert.match(stdout, /"active" *: *true/);
   assert.match(stdout, /"active" *: *false\}?\n/);
-  // The key: good, from another network restricted, too often limited, in the end revoked.
+  // The key: good, from another network restricted, exchanged for a token, too often limited, in the end revoked, and
+  // its token with it.
+  assert.match(stdout, /"key_id":"key_[^\n]*"active":true/, stdout);
   for (const code of ["ok", "restricted", "rate_limited"]) assert.match(stdout, new RegExp(`"code":"${code}"`), stdout);
-  assert.match(stdout, /"code":"key_revoked"[^\n]*\s*$/, stdout);
+  assert.match(stdout, /"code":"key_revoked"[^\n]*\s*\{"active":false\}\s*$/, stdout);
 });
 
 test("a second start has the same data, at once", async () => {
