@@ -13,12 +13,27 @@ use std::{
 
 const SHARDS: usize = 16;
 
+/// What is known of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    /// When it is full.
+    pub(super) tat: Moment,
+    /// When it was begun, in µs of the clock of whoever counts for all; 0 for one of this node.
+    pub(super) begun: i64,
+}
+
+impl State {
+    fn here(tat: Moment) -> Self {
+        Self { tat, begun: 0 }
+    }
+}
+
 /// Counters in memory. A key whose bucket is full again is as good as one never seen, so such
 /// keys are forgotten whenever a shard is at its bound; if every key is still in use, those
 /// closest to full are forgotten first, an eighth of the shard at once.
 #[derive(Debug)]
 pub(super) struct Memory {
-    shards: Vec<Mutex<HashMap<Box<str>, Moment>>>,
+    shards: Vec<Mutex<HashMap<Box<str>, State>>>,
     // Keyed at random, so that nobody can choose keys that meet in one shard.
     hasher: RandomState,
     most_per_shard: usize,
@@ -34,7 +49,7 @@ impl Memory {
         }
     }
 
-    fn shard(&self, key: &str) -> Option<MutexGuard<'_, HashMap<Box<str>, Moment>>> {
+    fn shard(&self, key: &str) -> Option<MutexGuard<'_, HashMap<Box<str>, State>>> {
         let shards = u64::try_from(self.shards.len()).unwrap_or(1).max(1);
         let at = usize::try_from(self.hasher.hash_one(key) % shards).unwrap_or_default();
         // A panic inside the lock could at worst leave one counter untouched.
@@ -45,14 +60,14 @@ impl Memory {
     /// begins with this state.
     pub(super) fn take(&self, key: &str, begins: Option<Moment>, rule: Rule, (now, cost): (Moment, u32)) -> Outcome {
         let Some(mut shard) = self.shard(key) else { return limit::take(None, rule, now, cost) };
-        if let Some(tat) = shard.get_mut(key) {
-            let got = limit::take(Some(*tat), rule, now, cost);
-            *tat = got.tat;
+        if let Some(known) = shard.get_mut(key) {
+            let got = limit::take(Some(known.tat), rule, now, cost);
+            known.tat = got.tat;
             return got;
         }
         let got = limit::take(begins, rule, now, cost);
         if got.allowed {
-            self.insert(&mut shard, key, got.tat, now);
+            self.insert(&mut shard, key, State::here(got.tat), now);
         }
         got
     }
@@ -80,27 +95,27 @@ impl Memory {
 
     fn give_back(&self, key: &str, rule: Rule, (now, cost): (Moment, u32)) {
         let Some(mut shard) = self.shard(key) else { return };
-        let Some(tat) = shard.get_mut(key) else { return };
-        *tat = limit::give_back(*tat, rule, now, cost);
-        if *tat <= now {
+        let Some(known) = shard.get_mut(key) else { return };
+        known.tat = limit::give_back(known.tat, rule, now, cost);
+        if known.tat <= now {
             shard.remove(key);
         }
     }
 
     /// The state of this key; `None` where it is not known, which is as good as a full bucket.
-    pub(super) fn state(&self, key: &str) -> Option<Moment> {
+    pub(super) fn state(&self, key: &str) -> Option<State> {
         self.shard(key)?.get(key).copied()
     }
 
     /// Writes down the state of this key, whatever it was.
-    pub(super) fn put(&self, key: &str, tat: Moment, now: Moment) {
+    pub(super) fn put(&self, key: &str, state: State, now: Moment) {
         let Some(mut shard) = self.shard(key) else { return };
-        if tat <= now {
+        if state.tat <= now {
             shard.remove(key);
         } else if let Some(known) = shard.get_mut(key) {
-            *known = tat;
+            *known = state;
         } else {
-            self.insert(&mut shard, key, tat, now);
+            self.insert(&mut shard, key, state, now);
         }
     }
 
@@ -111,17 +126,17 @@ impl Memory {
         }
     }
 
-    fn insert(&self, shard: &mut HashMap<Box<str>, Moment>, key: &str, tat: Moment, now: Moment) {
+    fn insert(&self, shard: &mut HashMap<Box<str>, State>, key: &str, state: State, now: Moment) {
         if shard.len() >= self.most_per_shard {
             make_room(shard, now);
         }
-        shard.insert(key.into(), tat);
+        shard.insert(key.into(), state);
     }
 }
 
-fn make_room(shard: &mut HashMap<Box<str>, Moment>, now: Moment) {
+fn make_room(shard: &mut HashMap<Box<str>, State>, now: Moment) {
     let before = shard.len();
-    shard.retain(|_, tat| *tat > now);
+    shard.retain(|_, state| state.tat > now);
     let wanted = before / 8;
     let gone = before - shard.len();
     if gone >= wanted {
@@ -129,8 +144,8 @@ fn make_room(shard: &mut HashMap<Box<str>, Moment>, now: Moment) {
     }
     // Who is closest to a full bucket loses least by being forgotten.
     let mut ages: BTreeMap<Moment, usize> = BTreeMap::new();
-    for tat in shard.values() {
-        *ages.entry(*tat).or_default() += 1;
+    for state in shard.values() {
+        *ages.entry(state.tat).or_default() += 1;
     }
     let mut left = wanted - gone;
     let mut cut = now;
@@ -141,7 +156,7 @@ fn make_room(shard: &mut HashMap<Box<str>, Moment>, now: Moment) {
             break;
         }
     }
-    shard.retain(|_, tat| *tat > cut);
+    shard.retain(|_, state| state.tat > cut);
 }
 
 #[cfg(test)]

@@ -19,30 +19,37 @@ const CONNECTING: Duration = Duration::from_millis(500);
 /// What the names of our keys begin with.
 const PREFIX: &str = "keywright:limit:";
 
-/// Takes units. `KEYS[1]` the counter. `ARGV`: µs that pay for a unit, burst, cost; µs until full
-/// as this node last heard, which stands in for a counter that was lost; µs until full as this
-/// node counted alone, which the counter is at least. All whole numbers below 2^53, for Lua's are
-/// doubles. Answers: allowed, units left, µs until it could succeed, µs until full.
+/// Takes units. `KEYS[1]` the counter: when it is full, and when it was begun, both in µs. `ARGV`:
+/// µs that pay for a unit, burst, cost; µs until full as this node last heard; when the counter that
+/// it heard of was begun; µs until full as this node counted alone, which the counter is at least.
+/// What was heard stands in for a counter that was lost, also where others have begun it anew since,
+/// who knew less of it or nothing: then the greater of both counts. All whole numbers below 2^53, for
+/// Lua's are doubles. Answers: allowed, units left, µs until it could succeed, µs until full, and
+/// when the counter was begun.
 const TAKE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local each, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local full = each * burst
-local kept = tonumber(redis.call('GET', KEYS[1]))
-local tat = kept or now + tonumber(ARGV[4])
-tat = math.min(math.max(tat, now + tonumber(ARGV[5]), now), now + full)
+local kept, begun = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+):?(%d*)$')
+kept, begun = tonumber(kept), tonumber(begun) or 0
+local tat = kept or 0
+if not kept or begun ~= tonumber(ARGV[5]) then tat = math.max(tat, now + tonumber(ARGV[4])) end
+tat = math.min(math.max(tat, now + tonumber(ARGV[6]), now), now + full)
+if not kept then begun = now end
 local function keep(tat)
-    redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
+    local text = string.format('%.0f:%.0f', tat, begun)
+    redis.call('SET', KEYS[1], text, 'PX', math.ceil((tat - now) / 1000) + 1000)
 end
 local new = tat + each * cost
 local over = new - now - full
 if over > 0 then
     if tat > (kept or now) then keep(tat) end
     if cost > burst then over = full end
-    return {0, math.floor((full - (tat - now)) / each), over, tat - now}
+    return {0, math.floor((full - (tat - now)) / each), over, tat - now, begun}
 end
 keep(new)
-return {1, math.floor((full - (new - now)) / each), 0, new - now}
+return {1, math.floor((full - (new - now)) / each), 0, new - now, begun}
 ";
 
 /// Gives units back. `ARGV`: µs that pay for a unit, cost. Answers: µs until full. A counter that
@@ -50,10 +57,11 @@ return {1, math.floor((full - (new - now)) / each), 0, new - now}
 const GIVE_BACK: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local tat = tonumber(redis.call('GET', KEYS[1]))
+local tat, begun = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+)(:?%d*)$')
+tat = tonumber(tat)
 if not tat or tat <= now then return 0 end
 local new = math.max(tat - ARGV[1] * ARGV[2], now)
-redis.call('SET', KEYS[1], string.format('%.0f', new), 'PX', math.ceil((new - now) / 1000) + 1000)
+redis.call('SET', KEYS[1], string.format('%.0f', new) .. begun, 'PX', math.ceil((new - now) / 1000) + 1000)
 return new - now
 ";
 
@@ -80,6 +88,8 @@ impl fmt::Display for Failed {
 pub(super) struct Known {
     /// Time until full as this node last heard.
     pub(super) heard: Span,
+    /// When the counter that it heard of was begun; 0 where it heard of none.
+    pub(super) begun: i64,
     /// Time until full as this node counted alone.
     pub(super) alone: Span,
 }
@@ -91,6 +101,8 @@ pub(super) struct Answer {
     pub(super) remaining: u32,
     pub(super) retry_after: Span,
     pub(super) reset: Span,
+    /// When the counter was begun, in µs of Redis' clock.
+    pub(super) begun: i64,
 }
 
 /// Where it is.
@@ -135,16 +147,17 @@ impl Link {
             for (one, known) in wanted {
                 pipe.cmd(command).arg(script).arg(1).arg(format!("{PREFIX}{}", one.key));
                 pipe.arg(one.rule.interval().as_micros()).arg(one.rule.burst()).arg(one.cost);
-                pipe.arg(known.heard.as_micros()).arg(known.alone.as_micros());
+                pipe.arg(known.heard.as_micros()).arg(known.begun).arg(known.alone.as_micros());
             }
             pipe
         };
-        let rows: Vec<(i64, i64, i64, i64)> = self.ask(pipeline, &self.take, TAKE).await?;
-        let answer = |(allowed, remaining, retry_after, reset)| Answer {
+        let rows: Vec<(i64, i64, i64, i64, i64)> = self.ask(pipeline, &self.take, TAKE).await?;
+        let answer = |(allowed, remaining, retry_after, reset, begun)| Answer {
             allowed: allowed == 1,
             remaining: u32::try_from(remaining).unwrap_or(0),
             retry_after: Span::micros(retry_after),
             reset: Span::micros(reset),
+            begun,
         };
         Ok(rows.into_iter().map(answer).collect())
     }

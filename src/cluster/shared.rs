@@ -11,7 +11,7 @@
 
 use super::{
     Exhausted, Take,
-    memory::Memory,
+    memory::{Memory, State},
     redis::{Address, Answer, Failed, Known, Link},
 };
 use crate::{
@@ -82,7 +82,8 @@ impl Shared {
             match link.give_back(taken).await {
                 Ok(resets) => {
                     for (one, reset) in taken.iter().zip(resets) {
-                        self.heard.put(one.key, now + reset, now);
+                        let begun = self.heard.state(one.key).map_or(0, |heard| heard.begun);
+                        self.heard.put(one.key, State { tat: now + reset, begun }, now);
                     }
                     return;
                 }
@@ -93,8 +94,9 @@ impl Shared {
     }
 
     fn known(&self, key: &str, now: Moment) -> Known {
-        let until = |memory: &Memory| memory.state(key).map_or(Span::ZERO, |tat| tat.since(now).max(Span::ZERO));
-        Known { heard: until(&self.heard), alone: until(&self.alone) }
+        let until = |state: Option<State>| state.map_or(Span::ZERO, |state| state.tat.since(now).max(Span::ZERO));
+        let heard = self.heard.state(key);
+        Known { heard: until(heard), begun: heard.map_or(0, |heard| heard.begun), alone: until(self.alone.state(key)) }
     }
 
     /// Notes what was answered. Where one was refused, those that were allowed are given back.
@@ -107,8 +109,8 @@ impl Shared {
     ) -> Result<(), Exhausted> {
         let mut refused = None;
         for (index, (one, answer)) in wanted.iter_mut().zip(answers).enumerate() {
-            let Answer { allowed, remaining, retry_after, reset } = *answer;
-            self.heard.put(one.key, now + reset, now);
+            let Answer { allowed, remaining, retry_after, reset, begun } = *answer;
+            self.heard.put(one.key, State { tat: now + reset, begun }, now);
             self.alone.forget(one.key);
             one.outcome = Some(Outcome { allowed, tat: now + reset, remaining, retry_after, reset });
             if !allowed && refused.is_none() {
@@ -128,9 +130,9 @@ impl Shared {
     /// What was heard of a counter is where counting alone begins.
     fn begin_alone(&self, key: &str, now: Moment) {
         if self.alone.state(key).is_none()
-            && let Some(tat) = self.heard.state(key)
+            && let Some(heard) = self.heard.state(key)
         {
-            self.alone.put(key, tat, now);
+            self.alone.put(key, heard, now);
         }
     }
 

@@ -208,6 +208,20 @@ fn what_redis_forgets_the_nodes_remember() {
 }
 
 #[test]
+fn what_a_node_remembers_counts_though_one_that_knew_nothing_began_the_counter_anew() {
+    let Some(redis) = Redis::own() else { return };
+    let (a, b) = (redis.node(2), redis.node(2));
+    let (key, rule) = (key("begun anew"), Rule::new(100, Span::hours(1), 100));
+    assert_eq!(run(passed(&[&a], &key, rule, 80)), 80);
+    redis.command(&["FLUSHALL"]);
+    assert_eq!(run(passed(&[&b], &key, rule, 5)), 5, "it never heard of the other eighty");
+    assert_eq!(run(passed(&[&a, &b], &key, rule, 100)), 20);
+    // What others gave back is not taken again: the counter is the same.
+    run(b.give_back_all(&[Take { cost: 10, ..Take::one(&key, rule) }], now()));
+    assert_eq!(run(passed(&[&a, &b], &key, rule, 100)), 10);
+}
+
+#[test]
 fn a_clock_set_back_shuts_nobody_out_for_longer_than_a_bucket() {
     let Some(redis) = Redis::own() else { return };
     let node = redis.node(1);
