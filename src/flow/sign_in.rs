@@ -72,6 +72,14 @@ pub struct SignedIn {
 /// [`Denied`], or a fault.
 pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin) -> Result<SignedIn, Stop<Denied>> {
     let budgets = charge(world, &form, visit, origin).await?;
+    let judged = judge(world, form, visit, origin).await;
+    if matches!(judged, Ok(_) | Err(Stop::Fault(_))) {
+        give_back(world, &budgets).await;
+    }
+    judged
+}
+
+async fn judge(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin) -> Result<SignedIn, Stop<Denied>> {
     let found = look_up(world, &form.username).await?;
     let (user, stored, set_at) = match found {
         Some(Credentials { user, password, password_changed_at }) => (Some(user), password, password_changed_at),
@@ -100,7 +108,6 @@ pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin)
     if !user.enabled() {
         return Err(refuse(SignInFailure::Disabled, Some(&user)));
     }
-    give_back(world, &budgets).await;
     let known = remember(world, visit, form.known.as_ref(), user.username.as_str());
     let rehash = outcome.rehash.map(|new| (stored, new));
     let signed = open(world, Opening { user, set_at, rehash, agent: form.agent }, visit, origin).await?;
@@ -158,7 +165,8 @@ pub(super) async fn charge(
     }
 }
 
-/// Gives the charge of an attempt back that was right.
+/// Gives the charge of an attempt back that was right, or that a fault of ours left unjudged: an
+/// outage must not use up what people have. What was too much at once stays charged.
 pub(super) async fn give_back(world: &World, budgets: &[Budget]) {
     world.counters.give_back_all(&takes(budgets), world.now()).await;
 }

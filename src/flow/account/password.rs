@@ -106,24 +106,30 @@ async fn prove(
         agent: None,
     };
     let budgets = charge(world, &form, visit, origin).await.map_err(|stop| stop.map(Wrong::from))?;
-    let id = here.user.id.clone();
-    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().credentials(&id)?);
-    let found = world.store.read("find_credentials", read).await.map_err(only_fault)?;
-    let proven = match (found, Password::parse(change.current.expose().clone())) {
-        (Some(Credentials { password: Some(stored), password_changed_at, .. }), Some(typed)) => {
-            let outcome = world.hashing.verify(typed, stored).await.map_err(|s| busy(world, s).map(Wrong::from))?;
-            outcome.matches.then_some(password_changed_at)
-        }
-        _ => None,
-    };
-    if proven.is_some() {
+    let proven = compare(world, here, change).await;
+    if matches!(proven, Ok(Some(_)) | Err(Stop::Fault(_))) {
         give_back(world, &budgets).await;
-    } else {
+    }
+    proven?.ok_or_else(|| {
         let (username, user) = (Attempted::new(here.user.username.as_str()), Some(here.user.id.clone()));
         world.note(origin, Event::SignInFailed { username, user, why: SignInFailure::WrongPassword });
         world.metrics.sign_ins.one("refused");
-    }
-    proven.ok_or(Stop::Refusal(Wrong::Current))
+        Stop::Refusal(Wrong::Current)
+    })
+}
+
+/// Compares what was typed with the present password; says when that was set, where they are the same.
+async fn compare(world: &Arc<World>, here: &Here, change: &Change) -> Result<Option<Option<Moment>>, Stop<Wrong>> {
+    let id = here.user.id.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().credentials(&id)?);
+    let found = world.store.read("find_credentials", read).await.map_err(only_fault)?;
+    let (Some(Credentials { password: Some(stored), password_changed_at, .. }), Some(typed)) =
+        (found, Password::parse(change.current.expose().clone()))
+    else {
+        return Ok(None);
+    };
+    let outcome = world.hashing.verify(typed, stored).await.map_err(|s| busy(world, s).map(Wrong::from))?;
+    Ok(outcome.matches.then_some(password_changed_at))
 }
 
 /// Judges the new password, in the light of what everybody knows of this person and service.
