@@ -23,7 +23,7 @@ use crate::{
     config::{Config, OfferedScope, ProtectedResource},
     demo::{API_SCOPE, DemoSettings, KEY_SCOPE, Opening, Start, WEATHER, banner, relying_application},
     flow::{
-        keys::{
+        api_keys::{
             apis::{self, ApiSpec, Done, PlanSpec, TEMPLATES},
             refused::Refused,
         },

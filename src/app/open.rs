@@ -12,8 +12,8 @@ use crate::{
     cluster::Counters,
     config::{Config, Rate, Reachable, Synchronous},
     flow::{
+        api_keys::Keys,
         guard::GuardPolicy,
-        keys::Keys,
         rotate_keys::{self, Keeper},
         world::{KeyPolicy, OfferedResource, Policy, Secrets, World},
     },
@@ -122,7 +122,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
     metrics.signing_keys.set(keyring.records().count());
     let world = World {
         clients: Default::default(),
-        keys: Keys {
+        api_keys: Keys {
             per_owner: config.api_keys.per_owner,
             ..Keys::new(config.api_keys.random_length, config.api_keys.cached)
         },

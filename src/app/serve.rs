@@ -4,7 +4,7 @@ use super::{declared, open, reload};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
-    flow::{deliver, follow, keys::upkeep, nodes, presence, sweep, world::World},
+    flow::{api_keys::upkeep, deliver, follow, nodes, presence, sweep, world::World},
     http::{
         gateway::{self, Door},
         routes,

@@ -24,7 +24,7 @@ use crate::{
     },
     config::span,
     flow::{
-        keys::{
+        api_keys::{
             create::{self, Create},
             life, show, told,
         },

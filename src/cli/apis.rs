@@ -12,7 +12,7 @@ use crate::{
         text::DEFAULT_PREFIX,
     },
     base::{id::ApiId, scope::Scope, uri::Resource},
-    flow::keys::{
+    flow::api_keys::{
         apis::{self, ApiSpec, Switch},
         told,
     },

@@ -8,7 +8,7 @@ use crate::{
     base::{fault::Stop, moment::Moment},
     config::Config,
     flow::{
-        keys::{apis::Done, refused::Refused},
+        api_keys::{apis::Done, refused::Refused},
         manage_clients, manage_users,
         world::World,
     },

@@ -12,7 +12,7 @@ use crate::{
     },
     base::{fault::Fault, id::ClaimId, moment::Span},
     config::span,
-    flow::keys::links,
+    flow::api_keys::links,
 };
 use clap::Args;
 use serde_json::{Value, json};

@@ -37,7 +37,7 @@ pub const PAGES: &[Page] = &[
     Page { path: "docs/reference/events.md", from: From::Tables(audit::docs_events) },
     Page { path: "docs/reference/keywright.toml", from: From::Tables(config::template) },
     Page { path: "docs/reference/metrics.md", from: From::Tables(telemetry::docs_metrics) },
-    Page { path: "docs/reference/openapi.json", from: From::Tables(crate::http::keys::openapi::reference) },
+    Page { path: "docs/reference/openapi.json", from: From::Tables(crate::http::api_keys::openapi::reference) },
     Page { path: "docs/reference/requirements.md", from: From::Sources(conformance::requirements) },
 ];
 

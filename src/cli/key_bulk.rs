@@ -11,7 +11,7 @@ use crate::{
     apikey::{access::Caller, foreign::Strength},
     base::{fault::Stop, secret::Secret},
     flow::{
-        keys::{
+        api_keys::{
             bulk::{self, BATCH, Brought, Import, Item, Outcome, sha256_of_hex},
             create::Create,
             refused::Refused,

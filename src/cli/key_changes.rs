@@ -15,7 +15,7 @@ use crate::{
         moment::{Moment, Span},
     },
     config::span,
-    flow::keys::{
+    flow::api_keys::{
         change::{self, Wanted},
         grants::{self, Asked, Standing, What},
         life::{self, Many},

@@ -14,13 +14,13 @@ use crate::{
     audit::Origin,
     base::{entropy::OsEntropy, id::ApiKeyId, moment::Moment, scope::Scope, secret::Secret},
     flow::{
-        follow,
-        keys::{
+        api_keys::{
             days,
             directory::Entry,
             show,
             verify::{self, Found, Mode, Verdict},
         },
+        follow,
         world::World,
     },
 };

@@ -1,7 +1,7 @@
 //! What options of a command change, as a merge patch (RFC 7396): its name, its plan, its policy.
 
 use super::{Failure, json_file};
-use crate::flow::keys::patch::Patch;
+use crate::flow::api_keys::patch::Patch;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 

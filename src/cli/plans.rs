@@ -8,7 +8,7 @@ use super::{
 use crate::{
     apikey::{access::Caller, plan::Plan},
     base::id::PlanId,
-    flow::keys::{
+    flow::api_keys::{
         apis::{self, PlanSpec, TEMPLATES},
         told,
     },

@@ -2,7 +2,7 @@
 //! once, because the database tells of it, and where that is lost within half a second.
 
 use super::{
-    keys,
+    api_keys,
     pace::{Ending, goes_on, goes_on_or},
     rotate_keys,
     world::{World, only_fault},
@@ -95,11 +95,11 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
 async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result<(), Fault> {
     let many = fresh.iter().filter(|row| row.subject == Subject::ApiKey).count() > MANY;
     if many {
-        world.keys.directory.forget_all();
+        world.api_keys.directory.forget_all();
     }
     for row in fresh {
         if !(many && row.subject == Subject::ApiKey) {
-            world.keys.directory.changed(row.subject, &row.id);
+            world.api_keys.directory.changed(row.subject, &row.id);
         }
         match row.subject {
             Subject::Client => ClientId::parse(&row.id).iter().for_each(|id| world.clients.forget(id)),
@@ -110,16 +110,16 @@ async fn settle(world: &World, place: &mut Place, fresh: Vec<FeedRow>) -> Result
             Subject::SigningKeys => place.keys_changed = true,
             // People are read from the database whenever one is needed, and keys have a directory of their own.
             Subject::User | Subject::ApiKey => {}
-            Subject::KeyFamily => world.keys.slices.outdated(Some(&row.id)),
-            Subject::Plan => world.keys.slices.outdated(None),
+            Subject::KeyFamily => world.api_keys.slices.outdated(Some(&row.id)),
+            Subject::Plan => world.api_keys.slices.outdated(None),
             Subject::Api => {
-                world.keys.slices.outdated(None);
+                world.api_keys.slices.outdated(None);
                 place.foreign_known = false;
             }
         }
     }
     if !place.foreign_known {
-        keys::directory::look_for_foreign(world).await?;
+        api_keys::directory::look_for_foreign(world).await?;
         place.foreign_known = true;
     }
     if place.keys_changed {

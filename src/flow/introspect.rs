@@ -5,10 +5,10 @@
 //! has been revoked. A refresh token is a row.
 
 use super::{
+    api_keys::{self, ask::Asker},
     authenticate,
     clients::{self, Listed},
     guard::{self, Door},
-    keys::{self, ask::Asker},
     world::{World, only_fault},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub async fn run(
         None if token.contains('.') => access(world, &proven, token).await?,
         None => {
             let served = proven.client().protected_resources.iter().cloned().collect();
-            keys::introspect::run(world, &Asker::Client(served), token, origin).await?
+            api_keys::introspect::run(world, &Asker::Client(served), token, origin).await?
         }
     };
     Ok(told.unwrap_or_else(rule::inactive))
@@ -69,7 +69,7 @@ async fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<O
     if let Some(key) = verified.str("key_id") {
         // It hangs from an API key, and ends with it.
         let client = verified.str("client_id").unwrap_or_default();
-        let stands = keys::exchange::still_stands(world, key, client).await?;
+        let stands = api_keys::exchange::still_stands(world, key, client).await?;
         return Ok(stands.then(|| rule::access_token(proven.client(), &verified)));
     }
     // A client's own tokens hang from no grant: they end with the client.

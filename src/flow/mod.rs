@@ -4,6 +4,7 @@
 //! [`token`] (the client's way), [`end`] (how anything that was granted ends).
 
 pub mod account;
+pub mod api_keys;
 pub mod authenticate;
 pub mod authorize;
 pub mod bearer;
@@ -21,7 +22,6 @@ pub mod interaction;
 pub mod introspect;
 pub mod journal;
 pub mod kept;
-pub mod keys;
 pub mod log_out;
 pub mod manage_clients;
 pub mod manage_users;

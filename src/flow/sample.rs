@@ -101,7 +101,7 @@ async fn sample() -> Sample {
     let outbound = OutboundPolicy { allow: vec![Allowed::Host("127.0.0.1".to_owned())], ..OutboundPolicy::default() };
     let world = World {
         clients: Default::default(),
-        keys: Default::default(),
+        api_keys: Default::default(),
         revocations: Default::default(),
         follower: Default::default(),
         challenges: Default::default(),

@@ -2,7 +2,7 @@
 //! `app` and handed down. Nothing here is a process global, so one process can hold several.
 
 use super::{
-    challenges::Challenges, clients::Directory, follow::Follower, guard::GuardPolicy, journal::Journal, keys::Keys,
+    api_keys::Keys, challenges::Challenges, clients::Directory, follow::Follower, guard::GuardPolicy, journal::Journal,
     revocations::Revocations, unrecorded::Unrecorded,
 };
 use crate::{
@@ -136,7 +136,7 @@ pub struct World {
     /// Clients, cached.
     pub clients: Directory,
     /// API keys: those in memory, what they were used for, what is in hand of their quotas.
-    pub keys: Keys,
+    pub api_keys: Keys,
     /// What has been revoked.
     pub revocations: Revocations,
     /// Where this node stands in the change feed.

@@ -2,11 +2,11 @@
 //!
 //! Where to start reading: [`routes`], the one table.
 
+pub mod api_keys;
 pub mod assets;
 pub mod edge;
 pub mod gateway;
 pub mod give;
-pub mod keys;
 pub mod oauth;
 pub mod oidc;
 pub mod ops;

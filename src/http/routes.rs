@@ -1,9 +1,8 @@
 //! The one table of routes: path, who may read the answers, method, handler, and what it is for.
 
 use super::{
-    assets,
+    api_keys, assets,
     edge::{Cors, Lane, dress, preflight, through},
-    keys,
     oauth::{authorize, introspect, jwks, metadata, revoke, token},
     oidc::{end_session, userinfo},
     ops,
@@ -86,32 +85,32 @@ routes! {
     "/account/keys/{id}/rotate" None { get account::keys::rotating, post account::keys::rotate } "Give it a successor, and see that once.";
     "/account/keys/{id}/revoke" None { get account::keys::revoking, post account::keys::revoke } "End it for good, after a question.";
     "/claim" None { get claim::get, post claim::post } "An API key is made with a link: looked at first, then made once.";
-    "/v1/keys/verify" None { post keys::verify::post } "Whether an API key is good for a call.";
-    "/v1/keys/verify/batch" None { post keys::verify::batch } "The same for several keys at once.";
-    "/v1/keys" None { get keys::manage::list, post keys::manage::create } "API keys.";
-    "/v1/keys/import" None { post keys::many::import } "Bring API keys that were made elsewhere.";
-    "/v1/keys/revoke" None { post keys::many::revoke } "End many API keys for good, by owner, family, API, age or use.";
-    "/v1/keys/claims" None { get keys::claims::list, post keys::claims::create } "Links with which an API key is claimed, once.";
-    "/v1/keys/claims/{id}" None { delete keys::claims::withdraw } "Take such a link back.";
-    "/v1/keys/{id}" None { get keys::manage::show, patch keys::change::key } "An API key.";
-    "/v1/keys/{id}/usage" None { get keys::usage::show } "What an API key was used for, as verified and as reported.";
-    "/v1/usage" None { post keys::usage::post } "What resource servers report of the calls that they served.";
-    "/v1/keys/{id}/rotate" None { post keys::manage::rotate } "Give an API key a successor.";
-    "/v1/keys/{id}/finish" None { post keys::manage::finish } "End the overlap of an API key with its successor.";
-    "/v1/keys/{id}/disable" None { post keys::manage::disable } "Switch an API key off.";
-    "/v1/keys/{id}/enable" None { post keys::manage::enable } "Switch an API key on again.";
-    "/v1/keys/{id}/revoke" None { post keys::manage::revoke } "End an API key for good.";
-    "/v1/keys/{id}/quotas" None { get keys::quotas::list } "How the quotas of an API key stand.";
-    "/v1/keys/{id}/quotas/{name}/grants" None { post keys::quotas::grant } "Raise the limit of a quota for its period.";
-    "/v1/keys/{id}/quotas/{name}/used" None { put keys::quotas::used } "Correct what was used of a quota.";
-    "/v1/openapi.json" None { get keys::openapi::get } "What `/v1` takes and gives, as OpenAPI 3.1.";
-    "/v1/revocations" None { get keys::ended::get } "The API keys that have ended of late.";
-    "/v1/apis" None { get keys::apis::list, post keys::apis::add } "The APIs that keys are for.";
-    "/v1/apis/{id}" None { get keys::apis::show, put keys::apis::put, patch keys::change::api } "An API.";
-    "/v1/apis/{id}/disable" None { post keys::apis::disable } "Disable an API: its keys are refused.";
-    "/v1/apis/{id}/enable" None { post keys::apis::enable } "Enable an API again.";
-    "/v1/plans" None { get keys::apis::list_plans, post keys::apis::add_plan } "Plans: rate and quota under a name.";
-    "/v1/plans/{id}" None { get keys::apis::show_plan, put keys::apis::put_plan, patch keys::change::plan } "A plan.";
+    "/v1/keys/verify" None { post api_keys::verify::post } "Whether an API key is good for a call.";
+    "/v1/keys/verify/batch" None { post api_keys::verify::batch } "The same for several keys at once.";
+    "/v1/keys" None { get api_keys::manage::list, post api_keys::manage::create } "API keys.";
+    "/v1/keys/import" None { post api_keys::many::import } "Bring API keys that were made elsewhere.";
+    "/v1/keys/revoke" None { post api_keys::many::revoke } "End many API keys for good, by owner, family, API, age or use.";
+    "/v1/keys/claims" None { get api_keys::claims::list, post api_keys::claims::create } "Links with which an API key is claimed, once.";
+    "/v1/keys/claims/{id}" None { delete api_keys::claims::withdraw } "Take such a link back.";
+    "/v1/keys/{id}" None { get api_keys::manage::show, patch api_keys::change::key } "An API key.";
+    "/v1/keys/{id}/usage" None { get api_keys::usage::show } "What an API key was used for, as verified and as reported.";
+    "/v1/usage" None { post api_keys::usage::post } "What resource servers report of the calls that they served.";
+    "/v1/keys/{id}/rotate" None { post api_keys::manage::rotate } "Give an API key a successor.";
+    "/v1/keys/{id}/finish" None { post api_keys::manage::finish } "End the overlap of an API key with its successor.";
+    "/v1/keys/{id}/disable" None { post api_keys::manage::disable } "Switch an API key off.";
+    "/v1/keys/{id}/enable" None { post api_keys::manage::enable } "Switch an API key on again.";
+    "/v1/keys/{id}/revoke" None { post api_keys::manage::revoke } "End an API key for good.";
+    "/v1/keys/{id}/quotas" None { get api_keys::quotas::list } "How the quotas of an API key stand.";
+    "/v1/keys/{id}/quotas/{name}/grants" None { post api_keys::quotas::grant } "Raise the limit of a quota for its period.";
+    "/v1/keys/{id}/quotas/{name}/used" None { put api_keys::quotas::used } "Correct what was used of a quota.";
+    "/v1/openapi.json" None { get api_keys::openapi::get } "What `/v1` takes and gives, as OpenAPI 3.1.";
+    "/v1/revocations" None { get api_keys::ended::get } "The API keys that have ended of late.";
+    "/v1/apis" None { get api_keys::apis::list, post api_keys::apis::add } "The APIs that keys are for.";
+    "/v1/apis/{id}" None { get api_keys::apis::show, put api_keys::apis::put, patch api_keys::change::api } "An API.";
+    "/v1/apis/{id}/disable" None { post api_keys::apis::disable } "Disable an API: its keys are refused.";
+    "/v1/apis/{id}/enable" None { post api_keys::apis::enable } "Enable an API again.";
+    "/v1/plans" None { get api_keys::apis::list_plans, post api_keys::apis::add_plan } "Plans: rate and quota under a name.";
+    "/v1/plans/{id}" None { get api_keys::apis::show_plan, put api_keys::apis::put_plan, patch api_keys::change::plan } "A plan.";
     "/static/{file}" None { get assets::serve } "Stylesheet, icon and script of the pages.";
     "/livez" None { get ops::livez } "Whether the process runs.";
     "/readyz" None { get ops::readyz } "Whether it can serve: the store answers and there are keys.";

@@ -40,7 +40,7 @@ impl Site {
             cookies: Cookies::of(&issuer),
             trusted_proxies: ArcSwap::from_pointee(trusted_proxies),
             metadata,
-            openapi: super::keys::openapi::of(&issuer),
+            openapi: super::api_keys::openapi::of(&issuer),
             issuer,
             world,
         }

@@ -63,7 +63,7 @@ const WALLS: &[(&str, &str)] = &[
     ("tracing_subscriber", "telemetry"),
     ("argon2", "account"),
     ("zxcvbn", "account"),
-    ("schemars", "apikey flow::keys http::keys http::take"),
+    ("schemars", "apikey flow::api_keys http::api_keys http::take"),
     ("moka", "cluster remote flow"),
     ("chrono_tz", "apikey::policy::hours"),
     ("std::env", "config cli main"),

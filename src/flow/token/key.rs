@@ -7,9 +7,9 @@ use crate::{
     audit::{Event, Origin},
     base::id::ClientId,
     flow::{
+        api_keys::exchange::{Asking, Exchangeable, issued_to, permit},
         authenticate, dpop,
         guard::{self, Door},
-        keys::exchange::{Asking, Exchangeable, issued_to, permit},
         world::World,
     },
     jose::Typ,

@@ -9,9 +9,9 @@ mod own;
 mod refresh;
 
 use super::{
+    api_keys::exchange::Asking,
     authenticate, dpop,
     guard::{self, Door},
-    keys::exchange::Asking,
     world::World,
 };
 use crate::{

@@ -15,7 +15,7 @@ use crate::{
         verdict::{BLANK, Denied},
     },
     base::{entropy, fault::Fault, id::RequestId, moment::Moment, moment::Span},
-    flow::keys::{
+    flow::api_keys::{
         directory::Entry,
         verify::{LimitNow, QuotaNow, Verdict},
     },

@@ -18,7 +18,7 @@ use crate::{
     audit::Origin,
     base::{fault::Fault, id::RequestId, secret::Secret},
     config::Gateway,
-    flow::keys::{
+    flow::api_keys::{
         directory,
         verify::{self, Mode},
     },

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     base::{fault::Stop, moment::Span},
     flow::{
-        keys::claim::{self, AfterAll, Claimer, Offer, Turned},
+        api_keys::claim::{self, AfterAll, Claimer, Offer, Turned},
         visit::{self, session},
     },
     http::{
@@ -121,7 +121,7 @@ fn offered(site: &Site, comer: &Comer, code: String, offer: &Offer) -> ClaimOffe
     }
 }
 
-fn revealed(site: &Site, comer: &Comer, made: &crate::flow::keys::create::Created) -> ClaimMade {
+fn revealed(site: &Site, comer: &Comer, made: &crate::flow::api_keys::create::Created) -> ClaimMade {
     let audience = made.api.audience.as_str();
     let called = if audience.starts_with("http") { audience } else { "https://api.example.com" };
     let theirs = comer.here.as_ref().is_some_and(|here| made.family.owner.id() == here.user.id.as_str());

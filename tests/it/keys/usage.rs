@@ -5,7 +5,7 @@ use super::{Keys, asked_by, call, token};
 use crate::world::{Database, MAIL, Server, each};
 use keywright::{
     base::moment::Span,
-    flow::keys::{capacity, upkeep},
+    flow::api_keys::{capacity, upkeep},
 };
 use serde_json::{Value, json};
 

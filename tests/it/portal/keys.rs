@@ -370,7 +370,7 @@ fn the_list_shows_use_and_the_overview_leads_there() {
         for _ in 0..3 {
             assert_eq!(scene.code(&text), "ok");
         }
-        scene.server.run(keywright::flow::keys::usage::flush(&scene.server.world)).unwrap();
+        scene.server.run(keywright::flow::api_keys::usage::flush(&scene.server.world)).unwrap();
         let list = scene.browser.open("/account/keys").text();
         assert!(list.contains("Calls of the last 7 days: 3 good, 0 refused."), "{list}");
         let page = scene.browser.open(&format!("/account/keys/{id}"));

@@ -4,7 +4,7 @@ use crate::{
     keys::{Keys, asked_by, call, token},
     world::{App, Request, Server, each},
 };
-use keywright::{base::moment::Span, flow::keys::usage};
+use keywright::{base::moment::Span, flow::api_keys::usage};
 use serde_json::{Value, json};
 
 /// How many of so many calls in one go pass, and the code of the last.

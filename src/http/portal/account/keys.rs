@@ -20,7 +20,7 @@ use super::{super::home, Guest};
 use crate::{
     apikey::access::{Caller, NotAllowed},
     base::{fault::Stop, id::ApiKeyId, moment::Moment},
-    flow::keys::{apis::Done, caller, days, days::Day, refused::Refused, show},
+    flow::api_keys::{apis::Done, caller, days, days::Day, refused::Refused, show},
     http::{
         give::pages::{self, Chart, KeyLine, Offer, When},
         portal::{Trouble, query, see_other, settle, sign_in::Onward},

@@ -8,7 +8,7 @@ use crate::{
         policy::Level,
     },
     base::{fault::Fault, id::ApiKeyId, scope::Scope},
-    flow::keys::{
+    flow::api_keys::{
         directory::Entry,
         show,
         verify::{self, Mode},

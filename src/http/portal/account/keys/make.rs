@@ -16,7 +16,7 @@ use crate::{
         moment::Span,
         scope::Scope,
     },
-    flow::keys::{create, create::Create, refused::Refused, show},
+    flow::api_keys::{create, create::Create, refused::Refused, show},
     http::{
         give::pages::{ApiCard, Choice, Field, KeyFor, KeyNew, Purpose, Tick},
         portal::{

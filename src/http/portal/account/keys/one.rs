@@ -7,7 +7,7 @@ use crate::{
         rotate::{self, Insist, Step},
     },
     base::id::ApiKeyId,
-    flow::keys::{days, life, refused::Refused, show, show::Shown},
+    flow::api_keys::{days, life, refused::Refused, show, show::Shown},
     http::{
         give::pages::{self, Chart, Check, Field, KeyHead, KeyRevoke, Step as Button},
         portal::{Trouble, home, settle, sign_in::Onward},

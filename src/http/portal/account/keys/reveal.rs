@@ -3,7 +3,7 @@
 use super::super::Guest;
 use crate::{
     apikey::key::ApiKey,
-    flow::keys::create::Created,
+    flow::api_keys::create::Created,
     http::{
         give::pages::{self, KeyMade},
         portal::Trouble,

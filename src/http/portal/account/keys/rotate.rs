@@ -4,7 +4,7 @@ use super::{super::Guest, anew, back_to, named, one, reveal::reveal, turned, wor
 use crate::{
     apikey::access::{Act, NotAllowed},
     base::{fault::Stop, id::ApiKeyId, moment::Span},
-    flow::keys::{life, refused::Refused},
+    flow::api_keys::{life, refused::Refused},
     http::{
         give::pages::{Choice, Field, KeyRotate, Tick},
         portal::{

@@ -8,7 +8,7 @@ use crate::{
         verdict::Denied,
     },
     base::moment::{Moment, Span},
-    flow::keys::{refused::Refused, show::Happened, verify::QuotaNow},
+    flow::api_keys::{refused::Refused, show::Happened, verify::QuotaNow},
     http::give::pages::{Badge, EventLine, QuotaBar, Tone, When, wait_in_words},
 };
 use serde_json::Value;

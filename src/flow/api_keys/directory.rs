@@ -1,0 +1,395 @@
+//! The directory of API keys: a bounded cache over the store, so that a key that is in use needs
+//! no query. The change feed takes out what has changed.
+//!
+//! What many keys have in common (their API, their plan, the policies of both) is held once for
+//! all of them, so that a key costs about a kilobyte.
+
+use crate::{
+    apikey::{
+        api::Api,
+        family::Family,
+        judge::{Known, Standing},
+        key::{ApiKey, Origin},
+        plan::Plan,
+        policy::{
+            Compiled, Document, Invalid, Layer, Level, Limit,
+            quota::Unit,
+            rate::{By, Rate},
+        },
+    },
+    base::{
+        digest::TokenHash,
+        fault::{Fault, Stop},
+        id::{ApiId, ApiKeyId, PlanId},
+    },
+    flow::{
+        api_keys::{apis::api_named, slices::Meter},
+        world::{World, only_fault},
+    },
+    store::{Tx, feed::Subject, key_facts::KeyFacts},
+};
+use moka::sync::Cache;
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long a key is believed to be what it was when nothing is heard of it: a second line, since
+/// what changes is told by the feed.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// How long "there is no such key" is remembered, so that guessing costs the database little.
+const UNKNOWN_FOR: Duration = Duration::from_secs(2);
+const MOST_UNKNOWN: u64 = 100_000;
+
+/// Bytes of policies and of `meta`, as JSON, that take about as much memory as a key without any:
+/// a kilobyte. Owners write them, so they are counted, or a few thousand keys would fill the memory.
+const BYTES_OF_A_KEY: usize = 256;
+
+/// What the keys of one API and plan have in common.
+#[derive(Debug)]
+pub struct Shared {
+    /// The API.
+    pub api: Api,
+    /// The plan.
+    pub plan: Option<Plan>,
+    /// Whether the plan has all of its limits, whatever trouble the API has.
+    pub guaranteed: bool,
+    layers: Vec<Layer>,
+}
+
+/// A key, ready to be judged.
+#[derive(Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: ApiKey,
+    /// Its family.
+    pub family: Family,
+    /// Its API and plan.
+    pub shared: Arc<Shared>,
+    /// Whether its owner may act.
+    pub owner: Standing,
+    /// All that restricts it.
+    pub policy: Compiled,
+    /// The counters of its quotas, each with its place among the budgets of the policy.
+    pub meters: Vec<(usize, Meter)>,
+    /// The same of its quotas of bytes, which are charged when calls are reported.
+    pub bytes: Vec<(usize, Meter)>,
+    /// The number in its identifier.
+    pub number: u128,
+    /// For how many keys of the usual size it counts in memory.
+    weight: u32,
+}
+
+impl Entry {
+    /// All that is known of it, as the judge wants it.
+    #[must_use]
+    pub fn known(&self) -> Known<'_> {
+        Known { key: &self.key, family: &self.family, api: self.api(), owner: self.owner, policy: &self.policy }
+    }
+
+    /// Its API.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.shared.api
+    }
+
+    fn concerns(&self, subject: Subject, id: &str) -> bool {
+        match subject {
+            Subject::ApiKey => self.key.id.as_str() == id,
+            Subject::KeyFamily => self.family.id.as_str() == id,
+            Subject::Api => self.api().id.as_str() == id,
+            Subject::Plan => self.shared.plan.as_ref().is_some_and(|plan| plan.id.as_str() == id),
+            Subject::User | Subject::Client => {
+                self.family.owner.id() == id || self.family.client.as_ref().is_some_and(|client| client.as_str() == id)
+            }
+            Subject::Grant | Subject::Token | Subject::SigningKeys => false,
+        }
+    }
+}
+
+type SharedKey = (ApiId, u32, Option<(PlanId, u32)>);
+
+/// The cache.
+#[derive(Debug)]
+pub struct Directory {
+    known: Cache<TokenHash, Arc<Entry>>,
+    digests: Cache<ApiKeyId, TokenHash>,
+    unknown: Cache<TokenHash, ()>,
+    shared: Cache<SharedKey, Arc<Shared>>,
+    /// APIs by what gateways call them.
+    apis: Cache<String, Arc<Api>>,
+    /// Whether there are keys that were brought from elsewhere, so that text of any form may be one.
+    foreign: AtomicBool,
+    /// Moves with every change, so that a row read before a change is not kept after it.
+    changes: AtomicU64,
+}
+
+impl Directory {
+    /// For at most so many keys of the usual size, of those with long policies fewer.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        Self {
+            known: Cache::builder()
+                .max_capacity(capacity)
+                .weigher(|_, entry: &Arc<Entry>| entry.weight)
+                .time_to_live(KNOWN_FOR)
+                .support_invalidation_closures()
+                .build(),
+            digests: Cache::builder().max_capacity(capacity).time_to_live(KNOWN_FOR).build(),
+            unknown: Cache::builder().max_capacity(MOST_UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
+            shared: Cache::builder().max_capacity(1000).build(),
+            apis: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
+            foreign: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether there are keys that were brought from elsewhere.
+    #[must_use]
+    pub fn has_foreign(&self) -> bool {
+        self.foreign.load(Ordering::Acquire)
+    }
+
+    /// Moves with every change that was heard.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Forgets what this change concerns.
+    pub fn changed(&self, subject: Subject, id: &str) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        if subject == Subject::Api {
+            self.apis.invalidate_all();
+        }
+        match subject {
+            Subject::ApiKey => {
+                self.unknown.invalidate_all();
+                let digest = ApiKeyId::parse(id).and_then(|id| self.digests.remove(&id));
+                match digest {
+                    Some(digest) => self.known.invalidate(&digest),
+                    // The two caches forget each at its own time: what one no longer finds the other may still have.
+                    None => self.forget_if(subject, id),
+                }
+            }
+            Subject::KeyFamily | Subject::Api | Subject::Plan | Subject::User | Subject::Client => {
+                self.forget_if(subject, id);
+            }
+            Subject::Grant | Subject::Token | Subject::SigningKeys => {}
+        }
+    }
+
+    fn forget_if(&self, subject: Subject, id: &str) {
+        let id = id.to_owned();
+        let concerned = move |_: &TokenHash, entry: &Arc<Entry>| entry.concerns(subject, &id);
+        if self.known.invalidate_entries_if(concerned).is_err() {
+            self.known.invalidate_all();
+        }
+    }
+
+    /// Forgets every key: so much has changed at once that looking for each would cost more.
+    pub fn forget_all(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.known.invalidate_all();
+        self.unknown.invalidate_all();
+    }
+
+    /// Keeps what was read, unless something has changed since it was asked for.
+    fn remember(&self, before: u64, digest: TokenHash, found: Option<&Arc<Entry>>) {
+        if self.changes.load(Ordering::Acquire) != before {
+            return;
+        }
+        self.keep(digest, found);
+        // A change that was heard between the question and the insertion found nothing to take out.
+        if self.changes.load(Ordering::Acquire) != before {
+            self.forget(&digest);
+        }
+    }
+
+    fn keep(&self, digest: TokenHash, found: Option<&Arc<Entry>>) {
+        match found {
+            Some(known) => {
+                self.digests.insert(known.key.id.clone(), digest);
+                self.known.insert(digest, Arc::clone(known));
+            }
+            None => self.unknown.insert(digest, ()),
+        }
+    }
+
+    fn forget(&self, digest: &TokenHash) {
+        self.known.invalidate(digest);
+        self.unknown.invalidate(digest);
+    }
+
+    fn read(&self, facts: KeyFacts) -> Result<Entry, Fault> {
+        let KeyFacts { key, family, api, plan, owner_active, .. } = facts;
+        let number = key.id.to_u128().ok_or_else(|| Fault::bare("an API key whose identifier is not ours"))?;
+        let shared = self.share(api, plan)?;
+        let mut layers = shared.layers.clone();
+        let own = [(Level::Family, family.id.as_str(), &family.policy), (Level::Key, key.id.as_str(), &key.policy)];
+        for (level, of, policy) in own {
+            if !policy.is_empty() {
+                let document = Document::read(policy).map_err(|e| illegal(of, &e))?;
+                layers.push(Layer { level, of: of.to_owned(), document: Arc::new(document) });
+            }
+        }
+        let policy = limited(Compiled::of(layers), &key, family.id.as_str());
+        let meters_of = |unit| meters(&policy, &family.id, unit);
+        let (meters, bytes) = (meters_of(Unit::Requests), meters_of(Unit::ContentBytes));
+        let weight = weight(&[&key.policy, &family.policy, &key.meta]);
+        let owner = if owner_active { Standing::Active } else { Standing::Inactive };
+        Ok(Entry { key, family, shared, owner, policy, meters, bytes, number, weight })
+    }
+
+    fn share(&self, api: Api, plan: Option<Plan>) -> Result<Arc<Shared>, Fault> {
+        let wanted = (api.id.clone(), api.version, plan.as_ref().map(|plan| (plan.id.clone(), plan.version)));
+        if let Some(shared) = self.shared.get(&wanted) {
+            return Ok(shared);
+        }
+        let mut layers = Vec::new();
+        let mut add = |level, of: &str, document: Result<Document, Invalid>| -> Result<(), Fault> {
+            let document = Arc::new(document.map_err(|e| illegal(of, &e))?);
+            layers.push(Layer { level, of: of.to_owned(), document });
+            Ok(())
+        };
+        add(Level::Api, api.id.as_str(), Document::read(&api.policy))?;
+        if let Some(plan) = &plan {
+            add(Level::Plan, plan.id.as_str(), Document::read_plan(&plan.policy))?;
+        }
+        let guaranteed = layers.iter().any(|layer| layer.level == Level::Plan && layer.document.guaranteed);
+        let shared = Arc::new(Shared { api, plan, guaranteed, layers });
+        self.shared.insert(wanted, Arc::clone(&shared));
+        Ok(shared)
+    }
+}
+
+/// For how many keys of the usual size one with these documents counts.
+fn weight(documents: &[&serde_json::Map<String, serde_json::Value>]) -> u32 {
+    let written = documents.iter().filter(|document| !document.is_empty());
+    let bytes = written.map(|document| serde_json::to_string(document).map_or(usize::MAX, |text| text.len()));
+    let all = bytes.fold(0usize, usize::saturating_add);
+    u32::try_from(all / BYTES_OF_A_KEY).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// Nothing is without a limit of rate: where neither API nor plan has one for whoever holds the key
+/// there is the usual one, whatever its owner wrote, and what may be easy to guess has one of its own.
+fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
+    let given = |limit: &Limit| matches!(limit.level, Level::Api | Level::Plan) && limit.rate.by != By::Ip;
+    let policy =
+        if policy.limits().iter().any(given) { policy } else { policy.within(Level::Family, family, Rate::usual()) };
+    match key.origin {
+        Origin::Imported => policy.within(Level::Key, key.id.as_str(), Rate::weak()),
+        Origin::Minted | Origin::ImportedText | Origin::ImportedHash => policy,
+    }
+}
+
+fn illegal(of: &str, why: &Invalid) -> Fault {
+    Fault::new(format!("reading the policy of {of}"), why.to_string())
+}
+
+/// Finds out whether there are keys that were brought from elsewhere: at the start, and when an
+/// API has changed, as it does with an import.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn look_for_foreign(world: &World) -> Result<(), Fault> {
+    let look = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().any_foreign()?);
+    let any = world.store.read("any_foreign_key", look).await.map_err(only_fault)?;
+    world.api_keys.directory.foreign.store(any, Ordering::Release);
+    Ok(())
+}
+
+/// What is in memory of this digest: the key, or that there is none. `None` where nothing is, or
+/// where this node has not heard of changes for too long to go by it.
+#[must_use]
+pub fn in_memory(world: &World, digest: &TokenHash) -> Option<Option<Arc<Entry>>> {
+    let directory = &world.api_keys.directory;
+    if !world.revocations.is_fresh(world.now()) {
+        return None;
+    }
+    if let Some(found) = directory.known.get(digest) {
+        return Some(Some(found));
+    }
+    directory.unknown.contains_key(digest).then_some(None)
+}
+
+/// The key of this digest, from the store; `None` where there is none. One query.
+///
+/// # Errors
+/// A fault where the store cannot be asked, or where a policy cannot be read.
+pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Entry>>, Fault> {
+    let directory = &world.api_keys.directory;
+    let before = directory.changes.load(Ordering::Acquire);
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().by_digest(&digest)?);
+    let facts = world.store.read("find_api_key", read).await.map_err(only_fault)?;
+    let found = facts.map(|facts| directory.read(facts)).transpose()?.map(Arc::new);
+    directory.remember(before, digest, found.as_ref());
+    Ok(found)
+}
+
+/// An API by its name or identifier, from memory where it is there; `None` where there is none.
+///
+/// # Errors
+/// A fault where the store cannot be asked.
+pub async fn api(world: &World, named: &str) -> Result<Option<Arc<Api>>, Fault> {
+    let directory = &world.api_keys.directory;
+    if let Some(known) = directory.apis.get(named).filter(|_| world.revocations.is_fresh(world.now())) {
+        return Ok(Some(known));
+    }
+    let before = directory.changes.load(Ordering::Acquire);
+    let wanted = named.to_owned();
+    let read = move |tx: &mut Tx<'_>| api_named(tx, &wanted);
+    let found = match world.store.read("find_api_of_gateway", read).await {
+        Ok(api) => Arc::new(api),
+        Err(Stop::Refusal(_)) => return Ok(None),
+        Err(Stop::Fault(fault)) => return Err(fault),
+    };
+    directory.apis.insert(named.to_owned(), Arc::clone(&found));
+    // A change that was heard since the question is not in what was found.
+    if directory.changes.load(Ordering::Acquire) != before {
+        directory.apis.invalidate(named);
+    }
+    Ok(Some(found))
+}
+
+/// A key by its handle, from memory where it is there; `None` where there is none. At most one query.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of(world: &World, id: &ApiKeyId) -> Result<Option<Arc<Entry>>, Fault> {
+    let directory = &world.api_keys.directory;
+    if let Some(digest) = directory.digests.get(id)
+        && let Some(Some(known)) = in_memory(world, &digest)
+    {
+        return Ok(Some(known));
+    }
+    let before = directory.changes.load(Ordering::Acquire);
+    let found = by_id(world, id).await?.map(Arc::new);
+    if let Some(entry) = &found {
+        directory.remember(before, entry.key.digest, found.as_ref());
+    }
+    Ok(found)
+}
+
+/// A key by its handle, as the store has it now; for those who show or try it, not for calls.
+///
+/// # Errors
+/// A fault of the store, or where a policy cannot be read.
+pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault> {
+    let id = id.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().facts(&id)?);
+    let facts = world.store.read("show_api_key", read).await.map_err(only_fault)?;
+    facts.map(|facts| world.api_keys.directory.read(facts)).transpose()
+}
+
+mod handles;
+mod meters;
+pub use handles::of_handles;
+use meters::meters;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,386 @@
+//! Whether a key is good for a call: the one function that every way in calls (the verify
+//! endpoint, introspection, gateways, exchange).
+//!
+//! A key in memory is judged, counted and metered without a query. The order is the judge's; what
+//! a call costs is spent last, all of it or nothing.
+
+mod short;
+
+use self::short::{refusal, would_be_denied};
+use super::{
+    directory::{self, Entry},
+    egress,
+    slices::{self, Meter},
+};
+use crate::{
+    apikey::{
+        call::Call,
+        capacity::FULL,
+        judge::{Permit, judge},
+        policy::{Limit, quota::OnExceed, quota::Unit},
+        text,
+        verdict::Denied,
+    },
+    audit::{Event, Origin},
+    base::{
+        digest::{TokenHash, sha256},
+        fault::{Fault, Stop},
+        moment::{Moment, Span},
+    },
+    cluster::Take,
+    flow::world::World,
+    geo::Country,
+    limit::{Outcome, Rule},
+};
+use std::{net::IpAddr, sync::Arc};
+
+/// The fewest and the most bytes of a key that was brought from elsewhere.
+pub const FOREIGN: std::ops::RangeInclusive<usize> = 16..=512;
+/// Look-ups that find nothing, for each address: enough for somebody who made a mistake, too few
+/// for somebody who guesses.
+const GUESSES: (Span, u32) = (Span::millis(500), 60);
+/// The same for all resource servers of this node that do not say whom they ask for: they are
+/// trusted, and one attacker must not use up what their other clients need.
+const GUESSES_FROM_NOWHERE: (Span, u32) = (Span::millis(2), 2000);
+/// Refusals of one key that are recorded, one by one; beyond it they are counted.
+const RECORDED: (Span, u32) = (Span::seconds(6), 10);
+
+/// Whether the call is made, or only asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is made: what it costs is spent.
+    Real,
+    /// It is tried: nothing is spent, counted or recorded.
+    Dry,
+}
+
+/// A limit of rate, after the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitNow {
+    /// Its name in its policy.
+    pub name: String,
+    /// Units in each period.
+    pub limit: u32,
+    /// The period.
+    pub per: Span,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// A quota, after the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaNow {
+    /// Its name in its policy.
+    pub name: String,
+    /// What is counted.
+    pub unit: Unit,
+    /// Units in the period, with what was topped up.
+    pub limit: u64,
+    /// Units left.
+    pub remaining: u64,
+    /// Time until it starts anew; `None` if never.
+    pub resets_in: Option<Span>,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The key; none where there is no such key.
+    pub entry: Option<Arc<Entry>>,
+    /// Whether it is good.
+    pub outcome: Result<(), Denied>,
+    /// Its limits of rate, where they were asked.
+    pub limits: Vec<LimitNow>,
+    /// Its quotas, where they were asked.
+    pub quotas: Vec<QuotaNow>,
+}
+
+impl Verdict {
+    fn unknown(denied: Denied) -> Self {
+        Self { entry: None, outcome: Err(denied), limits: Vec::new(), quotas: Vec::new() }
+    }
+    /// The word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match &self.outcome {
+            Ok(()) => "ok",
+            Err(denied) => denied.told().code,
+        }
+    }
+}
+
+/// Says whether this text is a key that is good for this call, and spends what the call costs.
+///
+/// # Errors
+/// A fault where it cannot be said or spent, which must end in a refusal: the store is away and
+/// the key is not in memory, or this node has not heard of changes for too long.
+pub async fn run(world: &World, text: &str, call: &Call<'_>, mode: Mode, origin: &Origin) -> Result<Verdict, Fault> {
+    match find(world, text, whence(call.address, origin)).await? {
+        Found::Key(entry) => known(world, entry, call, mode, origin).await,
+        Found::Nothing => Ok(nothing(world, Denied::Unknown, mode)),
+        Found::Unasked(retry_after) => Ok(unasked(world, retry_after, mode)),
+    }
+}
+
+/// As [`run`], of a key that was found before.
+///
+/// # Errors
+/// As [`run`].
+pub async fn known(
+    world: &World,
+    entry: Arc<Entry>,
+    call: &Call<'_>,
+    mode: Mode,
+    origin: &Origin,
+) -> Result<Verdict, Fault> {
+    let verdict = weigh(world, entry, call, mode).await?;
+    if mode == Mode::Real {
+        tell(world, &verdict, (call, whence(call.address, origin)), origin);
+    }
+    Ok(noted(world, verdict, mode))
+}
+
+/// The verdict where there is no such key, or where whoever asks must not know that there is.
+#[must_use]
+pub fn nothing(world: &World, denied: Denied, mode: Mode) -> Verdict {
+    noted(world, Verdict::unknown(denied), mode)
+}
+
+/// The verdict for an address that has asked for too much that is not there.
+#[must_use]
+pub fn unasked(world: &World, retry_after: Span, mode: Mode) -> Verdict {
+    nothing(world, Denied::Rate { names: vec!["guesses".to_owned()], retry_after }, mode)
+}
+
+/// Where a call comes from: its end client, where that is said and can be read.
+#[must_use]
+pub fn whence(address: Option<&str>, origin: &Origin) -> Option<IpAddr> {
+    address.and_then(|text| text.parse().ok()).or(origin.address)
+}
+
+/// Judges a key that was found, and spends.
+///
+/// # Errors
+/// As [`run`].
+async fn weigh(world: &World, entry: Arc<Entry>, call: &Call<'_>, mode: Mode) -> Result<Verdict, Fault> {
+    let mut verdict = Verdict { outcome: Ok(()), limits: Vec::new(), quotas: Vec::new(), entry: None };
+    let country = country_of(world, &entry, call);
+    let located = country.as_ref().map(|country| Call { country: Some(country.as_str()), ..call.clone() });
+    match judge(&entry.known(), located.as_ref().unwrap_or(call)) {
+        Ok(permit) => spend(world, &entry, &permit, (call.at, mode), &mut verdict).await?,
+        Err(denied) => verdict.outcome = Err(denied),
+    }
+    verdict.entry = Some(entry);
+    Ok(verdict)
+}
+
+/// The country of the call's address, where a policy asks for it and nobody who is trusted with it
+/// has said it. Where no database knows, it stays unsaid, and the policy judges that.
+fn country_of(world: &World, entry: &Entry, call: &Call<'_>) -> Option<Country> {
+    if call.country.is_some() || !entry.policy.asks_country() {
+        return None;
+    }
+    world.geo.country(call.address?.parse().ok()?)
+}
+
+/// What there is of a text.
+#[derive(Debug)]
+pub enum Found {
+    /// This key.
+    Key(Arc<Entry>),
+    /// No key.
+    Nothing,
+    /// Nobody looked: this address has asked for too much that is not there. When to ask again.
+    Unasked(Span),
+}
+
+/// Finds the key of a text. What has not its form costs no hash; what is not in memory costs one
+/// query, and those who ask for what does not exist soon get none.
+///
+/// # Errors
+/// As [`run`].
+pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
+    if !text::well_formed(text, world.api_keys.random_length) {
+        let may_be_foreign = FOREIGN.contains(&text.len()) && world.api_keys.directory.has_foreign();
+        return if may_be_foreign { foreign(world, text, address).await } else { Ok(Found::Nothing) };
+    }
+    let digest = world.secrets.pepper.hash(text);
+    match looked_up(world, digest, address).await? {
+        // One of our form may have been made by another installation, and be known by its SHA-256.
+        Found::Nothing if world.api_keys.directory.has_foreign() => {
+            looked_up(world, brought_as_hash(world, &sha256(text.as_bytes())), address).await
+        }
+        found @ (Found::Key(_) | Found::Nothing | Found::Unasked(_)) => Ok(found),
+    }
+}
+
+/// A key that was brought from elsewhere: by its text, or by the SHA-256 that was brought.
+async fn foreign(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
+    match looked_up(world, world.secrets.pepper.hash(text), address).await? {
+        Found::Nothing => looked_up(world, brought_as_hash(world, &sha256(text.as_bytes())), address).await,
+        found @ (Found::Key(_) | Found::Unasked(_)) => Ok(found),
+    }
+}
+
+/// The digest under which a key is kept whose SHA-256 was brought: hashed again under our pepper,
+/// so that a stolen database is no better a list of keys than for any other.
+#[must_use]
+pub fn brought_as_hash(world: &World, hash: &[u8; 32]) -> TokenHash {
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    world.secrets.pepper.hash(&format!("sha256:{hex}"))
+}
+
+async fn looked_up(world: &World, digest: TokenHash, address: Option<IpAddr>) -> Result<Found, Fault> {
+    if let Some(known) = directory::in_memory(world, &digest) {
+        return Ok(known.map_or(Found::Nothing, Found::Key));
+    }
+    let (every, burst) = if address.is_some() { GUESSES } else { GUESSES_FROM_NOWHERE };
+    let (rule, bucket) = (Rule::every(every, burst), guesses_of(address));
+    let asked = world.counters.take_here(&bucket, rule, world.now());
+    if !asked.allowed {
+        return Ok(Found::Unasked(asked.retry_after));
+    }
+    let found = directory::find(world, digest).await?;
+    if found.is_some() {
+        world.counters.give_back_here(&bucket, rule, world.now());
+    }
+    Ok(found.map_or(Found::Nothing, Found::Key))
+}
+
+fn guesses_of(address: Option<IpAddr>) -> String {
+    let network = match address.map(|address| address.to_canonical()) {
+        None => "nowhere".to_owned(),
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => std::net::Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).to_string(),
+    };
+    format!("key guesses/{network}")
+}
+
+/// Takes from every limit, then from every quota; all of it or nothing.
+async fn spend(
+    world: &World,
+    entry: &Entry,
+    permit: &Permit<'_>,
+    (now, mode): (Moment, Mode),
+    verdict: &mut Verdict,
+) -> Result<(), Fault> {
+    let cost = if mode == Mode::Real { permit.cost } else { 0 };
+    let share = world.api_keys.capacity.share(entry, now);
+    let rule = |limit: &Limit| if share < FULL { limit.rate.rule().slowed(share) } else { limit.rate.rule() };
+    let wanted = permit.buckets.iter();
+    let mut takes: Vec<Take<'_>> =
+        wanted.map(|bucket| Take { key: &bucket.name, rule: rule(bucket.limit), cost, outcome: None }).collect();
+    let taken = world.counters.take_all(&mut takes, now).await;
+    verdict.limits =
+        permit.buckets.iter().zip(&takes).filter_map(|(bucket, take)| now_of(bucket.limit, take)).collect();
+    if let Err(exhausted) = taken {
+        let exhausted_ones = verdict.limits.iter().filter(|limit| !limit.outcome.allowed);
+        let names = exhausted_ones.map(|limit| limit.name.clone()).collect();
+        verdict.outcome = Err(refusal(world, names, exhausted.retry_after, share));
+        return Ok(());
+    }
+    if let Some((names, wait)) = would_be_denied(&verdict.limits, permit.cost).filter(|_| mode == Mode::Dry) {
+        verdict.outcome = Err(refusal(world, names, wait, share));
+        return Ok(());
+    }
+    verdict.outcome = match egress::check(world, entry, now, &mut verdict.quotas).await? {
+        Ok(()) => meter(world, entry, (u64::from(permit.cost), now, mode), &mut verdict.quotas).await?,
+        used_up => used_up,
+    };
+    if verdict.outcome.is_err() {
+        world.counters.give_back_all(&takes, now).await;
+    }
+    Ok(())
+}
+
+fn now_of(limit: &Limit, take: &Take<'_>) -> Option<LimitNow> {
+    let outcome = take.outcome?;
+    Some(LimitNow { name: limit.rate.name.clone(), limit: limit.rate.limit, per: limit.rate.per, outcome })
+}
+
+/// Spends from every quota of calls. One that only raises an alarm lets the call pass.
+async fn meter(
+    world: &World,
+    entry: &Entry,
+    (cost, now, mode): (u64, Moment, Mode),
+    quotas: &mut Vec<QuotaNow>,
+) -> Result<Result<(), Denied>, Fault> {
+    let mut taken: Vec<(&Meter, Moment)> = Vec::new();
+    for (at, meter) in &entry.meters {
+        let Some(budget) = entry.policy.budgets().get(*at) else { continue };
+        let spent = match mode {
+            Mode::Real => slices::spend(world, meter, cost).await,
+            Mode::Dry => Ok(world.api_keys.slices.peek(meter, now)),
+        };
+        let alarms = budget.quota.on_exceed == OnExceed::Alert;
+        let (left, enough) = match spent {
+            Ok(left) if mode == Mode::Real => {
+                taken.push((meter, left.began));
+                (left, true)
+            }
+            Ok(left) => (left, left.remaining >= cost || alarms),
+            Err(Stop::Refusal(slices::Exceeded(left))) => (left, alarms),
+            Err(Stop::Fault(fault)) => {
+                give_back(world, &taken, cost);
+                return Err(fault);
+            }
+        };
+        let resets_in = left.ends.map(|end| end.since(now));
+        let name = budget.quota.name.clone();
+        let (unit, limit, remaining) = (budget.quota.unit, left.limit, left.remaining);
+        quotas.push(QuotaNow { name: name.clone(), unit, limit, remaining, resets_in });
+        if !enough {
+            give_back(world, &taken, cost);
+            return Ok(Err(Denied::Quota { name, retry_after: resets_in }));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Gives back what was taken from each of these quotas, in the period that began then; never to one
+/// that let the call pass without having as much.
+fn give_back(world: &World, taken: &[(&Meter, Moment)], cost: u64) {
+    for (meter, began) in taken {
+        slices::refund(world, meter, cost, *began);
+    }
+}
+
+/// Counts the call, notes the use, and records a refusal: the first few of a key.
+fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<IpAddr>), origin: &Origin) {
+    let Some(entry) = &verdict.entry else { return };
+    world.api_keys.tally.call(entry.number, verdict.code(), call.at);
+    match &verdict.outcome {
+        Ok(()) => world.api_keys.tally.used(entry.number, call.at, address, call.user_agent),
+        Err(denied) => record(world, entry, denied, (call.at, address), origin),
+    }
+}
+
+/// Records that a key was refused: the first few times of each key.
+pub(super) fn record(
+    world: &World,
+    entry: &Entry,
+    denied: &Denied,
+    (at, address): (Moment, Option<IpAddr>),
+    origin: &Origin,
+) {
+    let (every, burst) = RECORDED;
+    let bucket = format!("key refusals/{}", entry.key.id);
+    if !world.counters.take_here(&bucket, Rule::every(every, burst), at).allowed {
+        return;
+    }
+    let api_key = entry.key.id.clone();
+    let event = if *denied == Denied::Revoked {
+        Event::ApiKeyUsedAfterEnd { api_key }
+    } else {
+        let rule = if let Denied::Restricted { rule, .. } = denied { Some(rule.as_str()) } else { None };
+        Event::ApiKeyRefused { api_key, code: denied.told().code, rule }
+    };
+    world.note(&Origin { address, ..origin.clone() }, event);
+}
+
+fn noted(world: &World, verdict: Verdict, mode: Mode) -> Verdict {
+    if mode == Mode::Real {
+        world.metrics.key_verdicts.one(verdict.code());
+    }
+    verdict
+}
