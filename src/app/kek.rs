@@ -1,56 +1,38 @@
-//! The key-encryption key: from the settings, or from a file beside the data that is made at the
-//! first start; and the proof that it is the one this database was made with.
+//! The key-encryption keys: from the settings, or from a file beside the data that is made at the
+//! first start. Whether they are those of this database is for [`secrets::open`] to say.
 
 use crate::{
     base::{
-        digest::{derive, hmac},
         entropy::{self, Entropy},
-        fault::{Fault, Stop},
-        secret::{Secret, same},
+        fault::Fault,
+        secret::Secret,
     },
     config::{Config, Secrets as Settings},
-    store::{Store, Tx},
+    flow::secrets::{self, Keks},
+    store::Store,
 };
 use std::{
-    convert::Infallible,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
-/// The row that tells whether a key fits.
-const PROOF: &str = "kek proof 1";
-
-/// The key-encryption key that belongs to this database.
+/// The key-encryption keys that are given for this database, the newest first.
 ///
 /// # Errors
-/// A fault that says what to do where the key does not fit or is missing; nothing was changed then.
-pub(super) async fn key(config: &Config, store: &Store, dice: &dyn Entropy) -> Result<Secret<[u8; 32]>, Fault> {
+/// A fault that says what to do where the key is missing or its file is not to be believed; nothing was changed then.
+pub(super) async fn keys(config: &Config, store: &Store, dice: &dyn Entropy) -> Result<Keks, Fault> {
     let path = config.kek_file();
-    let known = proof(store).await?;
-    let kek = match &config.secrets.kek {
+    let newest = match &config.secrets.kek {
         Some(kek) => kek.clone(),
         None => match read(&path)? {
             Some(kek) => kek,
-            None if known.is_some() => return Err(Fault::bare(missing(&path))),
+            None if secrets::known(store).await?.belongs() => return Err(Fault::bare(missing(&path))),
             None => make(&path, dice)?,
         },
     };
-    let own = hmac(&derive(&kek, "keywright proof of the key-encryption key 1"), &[b"fits"]);
-    let stored = match known {
-        Some(stored) => stored,
-        None => {
-            let put = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.meta().get_or_put(PROOF, &own)?);
-            store.write("prove_kek", put).await.map_err(crate::flow::world::only_fault)?
-        }
-    };
-    if same(&stored, &own) { Ok(kek) } else { Err(Fault::bare(misfit(config, &path))) }
-}
-
-async fn proof(store: &Store) -> Result<Option<Vec<u8>>, Fault> {
-    let get = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.meta().get(PROOF)?);
-    store.read("find_kek_proof", get).await.map_err(crate::flow::world::only_fault)
+    Ok(Keks::new([newest].into_iter().chain(config.secrets.older_keks.iter().cloned())))
 }
 
 fn missing(path: &Path) -> String {
@@ -58,18 +40,6 @@ fn missing(path: &Path) -> String {
         "the key-encryption key of this database is missing: {} does not exist and secrets.kek is unset. \
          Put the file back from a backup, or give the key by KEYWRIGHT_KEK_FILE",
         path.display()
-    )
-}
-
-fn misfit(config: &Config, path: &Path) -> String {
-    let given = if config.secrets.kek.is_some() {
-        "the one in secrets.kek".to_owned()
-    } else {
-        format!("the one in {}", path.display())
-    };
-    format!(
-        "this database was made with another key-encryption key than {given}. \
-         Nothing was changed: give the key that belongs to it, or another database"
     )
 }
 

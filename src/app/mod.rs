@@ -8,3 +8,4 @@ pub mod open;
 pub mod process;
 pub mod reload;
 pub mod serve;
+pub mod settings;

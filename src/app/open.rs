@@ -15,7 +15,8 @@ use crate::{
         api_keys::Keys,
         guard::GuardPolicy,
         rotate_keys::{self, Keeper},
-        world::{KeyPolicy, OfferedResource, Policy, Secrets, World},
+        secrets,
+        world::{KeyPolicy, OfferedResource, Policy, World},
     },
     geo::Geo,
     hashing::{Hashing, HashingPolicy},
@@ -115,7 +116,7 @@ pub async fn open(config: &Config, edges: &Edges) -> Result<Arc<World>, Fault> {
 pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc<World>, Fault> {
     let dice = Arc::clone(&edges.dice);
     let Opened { store, metrics } = opened;
-    let secrets = Secrets::from(&kek::key(config, &store, &*dice).await?);
+    let secrets = secrets::open(&store, kek::keys(config, &store, &*dice).await?).await?;
     let (policy, node) = (policy(config), node(config));
     let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: &node };
     let keyring = rotate_keys::build(keeper).await?;

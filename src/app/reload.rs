@@ -1,22 +1,44 @@
 //! Reading the settings again while the server runs: the whole is validated first, then what can
 //! change is swapped at once; on any error everything stays as it was.
 
-use super::{declared, open, serve::Origin};
+use super::{declared, kek, open, serve::Origin, settings};
 use crate::{
-    config::{Config, environment},
+    config::Config,
+    flow::{secrets, world::World},
     http::site::Site,
 };
 use std::sync::Arc;
 
+/// The settings as they are now, read where nobody waits: a source of secrets may take its time.
+async fn load(origin: &Origin) -> Option<Config> {
+    let file = origin.file.clone();
+    match tokio::task::spawn_blocking(move || settings::load(file.as_deref())).await {
+        Ok(Ok(new)) => Some(new),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the settings were refused; the old ones stay");
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "the settings could not be read; the old ones stay");
+            None
+        }
+    }
+}
+
+/// Takes other key-encryption keys in hand, unless they do not open what rests in the database.
+async fn take_keks(new: &Config, world: &World) {
+    let checked = async {
+        let keks = kek::keys(new, &world.store, &*world.dice).await?;
+        secrets::take(&world.secrets, &world.store, keks).await
+    };
+    if let Err(error) = checked.await {
+        tracing::error!(%error, "the key-encryption keys stay as they were");
+    }
+}
+
 /// Applies the settings as they are now. Returns them, or nothing where they were refused.
 pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
-    let new = match Config::load(origin.file.as_deref(), environment()) {
-        Ok(new) => new,
-        Err(error) => {
-            tracing::error!(%error, "the settings were refused; the old ones stay");
-            return None;
-        }
-    };
+    let new = load(origin).await?;
     let differences = Config::reload_differences(old, &new);
     let world = &site.world;
     if let (Some(logs), true) = (&origin.logs, old.log.level != new.log.level)
@@ -28,6 +50,7 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     // What needs a restart stays as it was, or half of the server would believe one thing and half another.
     policy.tokens.issuer = old.server.issuer.clone();
     world.policy.store(Arc::new(policy));
+    take_keks(&new, world).await;
     world.outbound.apply(&open::outbound_policy(&new));
     if let Err(error) = world.geo.reload(new.geo.database.as_deref(), world.now()) {
         tracing::error!(%error, "the database of addresses stays as it was");

@@ -198,6 +198,12 @@ events! {
     SigningKeyRetired "key.retired" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
     /// A signing key was deleted.
     SigningKeyDeleted "key.deleted" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
+    /// Another key-encryption key took the place of the one before; both by their versions.
+    KeyEncryptionKeyReplaced "secret.kek_replaced" { from: u32, to: u32, by: Actor }
+    /// A data key was made, under which what rests in the database is sealed from now on.
+    DataKeyMade "secret.data_key_made" { version: u32, by: Actor }
+    /// Sealed values were moved to the newest data key.
+    SecretsRewrapped "secret.rewrapped" { values: u64, version: u32, by: Actor }
     /// A client was told of a sign-out (Back-Channel Logout 1.0).
     LogoutDelivered "logout.delivered" { client: ClientId, user: Option<UserId>, attempts: u32 }
     /// A client could not be told of a sign-out, after the last attempt.

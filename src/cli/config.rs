@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Read the file and the environment and tell everything that is wrong with them.
+    /// Read the file and the environment and tell everything that is wrong with them. Fails too where secrets lie in the file.
     Check,
     /// Print the reference of all settings as Markdown.
     Reference(ReferenceArgs),
@@ -24,12 +24,26 @@ pub(super) struct ReferenceArgs {
 
 pub(super) fn run(command: &Command, session: &Session) -> Result<Answer, Failure> {
     match command {
-        Command::Check => session.config().map(|config| checked(&config, session)),
+        Command::Check => session.config().and_then(|config| without_secrets(&config, session)),
         Command::Reference(args) => {
             let page = if args.template { template() } else { reference() };
             Ok(Answer::new(page.trim_end(), json!(page)))
         }
         Command::Show => session.config().map(|config| shown(&config)),
+    }
+}
+
+/// A file with secrets inside works, but it is not what one wants: copies of it go far (R117).
+fn without_secrets(config: &Config, session: &Session) -> Result<Answer, Failure> {
+    let answer = checked(config, session);
+    match config.inline_secrets() {
+        [] => Ok(answer),
+        some => Err(Failure::Failed(format!(
+            "secrets lie in the file itself: {}. Give each by its variable with _FILE, or let the setting name it: \
+             ${{NAME}}, file:PATH, cmd:COMMAND or vault:PATH#FIELD\n{}",
+            some.join(", "),
+            answer.text
+        ))),
     }
 }
 

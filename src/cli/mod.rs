@@ -26,13 +26,17 @@ mod patches;
 mod plans;
 mod reference;
 pub mod secret_input;
+mod secrets;
 mod serve;
 mod sources;
 mod users;
 
 pub use answer::{Answer, Failure, Output};
 
-use crate::config::{CONFIG_VARIABLE, Config, environment};
+use crate::{
+    app::settings,
+    config::{CONFIG_VARIABLE, Config},
+};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
 
@@ -79,6 +83,9 @@ enum Command {
     /// Show and rotate signing keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Show what is sealed under which key, and rotate the key-encryption key.
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Show who did what.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -107,7 +114,7 @@ impl Session {
     /// # Errors
     /// [`Failure::Settings`] with everything that is wrong.
     pub fn config(&self) -> Result<Config, Failure> {
-        Config::load(self.file().as_deref(), environment()).map_err(Failure::Settings)
+        settings::load(self.file().as_deref()).map_err(Failure::Settings)
     }
 }
 
@@ -144,6 +151,7 @@ fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
         Command::Plan(command) => plans::run(command, session),
         Command::ApiKey(command) => api_keys::run(command, session),
         Command::Keys(command) => keys::run(&command, session),
+        Command::Secrets(command) => secrets::run(&command, session),
         Command::Audit(command) => audit::run(command, session),
         Command::Config(command) => config::run(&command, session),
         Command::Docs(args) => docs::run(&args),

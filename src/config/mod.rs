@@ -1,5 +1,6 @@
 //! Floor 1: what an operator may set. One file for each section, with the defaults and the
-//! documentation of its settings; pure values, no input but the file and the variables given.
+//! documentation of its settings; pure values, no input but the file, the variables given, and the
+//! secrets that these name.
 //!
 //! A setting is written down once, in `section!`: its field, its words in the reference, its
 //! default, its range and its check all come from there. Reading finds *all* problems, not the first.
@@ -28,6 +29,7 @@ mod section;
 mod server;
 mod setting;
 mod sign_in;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -49,10 +51,11 @@ pub use self::{
     reference::{reference, template},
     reload::Differences,
     resources::{OfferedScope, ProtectedResource},
-    secrets::Secrets,
+    secrets::{Secrets, VaultAddress},
     server::Server,
     setting::span,
     sign_in::{Rate, SignIn},
+    source::{OpenVault, Source, VaultAccess, VaultLogin},
     tokens::Tokens,
 };
 
@@ -60,6 +63,7 @@ use self::{
     environment::{Environment, variable},
     reader::{Reader, Report, not_a_table},
     section::{Field, Section, When},
+    source::References,
 };
 use crate::base::secret::Secret;
 use std::path::{Path, PathBuf};
@@ -93,6 +97,8 @@ macro_rules! sections {
             $(#[doc = $mdoc])+
             pub $many: Vec<$mty>,
             warnings: Vec<String>,
+            /// The secrets that lie in the file itself.
+            inline: Vec<String>,
         }
 
         const SECTIONS: &[Known] = &[
@@ -101,10 +107,15 @@ macro_rules! sections {
         ];
 
         impl Config {
-            fn read(root: &Table, environment: &Environment, report: &mut Report) -> Option<Self> {
-                $(let $field = one::<$ty>(root, environment, report);)+
-                let $many = any::<$mty>(root, report);
-                Some(Self { $($field: $field?,)+ $many: $many?, warnings: Vec::new() })
+            fn read(
+                root: &Table,
+                environment: &Environment,
+                references: &References<'_>,
+                report: &mut Report,
+            ) -> Option<Self> {
+                $(let $field = one::<$ty>(root, environment, references, report);)+
+                let $many = any::<$mty>(root, references, report);
+                Some(Self { $($field: $field?,)+ $many: $many?, warnings: Vec::new(), inline: Vec::new() })
             }
             fn differing(&self, other: &Self) -> Vec<(&'static str, &'static Field)> {
                 let mut all = Vec::new();
@@ -163,11 +174,24 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with everything that is wrong.
     pub fn load(path: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        Self::load_with(path, variables, &source::no_vault)
+    }
+
+    /// As [`Config::load`], with what opens Vault for the settings that name a secret there. It blocks.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; a secret that its source does not give is among what is wrong.
+    pub fn load_with(
+        path: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+        open_vault: &OpenVault,
+    ) -> Result<Self, ConfigError> {
         let mut report = Report { known: known_names(), ..Report::default() };
         let environment = Environment::collect(variables, &known_variables(), &mut report);
         let file = file::read(path, &mut report);
         refuse_unknown_sections(&file.table, &mut report);
-        let config = Self::read(&file.table, &environment, &mut report);
+        let references = References::new(open_vault, || secrets::vault_access(&file.table, &environment));
+        let config = Self::read(&file.table, &environment, &references, &mut report);
         let mut warnings = file.judge(&mut report);
         if let Some(config) = &config {
             report.problems.extend(check::problems(config));
@@ -175,7 +199,9 @@ impl Config {
             warnings.extend(check::warnings(config));
         }
         match config {
-            Some(config) if report.problems.is_empty() => Ok(Self { warnings, ..config }),
+            Some(config) if report.problems.is_empty() => {
+                Ok(Self { warnings, inline: report.inline_secrets, ..config })
+            }
             _ => Err(ConfigError { problems: report.problems }),
         }
     }
@@ -201,6 +227,12 @@ impl Config {
         self.server.data_dir.join("kek")
     }
 
+    /// The settings that are secrets and lie in the file itself, by their dotted names.
+    #[must_use]
+    pub fn inline_secrets(&self) -> &[String] {
+        &self.inline
+    }
+
     /// What is allowed but worth a second thought, in sentences for the operator.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -208,7 +240,12 @@ impl Config {
     }
 }
 
-fn one<S: Section>(root: &Table, environment: &Environment, report: &mut Report) -> Option<S> {
+fn one<S: Section>(
+    root: &Table,
+    environment: &Environment,
+    references: &References<'_>,
+    report: &mut Report,
+) -> Option<S> {
     let empty = Table::new();
     let table = match root.get(S::NAME) {
         None => &empty,
@@ -218,10 +255,10 @@ fn one<S: Section>(root: &Table, environment: &Environment, report: &mut Report)
             return None;
         }
     };
-    S::read(&mut Reader { section: S::NAME.to_owned(), table, environment: Some(environment), report })
+    S::read(&mut Reader { section: S::NAME.to_owned(), table, environment: Some(environment), references, report })
 }
 
-fn any<S: Section>(root: &Table, report: &mut Report) -> Option<Vec<S>> {
+fn any<S: Section>(root: &Table, references: &References<'_>, report: &mut Report) -> Option<Vec<S>> {
     let tables = match root.get(S::NAME) {
         None => return Some(Vec::new()),
         Some(Value::Array(tables)) => tables,
@@ -236,7 +273,7 @@ fn any<S: Section>(root: &Table, report: &mut Report) -> Option<Vec<S>> {
             report.problems.push(not_a_table(&format!("[{}]", S::NAME), value));
             return None;
         };
-        S::read(&mut Reader { section, table, environment: None, report })
+        S::read(&mut Reader { section, table, environment: None, references, report })
     };
     // Collected first, so that the problems of every table are told.
     let all: Vec<Option<S>> = tables.iter().enumerate().map(read).collect();

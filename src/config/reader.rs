@@ -5,7 +5,9 @@ use super::{
     problem::{Problem, nearest_setting},
     section::Field,
     setting::Setting,
+    source::{References, is_reference},
 };
+use crate::base::secret::Secret;
 use std::cmp::Ordering;
 use toml::{Table, Value};
 
@@ -27,6 +29,8 @@ pub(super) struct Reader<'a, 'r> {
     pub(super) table: &'a Table,
     /// `None` for a table of an array, which the environment cannot reach.
     pub(super) environment: Option<&'a Environment>,
+    /// What reads the secrets that settings name.
+    pub(super) references: &'a References<'a>,
     pub(super) report: &'r mut Report,
 }
 
@@ -48,7 +52,7 @@ impl Reader<'_, '_> {
         let field = fields.iter().find(|field| field.name == name)?;
         let dotted = format!("{}.{name}", self.section);
         let in_file = self.table.get(name);
-        if T::SECRET && in_file.is_some_and(|value| T::from_toml(value).map_or(true, |value| value.holds_secret())) {
+        if T::SECRET && in_file.is_some_and(lies_here::<T>) {
             self.report.inline_secrets.push(dotted.clone());
         }
         let given = self.environment.and_then(|environment| environment.get(&variable(&self.section, name)));
@@ -58,8 +62,8 @@ impl Reader<'_, '_> {
             self.report.open_secrets.push(open);
         }
         let (from, read) = match (given, in_file) {
-            (Some(given), _) => (format!("{dotted} (from {})", given.variable), from_environment::<T>(given)),
-            (None, Some(value)) => (dotted, T::from_toml(value)),
+            (Some(given), _) => (format!("{dotted} (from {})", given.variable), self.given::<T>(given)),
+            (None, Some(value)) => (dotted, self.written::<T>(value)),
             (None, None) => (dotted, absent::<T>(field)),
         };
         match read.and_then(|value| within_range(value, field)) {
@@ -73,14 +77,47 @@ impl Reader<'_, '_> {
     }
 }
 
-/// An empty variable is refused, for it mostly comes from a secret that failed to arrive; only a
-/// list may be empty.
-fn from_environment<T: Setting>(given: &Given) -> Result<T, String> {
-    match T::from_text(&given.text) {
-        Ok(value) => Ok(value),
-        Err(_) if given.text.is_empty() => Err("is empty".into()),
-        Err(_) if given.file.is_some() => Err("names a file whose content is refused".into()),
-        Err(wrong) => Err(wrong),
+/// Whether a value of the file is a secret itself, and does not only name one.
+fn lies_here<T: Setting>(value: &Value) -> bool {
+    if let Some(items) = value.as_array() {
+        return items.iter().any(|item| !item.as_str().is_some_and(is_reference));
+    }
+    !value.as_str().is_some_and(is_reference) && T::from_toml(value).map_or(true, |value| value.holds_secret())
+}
+
+impl Reader<'_, '_> {
+    /// A value of the file, with the secrets that it names in their places.
+    fn written<T: Setting>(&self, value: &Value) -> Result<T, String> {
+        let named = |value: &Value| T::SECRET && value.as_str().is_some_and(is_reference);
+        let fetched = |value: &Value| match value.as_str() {
+            Some(text) if named(value) => {
+                self.references.fetch(text).map(|secret| Value::String(secret.expose().clone()))
+            }
+            Some(_) | None => Ok(value.clone()),
+        };
+        if let Some(items) = value.as_array().filter(|items| items.iter().any(named)) {
+            let items: Result<Vec<Value>, String> = items.iter().map(fetched).collect();
+            return T::from_toml(&Value::Array(items?));
+        }
+        if named(value) { T::from_toml(&fetched(value)?) } else { T::from_toml(value) }
+    }
+
+    /// An empty variable is refused, for it mostly comes from a secret that failed to arrive; only a
+    /// list may be empty. What is read from a file is never a reference: it is the value.
+    fn given<T: Setting>(&self, given: &Given) -> Result<T, String> {
+        // A command may have commas of its own where there is no list that they would divide.
+        let parts: Vec<&str> = if T::LIST { given.text.split(',').collect() } else { vec![&given.text] };
+        if T::SECRET && given.file.is_none() && parts.iter().any(|part| is_reference(part)) {
+            let fetched: Result<Vec<String>, String> =
+                parts.into_iter().map(|part| self.references.fetch(part).map(|s| s.expose().clone())).collect();
+            return T::from_text(Secret::new(fetched?.join(",")).expose());
+        }
+        match T::from_text(&given.text) {
+            Ok(value) => Ok(value),
+            Err(_) if given.text.is_empty() => Err("is empty".into()),
+            Err(_) if given.file.is_some() => Err("names a file whose content is refused".into()),
+            Err(wrong) => Err(wrong),
+        }
     }
 }
 

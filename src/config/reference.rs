@@ -16,6 +16,9 @@ Each setting `section.name` has a variable `KEYWRIGHT_SECTION_NAME`. The same na
 holds the path of a file with the value, less one newline at its end: the way to give secrets. Lists are
 separated by commas there. A file with secrets inside that every user can read is refused.
 
+A setting that may be a secret may also name one: `env:NAME` (or `${NAME}`), `file:PATH`, `cmd:COMMAND` or
+`vault:PATH#FIELD`; see [`[secrets]`](#secrets).
+
 On SIGHUP the file is read and checked again. Where it is good, the settings marked *at once* take hold;
 where it is not, everything stays as it was, and the log says why.
 ";

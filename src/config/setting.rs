@@ -18,6 +18,8 @@ pub(super) trait Setting: Sized {
     const WHAT: &'static str;
     /// Whether values of it are secret: then they are never repeated in a message.
     const SECRET: bool = false;
+    /// Whether commas divide it in the environment.
+    const LIST: bool = false;
 
     /// Reads the text of an environment variable, or a TOML string.
     ///
@@ -252,6 +254,28 @@ impl Setting for Secret<[u8; 32]> {
     }
 }
 
+/// A text of visible ASCII characters that is secret.
+impl Setting for Secret<String> {
+    const WHAT: &'static str = "visible ASCII characters";
+    const SECRET: bool = true;
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Err("is empty".into()),
+            text if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Self::new(text.to_owned())),
+            _ => Err("has a character that is not visible ASCII".into()),
+        }
+    }
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted("[secret]"))
+    }
+    fn same(&self, other: &Self) -> bool {
+        self.matches(other.expose().as_bytes())
+    }
+    fn holds_secret(&self) -> bool {
+        true
+    }
+}
+
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |c: char| c.to_digit(16).and_then(|d| u8::try_from(d).ok());
     let digits: Option<Vec<u8>> = text.chars().map(digit).collect();
@@ -261,6 +285,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 impl<T: Setting> Setting for Option<T> {
     const WHAT: &'static str = T::WHAT;
     const SECRET: bool = T::SECRET;
+    const LIST: bool = T::LIST;
     fn from_text(text: &str) -> Result<Self, String> {
         T::from_text(text).map(Some)
     }
@@ -292,6 +317,7 @@ impl<T: Setting> Setting for Option<T> {
 impl<T: Setting> Setting for Vec<T> {
     const WHAT: &'static str = T::WHAT;
     const SECRET: bool = T::SECRET;
+    const LIST: bool = true;
     fn from_text(text: &str) -> Result<Self, String> {
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(T::from_text).collect()
     }
@@ -308,6 +334,9 @@ impl<T: Setting> Setting for Vec<T> {
     fn to_toml(&self) -> Option<String> {
         let items: Vec<String> = self.iter().filter_map(T::to_toml).collect();
         Some(format!("[{}]", items.join(", ")))
+    }
+    fn same(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().zip(other).all(|(a, b)| a.same(b))
     }
     fn holds_secret(&self) -> bool {
         self.iter().any(T::holds_secret)

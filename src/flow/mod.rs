@@ -34,6 +34,7 @@ pub mod revoke;
 pub mod rotate_keys;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod secrets;
 pub mod sign_in;
 pub mod sweep;
 pub mod token;

@@ -5,7 +5,8 @@
 
 use super::{
     journal::own_work,
-    world::{Policy, Secrets, World, key_policy, note, only_fault},
+    secrets::{Envelope, Secrets},
+    world::{Policy, World, key_policy, note, only_fault},
 };
 use crate::{
     audit::{Actor, Event},
@@ -14,11 +15,12 @@ use crate::{
         moment::Moment,
         secret::Secret,
     },
-    jose::{Alg, Sealer, SigningKey},
+    jose::{Alg, SigningKey},
     keyring::{self, HeldKey, KeyRecord, Keyring, Rotation, State, Step, sweep},
     store::{
         Store, Tx,
         feed::{Change, Subject},
+        sealed::Column,
         signing_keys::KeyRow,
     },
 };
@@ -109,8 +111,9 @@ impl Keeper<'_> {
     async fn read(&self) -> Result<Keyring, Fault> {
         let mut held = Vec::new();
         let rows = self.rows().await?;
+        self.secrets.envelope.learn(self.store).await?;
         for row in rows.iter().filter(|row| row.record.state.is_published()) {
-            held.push(open(&self.secrets.private_keys, row)?);
+            held.push(open(&self.secrets.envelope, row)?);
         }
         Keyring::new(held, &key_policy(self.policy, needed(self.policy, &rows, None))?)
     }
@@ -126,7 +129,7 @@ impl Keeper<'_> {
         }
         let made = make(&due).await?;
         let work = Work {
-            sealer: self.secrets.private_keys.clone(),
+            envelope: self.secrets.envelope.clone(),
             policy: self.policy.clone(),
             node: self.node.to_owned(),
             wanted,
@@ -164,14 +167,10 @@ async fn make(steps: &[Step]) -> Result<BTreeMap<Alg, Secret<Vec<u8>>>, Fault> {
     tokio::task::spawn_blocking(make).await.map_err(|e| Fault::new("making signing keys", e))?
 }
 
-fn aad(kid: &str) -> String {
-    format!("signing_keys {kid} private")
-}
-
-fn open(sealer: &Sealer, row: &KeyRow) -> Result<HeldKey, Fault> {
+fn open(envelope: &Envelope, row: &KeyRow) -> Result<HeldKey, Fault> {
     let record = row.record.clone();
-    let private = sealer
-        .open(aad(record.kid.as_str()).as_bytes(), &row.sealed)
+    let private = envelope
+        .open(Column::SigningKeys, record.kid.as_str(), &row.sealed)
         .map_err(|e| Fault::new(format!("opening the private half of signing key {}", record.kid), e))?;
     let key = SigningKey::from_private(record.kid.clone(), record.alg, &private)?;
     Ok(HeldKey { record, key })
@@ -179,7 +178,7 @@ fn open(sealer: &Sealer, row: &KeyRow) -> Result<HeldKey, Fault> {
 
 /// The transaction, with all it needs: it may run more than once.
 struct Work {
-    sealer: Sealer,
+    envelope: Envelope,
     policy: Policy,
     node: String,
     wanted: Wanted,
@@ -237,7 +236,7 @@ impl Work {
         };
         let kid = SigningKey::name_of(alg, &private)?;
         let key = SigningKey::from_private(kid.clone(), alg, &private)?;
-        let sealed = self.sealer.seal(aad(kid.as_str()).as_bytes(), private.expose(), tx.dice())?;
+        let sealed = self.envelope.seal(tx, Column::SigningKeys, kid.as_str(), private.expose())?;
         let record = KeyRecord { kid: kid.clone(), alg, epoch, created_at: tx.now(), state };
         let row = KeyRow { record, sealed, public: key.public_jwk().clone() };
         if tx.signing_keys().insert(&row)? {

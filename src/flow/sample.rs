@@ -5,7 +5,8 @@ use super::{
     manage_clients,
     manage_users::{self, NewUser},
     rotate_keys::{self, Keeper},
-    world::{KeyPolicy, Policy, Secrets, World, only_fault},
+    secrets::Secrets,
+    world::{KeyPolicy, Policy, World, only_fault},
 };
 use crate::{
     account::{Amr, Cost, PasswordPolicy, Profile, Session, SessionPolicy, ThrottlePolicy},

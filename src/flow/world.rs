@@ -3,24 +3,20 @@
 
 use super::{
     api_keys::Keys, challenges::Challenges, clients::Directory, follow::Follower, guard::GuardPolicy, journal::Journal,
-    revocations::Revocations, unrecorded::Unrecorded,
+    revocations::Revocations, secrets::Secrets, unrecorded::Unrecorded,
 };
 use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
     audit::{Event, Origin},
     base::{
-        credential::RefreshKeys,
-        digest::{self, Pepper},
         entropy::Entropy,
         fault::{Fault, Stop},
         moment::{Clock, Moment, Span},
-        secret::Secret,
         uri::Resource,
     },
     cluster::Counters,
     geo::Geo,
     hashing::Hashing,
-    jose::Sealer,
     keyring::{self, Keyring},
     oauth::issue,
     remote::Outbound,
@@ -95,40 +91,6 @@ pub struct KeyPolicy {
     pub jwks_max_age: Span,
 }
 
-/// The keys that everything secret of an installation hangs from: all derived from one
-/// key-encryption key, one for each purpose, so that none can be used for another.
-#[derive(Debug)]
-pub struct Secrets {
-    /// Hashes credentials for storage.
-    pub pepper: Pepper,
-    /// Derives the successors of refresh tokens, and marks them as ours.
-    pub refresh: RefreshKeys,
-    /// Seals the state of a sign-in in progress.
-    pub interactions: Sealer,
-    /// Seals private signing keys.
-    pub private_keys: Sealer,
-    /// Authenticates forms and the memory of known browsers.
-    pub forms: Secret<[u8; 32]>,
-}
-
-impl Secrets {
-    /// From the key-encryption key.
-    #[must_use]
-    pub fn from(kek: &Secret<[u8; 32]>) -> Self {
-        let key = |purpose: &str| digest::derive(kek, purpose);
-        Self {
-            pepper: Pepper::new(1, &key("keywright pepper 1")),
-            refresh: RefreshKeys {
-                succession: key("keywright refresh succession 1"),
-                mark: key("keywright refresh mark 1"),
-            },
-            interactions: Sealer::new(key("keywright interactions 1")),
-            private_keys: Sealer::new(key("keywright private keys 1")),
-            forms: key("keywright forms 1"),
-        }
-    }
-}
-
 /// The world.
 pub struct World {
     /// The database.
@@ -145,7 +107,7 @@ pub struct World {
     pub challenges: Challenges,
     /// Signing keys.
     pub keyring: ArcSwap<Keyring>,
-    /// Derived keys.
+    /// Everything secret that work is done with.
     pub secrets: Secrets,
     /// What the operator decides.
     pub policy: ArcSwap<Policy>,

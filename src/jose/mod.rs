@@ -2,13 +2,14 @@
 //!
 //! josekit and openssl are named nowhere else. Signing goes through [`SigningKey::sign`]; every
 //! token that comes in, ours or anybody's, goes through [`verify`] and nothing else. Reading
-//! order: [`alg`], [`signing`], [`keys`], [`profile`], [`verify`], and [`seal`] for what we hand
-//! out to be handed back.
+//! order: [`alg`], [`signing`], [`keys`], [`profile`], [`verify`], [`seal`] for what we hand out to be
+//! handed back, and [`envelope`] for what rests in the database.
 
 pub mod alg;
 pub mod bad_token;
 pub mod claims;
 pub mod embedded;
+pub mod envelope;
 pub mod json;
 pub mod keys;
 pub mod profile;
@@ -25,6 +26,7 @@ pub use alg::{Alg, Scheme};
 pub use bad_token::BadToken;
 pub use claims::Verified;
 pub use embedded::{Embedded, verify_embedded};
+pub use envelope::{Place, Ring};
 pub use keys::{BadKeySet, KeySet};
 pub use profile::{Audience, Profile};
 pub use seal::{BadSeal, Sealer};

@@ -47,16 +47,7 @@ impl Sealer {
     /// # Errors
     /// A [`Fault`] when randomness or OpenSSL fails.
     pub fn seal(&self, aad: &[u8], plain: &[u8], dice: &dyn Entropy) -> Result<Vec<u8>, Fault> {
-        let nonce: [u8; NONCE] = entropy::bytes(dice)?;
-        let mut tag = [0u8; TAG];
-        let hidden = encrypt_aead(Cipher::aes_256_gcm(), self.0.expose(), Some(&nonce), aad, plain, &mut tag)
-            .map_err(|e| Fault::new("sealing a value", e))?;
-        let mut sealed = Vec::with_capacity(1 + NONCE + hidden.len() + TAG);
-        sealed.push(VERSION);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(&hidden);
-        sealed.extend_from_slice(&tag);
-        Ok(sealed)
+        self.hide(vec![VERSION], aad, plain, dice)
     }
 
     /// Opens a sealed value.
@@ -65,11 +56,27 @@ impl Sealer {
     /// [`BadSeal`] unless it was sealed with this key and this `aad`, and is whole.
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Secret<Vec<u8>>, BadSeal> {
         let (version, rest) = sealed.split_first().ok_or(BadSeal)?;
-        let (nonce, rest) = rest.split_at_checked(NONCE).ok_or(BadSeal)?;
+        if *version == VERSION { self.reveal(aad, rest) } else { Err(BadSeal) }
+    }
+
+    /// A head that stays legible, the nonce, the ciphertext and the tag.
+    pub(super) fn hide(&self, head: Vec<u8>, aad: &[u8], plain: &[u8], dice: &dyn Entropy) -> Result<Vec<u8>, Fault> {
+        let nonce: [u8; NONCE] = entropy::bytes(dice)?;
+        let mut tag = [0u8; TAG];
+        let hidden = encrypt_aead(Cipher::aes_256_gcm(), self.0.expose(), Some(&nonce), aad, plain, &mut tag)
+            .map_err(|e| Fault::new("sealing a value", e))?;
+        let mut sealed = head;
+        sealed.reserve_exact(NONCE + hidden.len() + TAG);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&hidden);
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
+    }
+
+    /// What [`Sealer::hide`] hid, given without its head.
+    pub(super) fn reveal(&self, aad: &[u8], sealed: &[u8]) -> Result<Secret<Vec<u8>>, BadSeal> {
+        let (nonce, rest) = sealed.split_at_checked(NONCE).ok_or(BadSeal)?;
         let (hidden, tag) = rest.len().checked_sub(TAG).and_then(|at| rest.split_at_checked(at)).ok_or(BadSeal)?;
-        if *version != VERSION {
-            return Err(BadSeal);
-        }
         decrypt_aead(Cipher::aes_256_gcm(), self.0.expose(), Some(nonce), aad, hidden, tag)
             .map(Secret::new)
             .map_err(|_| BadSeal)

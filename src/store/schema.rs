@@ -141,6 +141,17 @@ tables! {
         name -> Text,
         value -> Binary,
     }
+    key_versions (kind, version) {
+        kind -> Text,
+        version -> Integer,
+        sealed_by -> Nullable<Integer>,
+        sealed -> Binary,
+        proof -> Binary,
+        uses -> BigInt,
+        created_at -> UtcTime,
+        begins_at -> UtcTime,
+        retired_at -> Nullable<UtcTime>,
+    }
     nodes (name) {
         name -> Text,
         seen_at -> UtcTime,

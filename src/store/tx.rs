@@ -3,9 +3,9 @@
 use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, clients::Clients, codes::Codes,
     consents::Consents, failure::Trouble, feed::Feed, grants::Grants, idempotency::Idempotency,
-    key_families::KeyFamilies, key_uses::KeyUses, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans,
-    quotas::Quotas, replay::Replay, sessions::Sessions, signing_keys::SigningKeys, usage::Usage,
-    usage_reports::UsageReports, users::Users,
+    key_families::KeyFamilies, key_uses::KeyUses, key_versions::KeyVersions, meta::Meta, nodes::Nodes, outbox::Outbox,
+    plans::Plans, quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions, signing_keys::SigningKeys,
+    usage::Usage, usage_reports::UsageReports, users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -103,6 +103,10 @@ impl<'c> Tx<'c> {
         audit AuditEvents;
         /// Single values of the installation.
         meta Meta;
+        /// The keys that everything secret hangs from, by version.
+        key_versions KeyVersions;
+        /// What rests sealed, in whatever table.
+        sealed SealedValues;
         /// Rates and quotas that families of API keys share by name.
         plans Plans;
         /// The audiences of API keys.

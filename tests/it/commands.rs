@@ -3,6 +3,7 @@
 use crate::world::database;
 use serde_json::{Value, json};
 use std::{
+    cell::RefCell,
     fs,
     io::Write,
     net::TcpListener,
@@ -18,10 +19,22 @@ pub struct Installation {
     pub folder: tempfile::TempDir,
     pub database: String,
     pub port: u16,
+    /// Variables that its commands are given besides, by their names; the last of a name counts.
+    pub variables: RefCell<Vec<(String, String)>>,
 }
 
 impl Installation {
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Gives its commands a variable from now on.
+    pub fn set(&self, name: &str, value: impl Into<String>) {
+        self.variables.borrow_mut().push((name.to_owned(), value.into()));
+    }
+
+    /// Takes a variable away again.
+    pub fn unset(&self, name: &str) {
+        self.variables.borrow_mut().retain(|(other, _)| other != name);
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
         command
             .args(arguments)
@@ -31,6 +44,7 @@ impl Installation {
             .env("KEYWRIGHT_DATABASE_URL", &self.database)
             .env("KEYWRIGHT_SERVER_ISSUER", self.at(""))
             .env("KEYWRIGHT_SERVER_LISTEN", format!("127.0.0.1:{}", self.port))
+            .envs(self.variables.borrow().iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -86,7 +100,7 @@ impl Installation {
     }
 
     /// The status of a request for a token.
-    fn ask_for_token(&self, client: &Value) -> u16 {
+    pub fn ask_for_token(&self, client: &Value) -> u16 {
         let text = |member: &str| client.get(member).and_then(Value::as_str).unwrap().to_owned();
         let form = [
             ("grant_type", "client_credentials".to_owned()),
@@ -105,12 +119,17 @@ impl Installation {
 pub struct Serving(Child);
 
 impl Serving {
+    /// Tells it to read its settings again.
+    pub fn reload(&self) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
     pub fn end(mut self) {
         let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(self.0.wait().unwrap().success());
     }
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
@@ -123,7 +142,7 @@ impl Drop for Serving {
     }
 }
 
-fn within(span: Duration, mut done: impl FnMut() -> bool) -> bool {
+pub fn within(span: Duration, mut done: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + span;
     while Instant::now() < until {
         if done() {
@@ -139,7 +158,8 @@ pub fn each(test: impl Fn(&Installation)) {
     for database in database::empty() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = database.settings.url.expose().clone();
-        test(&Installation { folder: tempfile::tempdir().unwrap(), database: url, port });
+        let variables = RefCell::default();
+        test(&Installation { folder: tempfile::tempdir().unwrap(), database: url, port, variables });
     }
 }
 

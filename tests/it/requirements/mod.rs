@@ -4,4 +4,6 @@
 mod delegation;
 mod key_text;
 mod keys;
+mod secrets;
+mod sources;
 mod tokens;

@@ -9,6 +9,7 @@ pub mod http;
 pub mod jwt;
 pub mod redis;
 pub mod server;
+pub mod vault;
 
 pub use app::{App, Attempt, Auth, Callback, JWT_BEARER, Tokens};
 pub use browser::Browser;
@@ -17,3 +18,4 @@ pub use http::{Reply, Request, encode, get, post};
 pub use jwt::{Key, forged, header, payload};
 pub use redis::Redis;
 pub use server::{DOCS, EPOCH, ISSUER, MAIL, PASSWORD, Person, Server};
+pub use vault::VaultPeer;

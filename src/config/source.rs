@@ -1,0 +1,276 @@
+//! Where the secrets of the settings are kept: each source reads what it is told a name of. A setting
+//! that may be a secret may name one instead: `env:NAME` (or `${NAME}`), `file:PATH`, `cmd:COMMAND`,
+//! `vault:PATH#FIELD`. Names may be shown, but for a command's, whose arguments are its own affair.
+
+use crate::base::secret::Secret;
+use std::{
+    cell::OnceCell,
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use zeroize::Zeroize;
+
+/// The most bytes that are read of a secret.
+const MAX_BYTES: u64 = 64 * 1024;
+/// How long a command may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked after a command.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Somewhere that secrets are kept.
+pub trait Source {
+    /// The secret of this name.
+    ///
+    /// # Errors
+    /// What is wrong, to be read after the name; nothing of the secret is in it.
+    fn fetch(&self, name: &str) -> Result<Secret<String>, String>;
+}
+
+/// How Vault, or OpenBao, is reached.
+#[derive(Clone, Debug)]
+pub struct VaultAccess {
+    /// Its address.
+    pub address: String,
+    /// The namespace there, if any.
+    pub namespace: Option<String>,
+    /// How to sign in there.
+    pub login: VaultLogin,
+}
+
+/// How to sign in at Vault.
+#[derive(Clone, Debug)]
+pub enum VaultLogin {
+    /// With a token.
+    Token(Secret<String>),
+    /// With a role and its secret (AppRole).
+    AppRole {
+        /// The role.
+        role_id: String,
+        /// Its secret.
+        secret_id: Secret<String>,
+    },
+}
+
+/// Opens Vault; given by whoever may call other servers.
+pub type OpenVault = dyn Fn(VaultAccess) -> Result<Box<dyn Source>, String>;
+
+/// For whoever calls no other servers: tests, and pages of documentation.
+pub(super) fn no_vault(_: VaultAccess) -> Result<Box<dyn Source>, String> {
+    Err("is in Vault, which is not asked here".into())
+}
+
+/// The ways to name a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Env,
+    File,
+    Cmd,
+    Vault,
+}
+
+/// The scheme of a reference and the name after it; `None` where the text is no reference.
+fn split(text: &str) -> Option<(Scheme, &str)> {
+    let text = text.trim();
+    if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        return Some((Scheme::Env, name));
+    }
+    let schemes = [("env:", Scheme::Env), ("file:", Scheme::File), ("cmd:", Scheme::Cmd), ("vault:", Scheme::Vault)];
+    schemes.into_iter().find_map(|(prefix, scheme)| text.strip_prefix(prefix).map(|name| (scheme, name)))
+}
+
+/// Whether a text names a secret instead of being one.
+pub(super) fn is_reference(text: &str) -> bool {
+    split(text).is_some()
+}
+
+/// A reference as messages show it.
+pub(super) fn shown(text: &str) -> String {
+    match split(text) {
+        Some((Scheme::Cmd, command)) => format!("cmd:{}", command.split_whitespace().next().unwrap_or_default()),
+        Some((Scheme::Env | Scheme::File | Scheme::Vault, _)) => text.trim().to_owned(),
+        None => String::new(),
+    }
+}
+
+/// Reads references; opens Vault when the first of its own is met.
+pub(super) struct References<'r> {
+    open_vault: &'r OpenVault,
+    /// How Vault is reached, from the settings themselves.
+    access: Box<dyn Fn() -> Result<VaultAccess, String> + 'r>,
+    vault: OnceCell<Result<Box<dyn Source>, String>>,
+}
+
+impl<'r> References<'r> {
+    pub(super) fn new(open_vault: &'r OpenVault, access: impl Fn() -> Result<VaultAccess, String> + 'r) -> Self {
+        Self { open_vault, access: Box::new(access), vault: OnceCell::new() }
+    }
+
+    /// The secret that a text names.
+    ///
+    /// # Errors
+    /// What is wrong, with the reference as it may be shown.
+    pub(super) fn fetch(&self, text: &str) -> Result<Secret<String>, String> {
+        let told = |wrong: String| format!("{}: {wrong}", shown(text));
+        match split(text) {
+            Some((Scheme::Vault, name)) => {
+                let open = || (self.access)().and_then(self.open_vault);
+                match self.vault.get_or_init(open) {
+                    Ok(vault) => vault.fetch(name).map_err(told),
+                    Err(wrong) => Err(told(wrong.clone())),
+                }
+            }
+            Some((Scheme::Env | Scheme::File | Scheme::Cmd, _)) | None => local(text),
+        }
+    }
+}
+
+/// The secret that a text names on this machine; the text itself where it is no reference.
+pub(super) fn local(text: &str) -> Result<Secret<String>, String> {
+    let (source, name): (&dyn Source, &str) = match split(text) {
+        Some((Scheme::Env, name)) => (&Variable, name),
+        Some((Scheme::File, name)) => (&OwnFile, name),
+        Some((Scheme::Cmd, name)) => (&Output, name),
+        Some((Scheme::Vault, _)) => return Err(format!("{}: what opens Vault cannot be in it", shown(text))),
+        None => return Ok(Secret::new(text.to_owned())),
+    };
+    let secret = source.fetch(name).map_err(|wrong| format!("{}: {wrong}", shown(text)))?;
+    if secret.expose().is_empty() { Err(format!("{}: is empty", shown(text))) } else { Ok(secret) }
+}
+
+/// Without the one newline that editors and commands put at its end.
+fn line(mut bytes: Vec<u8>) -> Result<Secret<String>, String> {
+    for end in [b'\n', b'\r'] {
+        if bytes.last() == Some(&end) {
+            bytes.pop();
+        }
+    }
+    String::from_utf8(bytes).map(Secret::new).map_err(|e| {
+        e.into_bytes().zeroize();
+        "is not UTF-8 text".to_owned()
+    })
+}
+
+/// Environment variables.
+struct Variable;
+
+impl Source for Variable {
+    fn fetch(&self, name: &str) -> Result<Secret<String>, String> {
+        let value = std::env::var_os(name).ok_or("the variable is unset")?;
+        value.into_string().map(Secret::new).map_err(|_| "is not UTF-8 text".to_owned())
+    }
+}
+
+/// Files, unless every user of the machine can read them: what they hold is open already.
+struct OwnFile;
+
+impl Source for OwnFile {
+    fn fetch(&self, name: &str) -> Result<Secret<String>, String> {
+        let cannot = |e: io::Error| format!("cannot be read: {e}");
+        let file = File::open(name).map_err(cannot)?;
+        let mode = file.metadata().map_err(cannot)?.permissions().mode() & 0o777;
+        if mode & 0o007 != 0 {
+            return Err(format!("is open to every user of this machine (mode {mode:03o}): run `chmod 600 {name}`"));
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(cannot)?;
+        line(bytes)
+    }
+}
+
+/// What commands print, run by the shell. What they say on standard error is not repeated: it may be secret.
+struct Output;
+
+impl Source for Output {
+    fn fetch(&self, name: &str) -> Result<Secret<String>, String> {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(name).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = shell.spawn().map_err(|e| format!("cannot be run: {e}"))?;
+        let mut out = child.stdout.take().ok_or("has no output")?.take(MAX_BYTES);
+        // On a thread of its own: whoever waits for the output of a command that hangs waits for ever.
+        let reader = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            out.read_to_end(&mut bytes).map(|_| bytes)
+        });
+        ended(&mut child)?;
+        match reader.join() {
+            Ok(Ok(bytes)) => line(bytes),
+            Ok(Err(e)) => Err(format!("its output cannot be read: {e}")),
+            Err(_) => Err("its output cannot be read".into()),
+        }
+    }
+}
+
+/// Waits for the end of a command, but not for ever.
+fn ended(child: &mut Child) -> Result<(), String> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(format!("the command failed ({status})")),
+            Ok(None) if Instant::now() < until => thread::sleep(LOOK),
+            Ok(None) => {
+                // It is told of below either way.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("the command did not end within {} s", PATIENCE.as_secs()));
+            }
+            Err(e) => return Err(format!("the command cannot be waited for: {e}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn told(text: &str) -> String {
+        local(text).unwrap_err()
+    }
+
+    #[test]
+    fn a_reference_is_known_by_its_beginning() {
+        for text in ["env:A", "${A}", " file:/a", "cmd:pass a", "vault:secret/data/a#b"] {
+            assert!(is_reference(text), "{text}");
+        }
+        for text in ["", "postgres://a", "sqlite:a", "$A", "00112233", "environment"] {
+            assert!(!is_reference(text), "{text}");
+        }
+        assert_eq!(shown("cmd:pass --password hunter2"), "cmd:pass");
+    }
+
+    #[test]
+    fn a_variable_a_file_and_a_command_are_read() {
+        let path = std::env::var_os("PATH").unwrap();
+        assert_eq!(local("env:PATH").unwrap().expose(), path.to_str().unwrap());
+        assert_eq!(local("${PATH}").unwrap().expose(), path.to_str().unwrap());
+        assert!(told("env:NO_SUCH_VARIABLE_HERE").contains("unset"));
+        assert_eq!(local("cmd:printf 'a b\\n'").unwrap().expose(), "a b");
+        assert!(told("cmd:echo hunter2 >&2; exit 3").contains("failed (exit status: 3)"));
+        assert!(!told("cmd:echo hunter2 >&2; exit 3").contains("hunter2"));
+        assert!(told("cmd:true").contains("is empty"));
+        assert!(told("vault:a#b").contains("cannot be in it"));
+    }
+
+    #[test]
+    fn a_file_that_every_user_can_read_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        fs::write(&path, "hunter2\n").unwrap();
+        let text = format!("file:{}", path.display());
+        for (mode, good) in [(0o600, true), (0o640, true), (0o644, false), (0o604, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            match (local(&text), good) {
+                (Ok(secret), true) => assert_eq!(secret.expose(), "hunter2"),
+                (Err(told), false) => assert!(told.contains("chmod 600") && !told.contains("hunter2"), "{told}"),
+                (read, _) => panic!("{mode:o} {read:?}"),
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(told(&text).contains("cannot be read"));
+    }
+}

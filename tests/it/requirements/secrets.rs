@@ -1,0 +1,215 @@
+//! The key-encryption key on a running installation: rotated, cut off, missing, wrong (R24).
+
+use crate::{
+    commands::{Installation, each, within},
+    world::database,
+};
+use keywright::{
+    base::{entropy::OsEntropy, fault::Stop, id::KeyId, moment::SystemClock, secret::Secret},
+    flow::secrets::{self, Keks},
+    jose::Alg,
+    keyring::{KeyRecord, State},
+    store::{Store, Tx, sealed::Column, signing_keys::KeyRow},
+};
+use serde_json::json;
+use std::{
+    convert::Infallible,
+    fs,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+const FIRST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+const SECOND: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+
+/// A client of its own account; on a machine that is busy with other tests nothing is too slow.
+fn machine(it: &Installation) -> serde_json::Value {
+    it.set("KEYWRIGHT_DATABASE_POOL_WAIT", "30s");
+    it.set("KEYWRIGHT_DATABASE_STATEMENT_TIMEOUT", "1m");
+    let metadata = json!({
+        "client_name": "machine", "grant_types": ["client_credentials"], "response_types": [], "scope": "read",
+    });
+    it.json(&["client", "add", "--metadata", "-"], &metadata.to_string())
+}
+
+#[test]
+fn r024_the_key_encryption_key_is_rotated_while_the_server_runs_and_no_request_fails() {
+    each(|it| {
+        it.set("KEYWRIGHT_KEK", FIRST);
+        let client = machine(it);
+        // The new key beside the old one; nothing is sealed under it yet.
+        it.set("KEYWRIGHT_KEK", SECOND);
+        it.set("KEYWRIGHT_SECRETS_OLDER_KEKS", FIRST);
+        let serving = it.serve();
+        let (over, served) = (AtomicBool::new(false), AtomicU32::new(0));
+        let (at, over_there, counted) = (it.at("/token"), &over, &served);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while !over_there.load(Ordering::Relaxed) {
+                    ask(&at, &client);
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let done = it.json(&["secrets", "rewrap"], "");
+            assert_eq!(
+                (done["kek_before"].as_i64(), done["kek"].as_i64(), done["moved"].as_i64()),
+                (Some(1), Some(2), Some(2))
+            );
+            let again = it.json(&["secrets", "rewrap"], "");
+            assert_eq!(again["moved"], 0);
+            // The running server takes the new keys in hand and signs with what it makes.
+            it.json(&["keys", "rotate"], "");
+            assert!(within(Duration::from_secs(30), || served.load(Ordering::Relaxed) > 20));
+            over.store(true, Ordering::Relaxed);
+        });
+        let status = it.json(&["secrets", "status"], "");
+        assert_eq!(status["waiting"], 0);
+        let keks: Vec<_> = status["versions"].as_array().unwrap().iter().filter(|key| key["kind"] == "kek").collect();
+        assert!(keks.len() == 2 && keks[0]["retired_at"].is_string() && keks[1]["in_hand"] == true, "{keks:?}");
+        serving.end();
+        // The new key alone is enough; the old one alone is not, and changes nothing.
+        it.unset("KEYWRIGHT_SECRETS_OLDER_KEKS");
+        it.serve().end();
+        let before = it.json(&["keys", "list"], "");
+        it.set("KEYWRIGHT_KEK", FIRST);
+        let (code, told) = it.failure(&["serve"], "");
+        assert_eq!(code, 1);
+        assert!(told.contains("version 2 of it") && told.contains("given is version 1"), "{told}");
+        assert!(!told.contains(FIRST) && !told.contains(SECOND));
+        it.set("KEYWRIGHT_KEK", SECOND);
+        assert_eq!(it.json(&["keys", "list"], ""), before);
+    });
+}
+
+/// A token, for it has to be given one.
+fn ask(at: &str, client: &serde_json::Value) {
+    let text = |member: &str| client[member].as_str().unwrap().to_owned();
+    let form = [
+        ("grant_type", "client_credentials".to_owned()),
+        ("client_id", text("client_id")),
+        ("client_secret", text("client_secret")),
+    ];
+    let answer = ureq::post(at).send_form(form);
+    assert!(answer.is_ok(), "a request failed: {answer:?}");
+}
+
+#[test]
+fn r024_a_running_server_takes_another_key_encryption_key_when_it_reads_its_settings_again() {
+    each(|it| {
+        let path = it.folder.path().join("keks");
+        fs::write(&path, FIRST).unwrap();
+        fs::write(
+            it.folder.path().join("keywright.toml"),
+            format!("[secrets]\nkek = \"cmd:head -n 1 {0}\"\nolder_keks = [\"cmd:tail -n 1 {0}\"]\n", path.display()),
+        )
+        .unwrap();
+        let serving = it.serve();
+        let log = || fs::read_to_string(it.folder.path().join("log")).unwrap();
+        // A key that does not open what is there is not taken.
+        fs::write(&path, SECOND).unwrap();
+        serving.reload();
+        assert!(within(Duration::from_secs(10), || log().contains("the key-encryption keys stay as they were")));
+        fs::write(&path, format!("{SECOND}\n{FIRST}")).unwrap();
+        serving.reload();
+        assert!(within(Duration::from_secs(10), || log().matches("the settings were read again").count() == 2));
+        assert_eq!(it.json(&["secrets", "rewrap"], "")["kek"], 2);
+        // It reads what is sealed under the new one: the successor that a command makes is published.
+        let before = ureq::get(it.at("/jwks")).call().unwrap().body_mut().read_to_string().unwrap();
+        it.json(&["keys", "rotate"], "");
+        let published = || ureq::get(it.at("/jwks")).call().unwrap().body_mut().read_to_string().unwrap() != before;
+        assert!(within(Duration::from_secs(10), published), "{}", log());
+        serving.end();
+        assert!(!log().contains(FIRST) && !log().contains(SECOND));
+    });
+}
+
+/// Puts so many sealed values into the database, as the rows of keys that are gone: a rewrap does not ask what
+/// a value is.
+fn fill(it: &Installation, n: i32) {
+    let settings = database::settings(it.database.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(&settings, Arc::new(SystemClock), Arc::new(OsEntropy)).unwrap();
+        let opened = secrets::open(&store, Keks::new([Secret::new([0x11; 32])])).await.unwrap();
+        for first in (0..n).step_by(500) {
+            let envelope = opened.envelope.clone();
+            let add = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
+                let names: Vec<String> =
+                    (first..n.min(first + 500)).map(|epoch| format!("filler-{epoch:06}")).collect();
+                let values: Vec<(&str, &[u8])> =
+                    names.iter().map(|name| (name.as_str(), &b"a private half"[..])).collect();
+                let sealed = envelope.seal_many(tx, Column::SigningKeys, &values)?;
+                for (epoch, (name, sealed)) in (first..).zip(names.iter().zip(sealed)) {
+                    let kid = KeyId::parse(name).unwrap();
+                    let epoch = 1000 + epoch;
+                    let record = KeyRecord { kid, alg: Alg::Rs256, epoch, created_at: tx.now(), state: State::Gone };
+                    tx.signing_keys().insert(&KeyRow { record, sealed, public: json!({}) })?;
+                }
+                Ok(())
+            };
+            store.write("fill", add).await.map_err(|_| "a fault").unwrap();
+        }
+        store.close();
+    });
+}
+
+/// How many values are under the newest data key, and how many are not.
+fn moved(it: &Installation) -> (i64, i64) {
+    let status = it.json(&["secrets", "status"], "");
+    let all: i64 = status["values"].as_array().unwrap().iter().map(|one| one["values"].as_i64().unwrap()).sum();
+    let waiting = status["waiting"].as_i64().unwrap();
+    (all - waiting, waiting)
+}
+
+#[test]
+fn r024_a_rewrap_that_is_killed_again_and_again_goes_on_where_it_was_while_the_server_serves() {
+    // 100,000 takes minutes: that many were moved by hand.
+    let n = std::env::var("TEST_SEALED").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
+    each(|it| {
+        it.set("KEYWRIGHT_KEK", FIRST);
+        let client = machine(it);
+        fill(it, n);
+        it.set("KEYWRIGHT_KEK", SECOND);
+        it.set("KEYWRIGHT_SECRETS_OLDER_KEKS", FIRST);
+        let serving = it.serve();
+        let (over, served) = (AtomicBool::new(false), AtomicU32::new(0));
+        let (at, over_there, counted) = (it.at("/token"), &over, &served);
+        let kills = thread::scope(|scope| {
+            scope.spawn(move || {
+                while !over_there.load(Ordering::Relaxed) {
+                    ask(&at, &client);
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let (mut kills, mut before) = (0, 0);
+            for life in [400, 800, 1600, 3200] {
+                let mut command = it.command(&["secrets", "rewrap"]);
+                let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+                thread::sleep(Duration::from_millis(life));
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+                let (done, _) = moved(it);
+                assert!(done >= before, "nothing that was moved goes back");
+                before = done;
+            }
+            assert_eq!(it.json(&["secrets", "rewrap"], "")["kek"], 2);
+            over.store(true, Ordering::Relaxed);
+            kills
+        });
+        assert_eq!(moved(it), (i64::from(n) + 2, 0));
+        println!("{n} values, killed {kills} times, {} tokens meanwhile", served.load(Ordering::Relaxed));
+        assert!(kills > 0 && served.load(Ordering::Relaxed) > 0);
+        serving.end();
+        it.unset("KEYWRIGHT_SECRETS_OLDER_KEKS");
+        it.json(&["keys", "list"], "");
+    });
+}
