@@ -1,6 +1,9 @@
 //! The demonstration: the real server with a data folder of its own, a person, two clients, and
 //! a small application beside it that shows each step.
 
+mod beside;
+
+use self::beside::{Wanted, Weather};
 use super::{open, serve};
 use crate::{
     account::user::Profile,
@@ -21,7 +24,7 @@ use crate::{
         uri::Resource,
     },
     config::{Config, OfferedScope, ProtectedResource},
-    demo::{API_SCOPE, DemoSettings, KEY_SCOPE, Opening, Start, WEATHER, banner, relying_application},
+    demo::{API_SCOPE, DemoSettings, Front, KEY_SCOPE, Opening, Start, WEATHER, banner, relying_application},
     flow::{
         api_keys::{
             apis::{self, ApiSpec, Done, PlanSpec, TEMPLATES},
@@ -68,14 +71,27 @@ impl Drop for Remembered {
     }
 }
 
+/// What is shown beside the issuer.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Where the relying application listens.
+    pub application: SocketAddr,
+    /// Where the weather API is to be had.
+    pub weather: SocketAddr,
+    /// The nginx to put in front of it, where there is one.
+    pub nginx: String,
+}
+
 /// Runs it until it is told to end.
 ///
 /// # Errors
 /// A fault where it cannot start, such as an address in use.
-pub async fn run(mut config: Config, application: SocketAddr) -> Result<(), Fault> {
+pub async fn run(mut config: Config, shown: Shown) -> Result<(), Fault> {
+    let application = shown.application;
     let mut settings = settings(&config, application)?;
     config.resources.push(sample_api(&settings)?);
     config.outbound.allow.push(crate::config::Reachable::Network(application.ip().into()));
+    beside::open_gateway(&mut config.gateway, &shown.nginx);
     let world = open::open(&config, &open::Edges::system()).await?;
     let path = config.server.data_dir.join("demo.json");
     let (remembered, start) = match recall(&path)? {
@@ -85,7 +101,38 @@ pub async fn run(mut config: Config, application: SocketAddr) -> Result<(), Faul
     settings.client_id = remembered.application_id.clone();
     settings.client_secret = Secret::new(remembered.application_secret.clone());
     settings.password = Secret::new(remembered.password.clone());
-    let opening = Opening {
+    let opening = opening(&config, &settings, &remembered, start);
+    let beside = relying_application(settings)
+        .map_err(|e| Fault::new(format!("listening on {application} for the demonstration's application"), e))?;
+    let handle = beside.handle();
+    actix_web::rt::spawn(beside);
+    let wanted = Wanted {
+        issuer: config.server.issuer.clone(),
+        client_id: remembered.keeper_id.clone(),
+        client_secret: Secret::new(remembered.keeper_secret.clone()),
+        listen: shown.weather,
+        nginx: shown.nginx,
+        folder: config.server.data_dir.join("nginx"),
+    };
+    let mut weather = None;
+    let ended = serve::until_told(config, world, &serve::Origin { file: None, logs: None }, |running| {
+        let begun = Weather::start(&wanted, running.gateway)?;
+        let opening = Opening { weather: format!("http://{}", wanted.listen), front: begun.front.clone(), ..opening };
+        weather = Some(begun);
+        // Where nobody reads what is printed, the server serves all the same.
+        let _ = io::stdout().lock().write_all(banner(&opening).as_bytes());
+        Ok(())
+    })
+    .await;
+    if let Some(weather) = weather {
+        weather.end().await;
+    }
+    handle.stop(false).await;
+    ended
+}
+
+fn opening(config: &Config, settings: &DemoSettings, remembered: &Remembered, start: Start) -> Opening {
+    Opening {
         issuer: config.server.issuer.clone(),
         application: settings.origin(),
         username: USERNAME.to_owned(),
@@ -94,20 +141,11 @@ pub async fn run(mut config: Config, application: SocketAddr) -> Result<(), Faul
         machine_secret: Secret::new(remembered.machine_secret.clone()),
         keeper_id: remembered.keeper_id.clone(),
         keeper_secret: Secret::new(remembered.keeper_secret.clone()),
+        weather: String::new(),
+        front: Front::Nginx,
         data: config.server.data_dir.display().to_string(),
         start,
-    };
-    let beside = relying_application(settings)
-        .map_err(|e| Fault::new(format!("listening on {application} for the demonstration's application"), e))?;
-    let handle = beside.handle();
-    actix_web::rt::spawn(beside);
-    let ended = serve::until_told(config, world, &serve::Origin { file: None, logs: None }, || {
-        // Where nobody reads what is printed, the server serves all the same.
-        let _ = io::stdout().lock().write_all(banner(&opening).as_bytes());
-    })
-    .await;
-    handle.stop(false).await;
-    ended
+    }
 }
 
 fn settings(config: &Config, application: SocketAddr) -> Result<DemoSettings, Fault> {

@@ -227,23 +227,26 @@ pub struct Origin {
 pub async fn run(config: Config, origin: Origin) -> Result<(), Fault> {
     let world = open::open(&config, &open::Edges::system()).await?;
     declared::apply(&config, &world).await.map_err(|e| Fault::new("applying the declared clients", e))?;
-    until_told(config, world, &origin, || {}).await
+    until_told(config, world, &origin, |_| Ok(())).await
 }
 
 /// Serves a world until the process is told to end; `serving` is called when it listens.
 ///
 /// # Errors
-/// A fault where it cannot start.
+/// A fault where it cannot start, or the one of `serving`.
 pub async fn until_told(
     mut config: Config,
     world: Arc<World>,
     origin: &Origin,
-    serving: impl FnOnce(),
+    serving: impl FnOnce(&Running) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut told = wishes()?;
     let running = start(&config, world).await?;
     tracing::info!(issuer = %running.site.issuer, address = %running.address, "serving");
-    serving();
+    if let Err(fault) = serving(&running) {
+        running.end().await;
+        return Err(fault);
+    }
     while let Some(Wish::Reload) = told.recv().await {
         if let Some(new) = reload::run(&config, origin, &running.site).await {
             config = new;

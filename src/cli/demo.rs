@@ -16,6 +16,12 @@ pub(super) struct Args {
     /// Where the application of the demonstration listens; a loopback address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     application: SocketAddr,
+    /// Where the weather API listens, which there are API keys for; a loopback address.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8091")]
+    weather: SocketAddr,
+    /// The nginx to put in front of the weather API. Where there is no such program, the API asks by itself.
+    #[arg(long, value_name = "PROGRAM", default_value = "nginx")]
+    nginx: String,
     /// The folder for its database and keys.
     #[arg(long, value_name = "FOLDER", default_value = "./keywright-data")]
     data: String,
@@ -36,6 +42,7 @@ pub(super) fn run(args: &Args) -> Result<Answer, Failure> {
     ];
     let config = Config::load(None, variables.into_iter()).map_err(Failure::Settings)?;
     let _logs = serve::logs(&config)?;
-    process::run(demo::run(config, args.application))?;
+    let shown = demo::Shown { application: args.application, weather: args.weather, nginx: args.nginx.clone() };
+    process::run(demo::run(config, shown))?;
     Ok(Answer::new(String::new(), serde_json::Value::Null))
 }

@@ -1,6 +1,6 @@
 //! What `keywright demo` prints: where to go, how to sign in, and commands to paste.
 
-use super::settings::{API_SCOPE, KEEPER_SCOPE, KEY_SCOPE, WEATHER};
+use super::{settings::API_SCOPE, walk};
 use crate::base::{id::ClientId, secret::Secret, uri::Issuer};
 use std::fmt::Write;
 
@@ -11,6 +11,15 @@ pub enum Start {
     First,
     /// It was here already and is used as it is.
     Again,
+}
+
+/// What stands before the weather API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// nginx, which asks the issuer before each call.
+    Nginx,
+    /// Nothing, for this reason: the API asks by itself.
+    Nothing(String),
 }
 
 /// Everything that the demonstration tells the person who started it.
@@ -32,6 +41,10 @@ pub struct Opening {
     pub keeper_id: ClientId,
     /// Its secret.
     pub keeper_secret: Secret<String>,
+    /// Scheme, host and port of the weather API.
+    pub weather: String,
+    /// What asks whether calls of it are good.
+    pub front: Front,
     /// Where the data is, as the person would type it.
     pub data: String,
     /// Whether this is the first start.
@@ -42,17 +55,17 @@ pub struct Opening {
 /// purpose: they are worth nothing elsewhere, and must be at hand here.
 #[must_use]
 pub fn banner(of: &Opening) -> String {
-    let mut out = String::with_capacity(2600);
+    let mut out = String::with_capacity(6000);
     // Writing to a String cannot fail.
     let _ = write_places(&mut out, of);
     let _ = write_commands(&mut out, of);
-    let _ = write_keys(&mut out, of);
+    let _ = walk::write(&mut out, of);
     let _ = writeln!(out, "Stop with Ctrl-C. Delete {} to begin anew.", of.data);
     out
 }
 
 fn write_places(out: &mut String, of: &Opening) -> std::fmt::Result {
-    let Opening { issuer, application, username, password, data, .. } = of;
+    let Opening { issuer, application, username, password, data, weather, .. } = of;
     let state = match of.start {
         Start::First => format!("created in {data}"),
         Start::Again => format!("{data} (the same as last time)"),
@@ -65,7 +78,15 @@ fn write_places(out: &mut String, of: &Opening) -> std::fmt::Result {
     writeln!(out, "  Issuer          {issuer}")?;
     writeln!(out, "  Your account    {}", issuer.at("/account"))?;
     writeln!(out, "  Discovery       {}", issuer.at("/.well-known/openid-configuration"))?;
+    writeln!(out, "  Weather API     {weather}    takes API keys; {}", front(&of.front))?;
     writeln!(out, "  Data            {state}")
+}
+
+fn front(front: &Front) -> String {
+    match front {
+        Front::Nginx => "nginx in front of it asks Keywright before each call".to_owned(),
+        Front::Nothing(why) => format!("it asks Keywright itself, for {why}"),
+    }
 }
 
 /// Comments have no apostrophe and no parenthesis: an interactive zsh would read them as syntax.
@@ -90,74 +111,17 @@ fn write_commands(out: &mut String, of: &Opening) -> std::fmt::Result {
     writeln!(out, "  {curl} -u {user} -d \"token=$TOKEN\" {}\n", at("/introspect"))
 }
 
-/// The walk of an API key: made, good, restricted, exchanged, limited, rotated, revoked.
-fn write_keys(out: &mut String, of: &Opening) -> std::fmt::Result {
-    let user = quoted(&format!("{}:{}", of.keeper_id, of.keeper_secret.expose()));
-    let at = |path| quoted(&of.issuer.at(path));
-    let json = "-H 'Content-Type: application/json'";
-    let member = |name: &str| format!("sed -n 's/.*\"{name}\" *: *\"\\([^\"]*\\)\".*/\\1/p'");
-    // An owner has an `id` too: the key's own is the first member.
-    let first = |name: &str| format!("sed -n 's/^{{ *\"{name}\" *: *\"\\([^\"]*\\)\".*/\\1/p'");
-    let verify = |address: &str| {
-        let question = format!(r#"'{{"key":"'"$KEY"'","scopes":["{KEY_SCOPE}"],"request":{{"ip":"{address}"}}}}'"#);
-        format!("curl -sS -w '\\n' -u {user} {} {json} -d {question}", at("/v1/keys/verify"))
-    };
-    writeln!(out, "And an API key, of a free plan of a weather API:\n")?;
-    writeln!(
-        out,
-        "  # a token that may make keys, then a key for callers from one network and from here, whose text comes this once"
-    )?;
-    writeln!(out, "  KEEPER=$(curl -sS -u {user} {} -d grant_type=client_credentials \\", at("/token"))?;
-    writeln!(out, "    -d 'scope={KEEPER_SCOPE}' | {})", member("access_token"))?;
-    writeln!(out, "  MADE=$(curl -sS {} -H \"Authorization: Bearer $KEEPER\" {json} -d \\", at("/v1/keys"))?;
-    writeln!(
-        out,
-        r#"    '{{"api":"weather","name":"demo","scope":"{KEY_SCOPE}","policy":{{"v":1,"ip":{{"allow":["203.0.113.0/24","127.0.0.1"]}}}}}}'); echo "$MADE""#
-    )?;
-    writeln!(out, "  KEY=$(echo \"$MADE\" | {}); KEY_ID=$(echo \"$MADE\" | {})\n", member("key"), first("id"))?;
-    writeln!(out, "  # the weather API asks whether it is good: it is from that network, and from another it is not")?;
-    writeln!(out, "  {}", verify("203.0.113.9"))?;
-    writeln!(out, "  {}\n", verify("198.51.100.1"))?;
-    let told = format!("curl -sS -w '\\n' -u {user} {} -d \"token=$SHORT\"", at("/introspect"));
-    writeln!(out, "  # exchange it for a token of five minutes, RFC 8693, that any resource server can verify")?;
-    writeln!(out, "  SHORT=$(curl -sS {} -d subject_token_type=urn:keywright:token-type:api-key \\", at("/token"))?;
-    writeln!(out, "    -d grant_type=urn:ietf:params:oauth:grant-type:token-exchange -d scope={KEY_SCOPE} \\")?;
-    writeln!(
-        out,
-        "    --data-urlencode \"subject_token=$KEY\" -d resource={WEATHER} | {}); echo \"$SHORT\"",
-        member("access_token")
-    )?;
-    writeln!(out, "  {told}\n")?;
-    writeln!(out, "  # its plan lets ten calls through at once and five a second: the rest is rate_limited")?;
-    writeln!(
-        out,
-        "  for n in 1 2 3 4 5 6 7 8 9 10 11 12; do {}; done | grep -o '\"code\":\"[a-z_]*\"'\n",
-        verify("203.0.113.9")
-    )?;
-    writeln!(
-        out,
-        "  # give it a successor, then end the old one for good, and ask again: key_revoked, and its token is not active"
-    )?;
-    let act = |act: &str| {
-        format!("curl -sS -w '\\n' -X POST {}$KEY_ID/{act} -H \"Authorization: Bearer $KEEPER\"", at("/v1/keys/"))
-    };
-    writeln!(out, "  {}", act("rotate"))?;
-    writeln!(out, "  {}", act("revoke"))?;
-    writeln!(out, "  {}", verify("203.0.113.9"))?;
-    writeln!(out, "  {told}\n")
-}
-
 /// The text as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/:=@%+,".contains(&b);
     if text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn opening(start: Start) -> Opening {
+    pub(in crate::demo) fn opening(start: Start) -> Opening {
         Opening {
             issuer: Issuer::parse("http://127.0.0.1:8080").unwrap(),
             application: "http://127.0.0.1:8090".into(),
@@ -167,6 +131,8 @@ mod tests {
             machine_secret: Secret::new("it's$secret".into()),
             keeper_id: ClientId::parse("demo-keeper").unwrap(),
             keeper_secret: Secret::new("other".into()),
+            weather: "http://127.0.0.1:8091".into(),
+            front: Front::Nginx,
             data: "./keywright-data".into(),
             start,
         }
@@ -179,6 +145,7 @@ mod tests {
             "NOT for production",
             "http://127.0.0.1:8090/",
             "http://127.0.0.1:8080/account",
+            "http://127.0.0.1:8091    takes API keys; nginx",
             "created in ./keywright-data",
             "pass phrase",
             "/introspect",
@@ -193,7 +160,7 @@ mod tests {
     fn comments_hold_nothing_that_an_interactive_shell_would_take_for_syntax() {
         let text = banner(&opening(Start::First));
         let comments: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with('#')).collect();
-        assert_eq!(comments.len(), 9);
+        assert_eq!(comments.len(), 12);
         assert!(
             comments.iter().all(|c| !c.contains(['\'', '"', '(', ')', '`', '$', ';', '&', '|', '!'])),
             "{comments:?}"

@@ -4,7 +4,8 @@
 //! It is a client of the issuer like any other: it knows an issuer URL, a client id and a
 //! secret, and learns the rest through discovery. Nothing here is used when serving for real.
 //! Reading order: [`settings`], [`sign_in`], [`acts`], [`lessons`], [`leaving`], [`resource`];
-//! what they tell is built of [`told`] and shown by [`pages`].
+//! what they tell is built of [`told`] and shown by [`pages`]. Beside it stands an API that there
+//! are keys for, [`weather`]; [`walk`] is the commands that use it.
 
 mod acts;
 mod attempt;
@@ -23,13 +24,16 @@ mod sessions;
 mod settings;
 mod sign_in;
 mod told;
+mod walk;
+mod weather;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use banner::{Opening, Start, banner};
+pub use banner::{Front, Opening, Start, banner};
 pub use settings::{API_SCOPE, DemoSettings, KEY_SCOPE, WEATHER};
+pub use weather::{Asking, Between, Nginx, WeatherSettings, present, weather_api};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 

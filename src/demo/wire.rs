@@ -85,6 +85,15 @@ impl Wire {
         }
         told(request("POST", url, caller, form), call.send_form(form.iter().copied()))
     }
+
+    /// Posts JSON.
+    pub(super) fn post_json(&self, url: &str, caller: Caller<'_>, body: &Value) -> Exchange {
+        let mut call = self.0.post(url).header("accept", "application/json").content_type("application/json");
+        if let Some(value) = authorization(caller) {
+            call = call.header("authorization", value);
+        }
+        told(request("POST", url, caller, &[]), call.send(body.to_string()))
+    }
 }
 
 fn authorization(caller: Caller<'_>) -> Option<String> {

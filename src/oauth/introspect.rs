@@ -27,6 +27,7 @@ const REPEATED: &[&str] = &[
     "amr",
     "cnf",
     "key_id",
+    "restrictions",
 ];
 
 /// Refuses callers that could be anybody (RFC 7662 §2.1: protection against scanning).

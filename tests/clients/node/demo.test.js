@@ -1,7 +1,8 @@
 // `keywright demo`: the first minute of a newcomer, in a browser and at a terminal.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { connect } from "node:net";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,11 +15,18 @@ import { BINARY, freePort } from "./server.js";
 let demo, chromium, folder;
 const visit = (options) => visitWith(chromium, options);
 
-async function start() {
-  const [listen, application] = demo?.addresses ?? [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+// Where Debian has nginx, also for those who are not root.
+const PATH = `${process.env.PATH}:/usr/sbin`;
+const NGINX = spawnSync("nginx", ["-v"], { env: { PATH } }).status === 0;
+
+const at = async () => `127.0.0.1:${await freePort()}`;
+
+async function start({ path = PATH, data = "data", addresses } = {}) {
+  const [listen, application, weather] = addresses ?? [await at(), await at(), await at()];
   const begun = performance.now();
-  const env = { PATH: process.env.PATH, HOME: folder };
-  const child = spawn(BINARY, ["demo", "--listen", listen, "--application", application, "--data", join(folder, "data")], { env });
+  const env = { PATH: path, HOME: folder };
+  const places = ["--listen", listen, "--application", application, "--weather", weather, "--data", join(folder, data)];
+  const child = spawn(BINARY, ["demo", ...places], { env });
   let told = "";
   for (const pipe of [child.stdout, child.stderr]) pipe.on("data", (piece) => (told += piece));
   const ended = new Promise((resolve) => child.on("close", resolve));
@@ -29,12 +37,13 @@ async function start() {
   const [, username] = told.match(/Sign in as\s+(\S+)/);
   const [, password] = told.match(/with password\s+(\S+)/);
   return {
-    addresses: [listen, application],
+    addresses: [listen, application, weather],
+    weather,
     application: `http://${application}/`,
     person: { username, password },
     told,
     milliseconds: performance.now() - begun,
-    stop: () => (child.kill("SIGTERM"), ended),
+    stop: (signal = "SIGTERM") => (child.kill(signal), ended),
   };
 }
 
@@ -84,22 +93,76 @@ test("each button of the demonstration does what it says", async () => {
   await context.close();
 });
 
-test("the commands that it prints work when pasted", async () => {
-  const commands = demo.told.split("\n").filter((line) => line.startsWith("  ")).join("\n");
+// Whether anybody listens there.
+const listens = (address) =>
+  new Promise((resolve) => {
+    const [host, port] = address.split(":");
+    const socket = connect(Number(port), host, () => (socket.destroy(), resolve(true)));
+    socket.on("error", () => resolve(false));
+  });
+
+const gone = async (address) => {
+  for (let wait = 0; wait < 100; wait++) {
+    if (!(await listens(address))) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+};
+
+async function paste(of) {
+  const commands = of.told.split("\n").filter((line) => line.startsWith("  ")).join("\n");
   const script = commands.slice(commands.indexOf("  # an access token"));
   const { stdout } = await promisify(execFile)("bash", ["-euc", script]);
-  assert.match(stdout, /"active" *: *true/);
-  assert.match(stdout, /"active" *: *false\}?\n/);
-  // The key: good, from another network restricted, exchanged for a token, too often limited, in the end revoked, and
-  // its token with it.
-  assert.match(stdout, /"key_id":"key_[^\n]*"active":true/, stdout);
-  for (const code of ["ok", "restricted", "rate_limited"]) assert.match(stdout, new RegExp(`"code":"${code}"`), stdout);
-  assert.match(stdout, /"code":"key_revoked"[^\n]*\s*\{"active":false\}\s*$/, stdout);
+  return stdout;
+}
+
+// What the walk of a key must come to, whoever asks about its calls.
+function walked(out) {
+  const after = (mark) => out.slice(out.indexOf(mark));
+  assert.match(out, /"active" *: *true/);
+  assert.match(out, /"active" *: *false\}?\n/);
+  const used = after('"hint"');
+  assert.match(used, /HTTP\/1.1 401 [^]*?www-authenticate: Bearer realm="weather"/i, out);
+  assert.match(used, /HTTP\/1.1 200 OK[^]*?ratelimit: "burst";r=\d[^]*?"place":"paris"[^\n]*"a":"key"/i, out);
+  assert.match(used, /\neyJ[^\n]*\nHTTP\/1.1 200 OK[^]*?"place":"paris"[^\n]*"a":"token"/, out);
+  assert.match(used, /\n200\n403\n403\n/, "restricted to one path and one method");
+  const limited = used.slice(used.search(/\n200\n403\n403\n/));
+  assert.match(limited, /HTTP\/1.1 200 OK\r?\n[^]*?HTTP\/1.1 429 [^\n]*\n[^]*?retry-after: \d+/i, out);
+  const [, old, next] = limited.match(/(HTTP\/1.1 200 OK\r?\n(?:[^\n]+:[^\n]*\n)+)\r?\n(HTTP\/1.1 200 OK\r?\n(?:[^\n]+:[^\n]*\n)+)\r?\n200\n401\n401\n200\n/) ?? [];
+  assert.ok(next, `rotated and revoked:\n${out}`);
+  assert.match(old, /deprecation: @\d+/i);
+  assert.match(old, /sunset: \w{3}, \d\d /i);
+  assert.doesNotMatch(next, /deprecation|sunset/i);
+  return JSON.parse(out.trimEnd().split("\n").at(-1));
+}
+
+test("the commands that it prints work when pasted, with nginx in front of the weather API", { skip: !NGINX && "nginx is not installed" }, async (t) => {
+  const behind = await start({ data: "nginx" });
+  t.after(() => behind.stop("SIGKILL"));
+  assert.match(behind.told, /Weather API .* nginx in front of it asks/);
+  const out = await paste(behind);
+  walked(out);
+  assert.match(out, /server: nginx/i);
+  // It ends with the demonstration, however that ends.
+  await behind.stop("SIGKILL");
+  assert.ok(await gone(behind.weather), "nginx was left running");
+  const again = await start({ data: "nginx", addresses: behind.addresses });
+  await again.stop();
+  assert.equal(await listens(behind.weather), false, "nginx was left running");
+});
+
+test("the commands that it prints work when pasted, without nginx", async (t) => {
+  const alone = await start({ path: folder, data: "alone" });
+  t.after(() => alone.stop("SIGKILL"));
+  assert.match(alone.told, /Weather API .* it asks Keywright itself, for there is no program nginx here/);
+  const out = await paste(alone);
+  walked(out);
+  assert.doesNotMatch(out, /server: nginx/i);
 });
 
 test("a second start has the same data, at once", async () => {
   await demo.stop();
-  const again = await start();
+  const again = await start({ addresses: demo.addresses });
   assert.deepEqual(again.person, demo.person);
   assert.ok(again.milliseconds < 2000, `${again.milliseconds} ms`);
   demo = again;

@@ -7,3 +7,4 @@ mod keys;
 mod secrets;
 mod sources;
 mod tokens;
+mod weather;

@@ -94,6 +94,9 @@ struct KeyTold<'v> {
     /// The same, where it has a successor: whoever uses it should be reminded.
     #[schemars(with = "Option<Instant>")]
     deprecated_until: Option<String>,
+    /// And since when: when its successor was made.
+    #[schemars(with = "Option<Instant>")]
+    deprecated_since: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -184,6 +187,7 @@ impl<'v> Good<'v> {
                 expires_at: key.expires_at.map(told),
                 // That a key has a successor is told, so that whoever uses it is reminded in time.
                 deprecated_until: key.successor.as_ref().and(key.expires_at).map(told),
+                deprecated_since: key.successor.as_ref().map(|_| told(key.state_at)),
             },
             owner: Owner::of(owner),
             client_id: entry.family.client.as_ref(),
