@@ -15,6 +15,18 @@ pub enum Purpose {
     Ask,
 }
 
+/// What is known of the proof that whoever calls holds a private key (RFC 9449 §7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Possession<'a> {
+    /// None was shown.
+    #[default]
+    Unproven,
+    /// One was shown that is good for this call and this key; the thumbprint (RFC 7638) of its private key.
+    Of(&'a str),
+    /// One was shown that is not good: such a call is refused, also where none was needed.
+    Disproven,
+}
+
 /// What is said of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call<'a> {
@@ -44,8 +56,8 @@ pub struct Call<'a> {
     pub referer: Option<&'a str>,
     /// The field `Origin` (RFC 6454 §7).
     pub origin: Option<&'a str>,
-    /// The thumbprint (RFC 7638) of the key of a `DPoP` proof that has been found good for this call.
-    pub dpop: Option<&'a str>,
+    /// What became of a `DPoP` proof.
+    pub dpop: Possession<'a>,
     /// The SHA-256 of the client's certificate, in base64url (RFC 8705 §3.1), where the connection had one.
     pub certificate: Option<&'a str>,
 }
@@ -76,7 +88,7 @@ impl<'a> Call<'a> {
             user_agent: None,
             referer: None,
             origin: None,
-            dpop: None,
+            dpop: Possession::Unproven,
             certificate: None,
         }
     }

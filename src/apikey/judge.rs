@@ -6,7 +6,7 @@
 
 use super::{
     api::Api,
-    call::{Call, Purpose},
+    call::{Call, Possession, Purpose},
     family::{Family, Owner},
     key::{ApiKey, Kind, State},
     policy::{Budget, Compiled, Level, Limit, Reason, Rule, rate::By},
@@ -165,8 +165,10 @@ fn in_time(known: &Known<'_>, call: &Call<'_>) -> Result<(), Denied> {
     Ok(())
 }
 
+/// A proof that is shown must be good, also where none is needed: whoever shows one relies on it.
 fn bound(known: &Known<'_>, call: &Call<'_>) -> Result<(), Denied> {
-    if known.policy.binding_holds(call) { Ok(()) } else { Err(Denied::Binding) }
+    let holds = call.dpop != Possession::Disproven && known.policy.binding_holds(call);
+    if holds { Ok(()) } else { Err(Denied::Binding) }
 }
 
 fn scoped(known: &Known<'_>, call: &Call<'_>) -> Result<(), Denied> {

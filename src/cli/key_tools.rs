@@ -179,7 +179,7 @@ async fn tried(world: &Arc<World>, entry: Arc<Entry>, args: &Check, scope: Scope
         ..Call::new(&shared.api.id, args.at.unwrap_or_else(|| world.now()))
     };
     let trace = explain(&entry.known(), &call);
-    let verdict = verify::known(world, Arc::clone(&entry), &call, Mode::Dry, &Origin::default()).await?;
+    let verdict = verify::known(world, Arc::clone(&entry), (&call, None), Mode::Dry, &Origin::default()).await?;
     Ok(explained(&entry, &verdict, &trace))
 }
 

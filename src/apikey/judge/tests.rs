@@ -187,8 +187,8 @@ fn r003_r054_a_key_may_do_what_its_scope_says_and_nothing_without_one() {
 fn a_binding_is_asked_before_any_restriction() {
     let world = World::restricted(r#"{"v":1,"binding":{"dpop":"required"},"ip":{"allow":["10.0.0.0/8"]}}"#);
     assert_eq!(world.code(&world.call()), "binding_failed");
-    assert_eq!(world.code(&Call { dpop: Some("x"), ..world.call() }), "restricted");
-    assert_eq!(world.code(&Call { dpop: Some("x"), address: Some("10.0.0.1"), ..world.call() }), "ok");
+    assert_eq!(world.code(&Call { dpop: Possession::Of("x"), ..world.call() }), "restricted");
+    assert_eq!(world.code(&Call { dpop: Possession::Of("x"), address: Some("10.0.0.1"), ..world.call() }), "ok");
 }
 
 #[test]
@@ -290,7 +290,7 @@ proptest! {
         let call = Call {
             api: Some(if wrong[0] { &other } else { &world.api.id }),
             environment: Some(if wrong[1] { "test" } else { "live" }),
-            dpop: (!wrong[4]).then_some("x"),
+            dpop: if wrong[4] { Possession::Unproven } else { Possession::Of("x") },
             address: (!wrong[5]).then_some("10.0.0.1"),
             country: Some(if wrong[6] { "RU" } else { "US" }),
             at: if wrong[7] { night } else { NOW },

@@ -1,7 +1,7 @@
 //! Member `binding`: whether a call must prove that it holds more than the text of the key.
 
 use super::{Call, Invalid};
-use crate::base::digest::from_base64url;
+use crate::{apikey::call::Possession, base::digest::from_base64url};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -74,8 +74,8 @@ impl Binding {
     #[must_use]
     pub fn holds(&self, call: &Call<'_>) -> bool {
         let proven = match (self.dpop, &self.jkt) {
-            (_, Some(jkt)) => call.dpop == Some(jkt.as_str()),
-            (Proof::Required, None) => call.dpop.is_some(),
+            (_, Some(jkt)) => call.dpop == Possession::Of(jkt),
+            (Proof::Required, None) => matches!(call.dpop, Possession::Of(_)),
             (Proof::Optional, None) => true,
         };
         proven && self.x5t.as_ref().is_none_or(|x5t| call.certificate == Some(x5t.as_str()))
@@ -110,7 +110,7 @@ mod tests {
         ];
         for (written, dpop, certificate, wanted) in cases {
             let document = document(&format!(r#"{{"v":1,"binding":{written}}}"#)).unwrap();
-            let call = Call { dpop, certificate, ..call() };
+            let call = Call { dpop: dpop.map_or(Possession::Unproven, Possession::Of), certificate, ..call() };
             assert_eq!(document.binding().unwrap().holds(&call), wanted, "{written} {dpop:?} {certificate:?}");
         }
     }

@@ -5,6 +5,7 @@
 
 use super::{
     directory::Entry,
+    possession::{self, Sent},
     verify::{self, Found, Mode, Verdict},
 };
 use crate::{
@@ -96,7 +97,7 @@ async fn verifier(world: &World, text: &str, origin: &Origin) -> Result<Asker, E
     }
 }
 
-/// Says whether this text is a key that is good for this call, whose API is that of the key. A
+/// Says whether what was sent is a key that is good for this call, whose API is that of the key. A
 /// country that is said counts only where that API trusts its resource servers with it.
 ///
 /// # Errors
@@ -104,13 +105,13 @@ async fn verifier(world: &World, text: &str, origin: &Origin) -> Result<Asker, E
 pub async fn ask(
     world: &World,
     asker: &Asker,
-    (text, call): (&str, &Call<'_>),
+    (sent, call): (Sent<'_>, &Call<'_>),
     mode: Mode,
     origin: &Origin,
 ) -> Result<Verdict, Fault> {
     // Not the address of whoever asks: that is one for all of their clients.
     let client = call.address.and_then(|text| text.parse().ok());
-    let entry = match verify::find(world, text, client).await? {
+    let entry = match verify::find(world, sent.text, client).await? {
         Found::Key(entry) if asker.serves(&entry) => entry,
         Found::Key(_) | Found::Nothing => return Ok(verify::nothing(world, Denied::Unknown, mode)),
         Found::Unasked(retry_after) => return Ok(verify::unasked(world, retry_after, mode)),
@@ -118,5 +119,5 @@ pub async fn ask(
     let api = Arc::clone(&entry.shared);
     let country = call.country.filter(|_| api.api.settings.trust_country);
     let call = Call { api: Some(&api.api.id), country, ..call.clone() };
-    verify::known(world, entry, &call, mode, origin).await
+    possession::judged(world, entry, (sent, &call), mode, origin).await
 }

@@ -10,7 +10,14 @@ use super::{
     verify::{self, Found, Mode, Verdict},
 };
 use crate::{
-    apikey::{api::Exchange, call::Call, family::Owner, judge::stands, key::Kind, verdict::Denied},
+    apikey::{
+        api::Exchange,
+        call::{Call, Possession},
+        family::Owner,
+        judge::stands,
+        key::Kind,
+        verdict::Denied,
+    },
     audit::Origin,
     base::{
         fault::Fault,
@@ -75,7 +82,7 @@ pub async fn permit(
     let call = Call {
         address: address.as_deref(),
         user_agent: asking.user_agent,
-        dpop: asking.jkt,
+        dpop: asking.jkt.map_or(Possession::Unproven, Possession::Of),
         cost: api.api.settings.exchange_cost,
         ..Call::new(&api.api.id, now)
     };
@@ -92,7 +99,7 @@ pub async fn permit(
             return Err(not_good().into());
         }
     }
-    let verdict = verify::known(world, entry, &call, Mode::Real, origin).await?;
+    let verdict = verify::known(world, entry, (&call, None), Mode::Real, origin).await?;
     match (&verdict.outcome, verdict.entry.clone(), wanted) {
         (Ok(()), Some(entry), Some((scope, restrictions))) => Ok(Exchangeable { entry, scope, restrictions }),
         _ => Err(refusal(&verdict).into()),

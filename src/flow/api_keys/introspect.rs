@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 /// # Errors
 /// As [`super::verify::run`].
 pub async fn run(world: &World, asker: &Asker, text: &str, origin: &Origin) -> Result<Option<Value>, Fault> {
-    let verdict = ask(world, asker, (text, &Call::of_some_api(world.now())), Mode::Real, origin).await?;
+    let verdict = ask(world, asker, (text.into(), &Call::of_some_api(world.now())), Mode::Real, origin).await?;
     let (Ok(()), Some(entry)) = (&verdict.outcome, &verdict.entry) else { return Ok(None) };
     let (key, family) = (&entry.key, &entry.family);
     let mut answer = Map::new();

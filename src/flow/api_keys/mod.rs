@@ -24,6 +24,7 @@ pub mod links;
 pub mod many;
 pub mod patch;
 pub mod plans;
+pub mod possession;
 pub mod refused;
 pub mod report;
 pub mod series;

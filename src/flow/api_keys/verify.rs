@@ -10,6 +10,7 @@ use self::short::{refusal, would_be_denied};
 use super::{
     directory::{self, Entry},
     egress,
+    possession::{self, Sent},
     slices::{self, Meter},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
     flow::world::World,
     geo::Country,
     limit::{Outcome, Rule},
+    oauth::dpop::Proof,
 };
 use std::{net::IpAddr, sync::Arc};
 
@@ -109,31 +111,39 @@ impl Verdict {
     }
 }
 
-/// Says whether this text is a key that is good for this call, and spends what the call costs.
+/// Says whether what was sent is a key that is good for this call, and spends what the call costs.
 ///
 /// # Errors
 /// A fault where it cannot be said or spent, which must end in a refusal: the store is away and
 /// the key is not in memory, or this node has not heard of changes for too long.
-pub async fn run(world: &World, text: &str, call: &Call<'_>, mode: Mode, origin: &Origin) -> Result<Verdict, Fault> {
-    match find(world, text, whence(call.address, origin)).await? {
-        Found::Key(entry) => known(world, entry, call, mode, origin).await,
+pub async fn run(
+    world: &World,
+    sent: impl Into<Sent<'_>>,
+    call: &Call<'_>,
+    mode: Mode,
+    origin: &Origin,
+) -> Result<Verdict, Fault> {
+    let sent = sent.into();
+    match find(world, sent.text, whence(call.address, origin)).await? {
+        Found::Key(entry) => possession::judged(world, entry, (sent, call), mode, origin).await,
         Found::Nothing => Ok(nothing(world, Denied::Unknown, mode)),
         Found::Unasked(retry_after) => Ok(unasked(world, retry_after, mode)),
     }
 }
 
-/// As [`run`], of a key that was found before.
+/// As [`run`], of a key that was found before, and whose proof of possession, if one was shown, was
+/// judged: it is used up where everything else is good.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn known(
     world: &World,
     entry: Arc<Entry>,
-    call: &Call<'_>,
+    (call, proof): (&Call<'_>, Option<&Proof>),
     mode: Mode,
     origin: &Origin,
 ) -> Result<Verdict, Fault> {
-    let verdict = weigh(world, entry, call, mode).await?;
+    let verdict = weigh(world, entry, (call, proof), mode).await?;
     if mode == Mode::Real {
         tell(world, &verdict, (call, whence(call.address, origin)), origin);
     }
@@ -162,11 +172,17 @@ pub fn whence(address: Option<&str>, origin: &Origin) -> Option<IpAddr> {
 ///
 /// # Errors
 /// As [`run`].
-async fn weigh(world: &World, entry: Arc<Entry>, call: &Call<'_>, mode: Mode) -> Result<Verdict, Fault> {
+async fn weigh(
+    world: &World,
+    entry: Arc<Entry>,
+    (call, proof): (&Call<'_>, Option<&Proof>),
+    mode: Mode,
+) -> Result<Verdict, Fault> {
     let mut verdict = Verdict { outcome: Ok(()), limits: Vec::new(), quotas: Vec::new(), entry: None };
     let country = country_of(world, &entry, call);
     let located = country.as_ref().map(|country| Call { country: Some(country.as_str()), ..call.clone() });
     match judge(&entry.known(), located.as_ref().unwrap_or(call)) {
+        Ok(_) if !possession::used(world, proof, mode).await? => verdict.outcome = Err(Denied::Binding),
         Ok(permit) => spend(world, &entry, &permit, (call.at, mode), &mut verdict).await?,
         Err(denied) => verdict.outcome = Err(denied),
     }

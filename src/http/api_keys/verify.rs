@@ -16,6 +16,7 @@ use crate::{
     },
     flow::api_keys::{
         ask::{Asker, ask, asker},
+        possession::Sent,
         verify::{Mode, QuotaNow, Verdict},
     },
     http::{
@@ -23,6 +24,7 @@ use crate::{
         oauth::authorization,
         site::{Here, Site, origin},
         take::{
+            dpop,
             json::{MAX_JSON, json},
             object::{Object, whole},
         },
@@ -64,6 +66,10 @@ struct RequestBody {
     referer: Option<String>,
     /// The field `Origin`.
     origin: Option<String>,
+    /// The field `DPoP` (RFC 9449): where it is told, `method` and `url` must be.
+    dpop: Option<String>,
+    /// Where the call was sent, as the client knows it: scheme, host and path. A proof must be for it.
+    url: Option<String>,
 }
 
 /// A question. Its `Debug` is never shown: it holds a key.
@@ -212,7 +218,9 @@ async fn answer(
     origin: &Origin,
 ) -> Result<Verdict, Fault> {
     let mode = if question.dry_run { Mode::Dry } else { Mode::Real };
-    ask(&site.world, who, (&question.key, call), mode, origin).await
+    let Object(request) = &question.request;
+    let proof = dpop::told(request.dpop.as_deref(), call.method, request.url.clone());
+    ask(&site.world, who, (Sent { text: &question.key, proof: &proof }, call), mode, origin).await
 }
 
 /// Quotas, on the wire.

@@ -20,6 +20,7 @@ use crate::{
     config::Gateway,
     flow::api_keys::{
         directory,
+        possession::Sent,
         verify::{self, Mode},
     },
     telemetry::{instrument::RouteMeter, request_span},
@@ -115,17 +116,16 @@ async fn judge(
         Ok(credential) => credential,
         Err(bad) => return Ok(Told::Bad(bad)),
     };
+    let proof = question.shown(&credential);
     let text = match credential {
-        Credential::Key(text) => text,
+        Credential::Key(text) | Credential::Bound(text) => text,
         Credential::None => return Ok(Told::Verdict(api, verify::nothing(world, Denied::NoKey, Mode::Real))),
-        // A proof of possession that nobody has checked is none.
-        Credential::Proof => return Ok(Told::Verdict(api, verify::nothing(world, Denied::Binding, Mode::Real))),
     };
     let address = question.address.map(|address| address.to_string());
     let origin = Origin { node: Arc::clone(&world.node), request: Some(id.clone()), address: question.address };
     let call = call(&api, question, address.as_deref(), world.now());
     tracing::debug!(gateway = profile.name, api = named, "asked");
-    let verdict = verify::run(world, &text, &call, Mode::Real, &origin).await?;
+    let verdict = verify::run(world, Sent { text: &text, proof: &proof }, &call, Mode::Real, &origin).await?;
     Ok(match verdict.outcome {
         Err(Denied::TooCostly { .. }) => Told::Bad(Bad("what this costs can never pass its limits")),
         Ok(()) | Err(_) => Told::Verdict(api, verdict),

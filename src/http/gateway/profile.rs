@@ -5,7 +5,7 @@
 pub enum Source {
     /// In a field that the gateway sets itself.
     Field(&'static str),
-    /// In the question's own request line.
+    /// In the question's own request line, or its field `Host`.
     RequestLine,
 }
 
@@ -38,6 +38,8 @@ pub struct Profile {
     pub method: Source,
     /// Where the client's path and query are.
     pub uri: Source,
+    /// Where the host is that the client called. The scheme is in `X-Forwarded-Proto` for all of them.
+    pub host: Source,
     /// How a refusal is told.
     pub refusing: Refusing,
     /// Whose the query is.
@@ -50,6 +52,7 @@ const FORWARDED: Profile = Profile {
     name: "",
     method: Source::Field("x-forwarded-method"),
     uri: Source::Field("x-forwarded-uri"),
+    host: Source::Field("x-forwarded-host"),
     refusing: Refusing::Plainly,
     query: Query::Operator,
     strips: None,
@@ -72,8 +75,9 @@ pub static PROFILES: [Profile; 5] = [
         name: "envoy",
         method: Source::RequestLine,
         uri: Source::RequestLine,
+        host: Source::RequestLine,
         query: Query::Client,
-        strips: Some(("x-envoy-auth-headers-to-remove", "x-api-key,authorization")),
+        strips: Some(("x-envoy-auth-headers-to-remove", "x-api-key,authorization,dpop")),
         ..FORWARDED
     },
     Profile { name: "apisix", ..FORWARDED },

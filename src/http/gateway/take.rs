@@ -4,7 +4,11 @@
 //! must mean the same. No restriction is skipped because something could not be read.
 
 use super::profile::{Profile, Query, Source};
-use crate::{base::scope::Scope, http::take::peer};
+use crate::{
+    base::scope::Scope,
+    http::take::{dpop, peer},
+    oauth::dpop::Shown,
+};
 use actix_web::{
     HttpRequest,
     http::header::{HeaderMap, HeaderName},
@@ -18,7 +22,8 @@ pub const SECRET: &str = "x-gateway-secret";
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Every field that is read for some gateway. `X-Forwarded-Prefix` is never among them.
-const READ: [&str; 14] = [
+const READ: [&str; 15] = [
+    "host",
     "authorization",
     "x-api-key",
     "dpop",
@@ -46,8 +51,8 @@ pub enum Credential<'a> {
     None,
     /// Text that may be a key.
     Key(Cow<'a, str>),
-    /// A key that is bound to a proof of possession (RFC 9449 §7.1).
-    Proof,
+    /// Text that may be a key, under the scheme that promises a proof of possession (RFC 9449 §7.1).
+    Bound(Cow<'a, str>),
 }
 
 /// What a gateway says of its client's request.
@@ -71,6 +76,9 @@ pub struct Question<'a> {
     pub origin: Option<&'a str>,
     authorization: Option<&'a str>,
     api_key: Option<&'a str>,
+    proof: Option<&'a str>,
+    scheme: Option<&'a str>,
+    host: Option<&'a str>,
 }
 
 /// Reads a question. `rest` is what follows the API in its path.
@@ -110,6 +118,12 @@ pub fn question<'a>(
         origin: read("origin")?,
         authorization: read("authorization")?,
         api_key: read("x-api-key")?,
+        proof: read("dpop")?,
+        scheme: read("x-forwarded-proto")?,
+        host: match profile.host {
+            Source::Field(name) => read(name)?,
+            Source::RequestLine => read("host")?,
+        },
     })
 }
 
@@ -168,6 +182,27 @@ impl Question<'_> {
         Some(uri.split_once('?').map_or(uri, |(path, _)| path))
     }
 
+    /// What the client shows as its proof of possession (RFC 9449 §4.3): for its method, and for where it sent its
+    /// request, as the gateway says. Where the gateway does not say that, no proof is good.
+    #[must_use]
+    pub fn shown(&self, credential: &Credential<'_>) -> Shown<'_> {
+        let promised = matches!(credential, Credential::Bound(_));
+        if promised && self.proof.is_none() {
+            dpop::unreadable()
+        } else {
+            dpop::told(self.proof, self.method, self.place())
+        }
+    }
+
+    /// Scheme, host and path of the client's request; `None` where they are not said or are none.
+    fn place(&self) -> Option<String> {
+        let scheme = self.scheme.filter(|scheme| matches!(*scheme, "https" | "http"))?;
+        let of_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+        let host = self.host.filter(|host| !host.is_empty() && host.bytes().all(of_host))?;
+        let path = self.path().filter(|path| path.starts_with('/'))?;
+        Some(format!("{scheme}://{host}{path}"))
+    }
+
     /// The credential. `parameter` is the one of the client's query in which a key may be, where the API allows it.
     ///
     /// # Errors
@@ -175,8 +210,8 @@ impl Question<'_> {
     pub fn credential(&self, parameter: Option<&str>) -> Result<Credential<'_>, Bad> {
         let proven = self.authorization.and_then(|field| field.split_once(' ')).and_then(|(scheme, rest)| {
             let is = |word| scheme.eq_ignore_ascii_case(word);
-            let key = || Credential::Key(Cow::Borrowed(rest.trim()));
-            if is("Bearer") { Some(key()) } else { is("DPoP").then_some(Credential::Proof) }
+            let text = Cow::Borrowed(rest.trim());
+            if is("Bearer") { Some(Credential::Key(text)) } else { is("DPoP").then_some(Credential::Bound(text)) }
         });
         let bare = self.api_key.map(str::trim).filter(|text| !text.is_empty());
         let bare = bare.map(|text| Credential::Key(Cow::Borrowed(text)));

@@ -27,7 +27,7 @@ fn a_good_key_is_200_with_every_field_of_identity_whatever_the_method_and_path()
                 assert_eq!(reply.field("x-key-plan"), Some(""));
                 assert_eq!(reply.field("x-key-jwt"), Some(""));
                 assert_eq!(reply.field("x-auth-status"), Some("200"));
-                let strips = (gateway == "envoy").then_some("x-api-key,authorization");
+                let strips = (gateway == "envoy").then_some("x-api-key,authorization,dpop");
                 assert_eq!(reply.field("x-envoy-auth-headers-to-remove"), strips);
             }
         }

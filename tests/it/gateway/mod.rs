@@ -4,6 +4,7 @@
 mod answers;
 mod caddy;
 mod nginx;
+mod possession;
 mod real;
 mod requirements;
 mod spoof;

@@ -1,7 +1,13 @@
 //! A real gateway between a client and an application that tells what it was sent.
 
-use super::Gated;
-use crate::world::{Reply, Request};
+use super::{
+    Gated,
+    possession::{bound, shows},
+};
+use crate::{
+    oauth::dpop::jkt,
+    world::{Key, Reply, Request},
+};
 use serde_json::json;
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -111,6 +117,27 @@ pub fn holds(gated: &Gated, real: &Real) {
     passes(gated, real);
     refuses(gated, real);
     keeps_clients_in_their_place(gated, real);
+    wants_proof(gated, real);
+}
+
+/// A key that is bound to a key pair passes with a proof for the place that the client called, whatever it writes of that.
+fn wants_proof(gated: &Gated, real: &Real) {
+    let holder = Key::new();
+    let key = bound(gated, json!({"jkt": jkt(&holder)}));
+    let ask = || Request::new("GET", "/v1/docs?page=2").field("X-API-Key", &*key);
+    let without = real.send(&ask());
+    assert_eq!((without.status, without.field("www-authenticate")), (401, Some("DPoP error=\"invalid_dpop_proof\"")));
+    let proof = |place: &str| shows(gated, &holder, &key, ("GET", place));
+    let good = proof("http://id.example/v1/docs");
+    let reply = real.send(&ask().field("DPoP", &*good));
+    assert_eq!(reply.status, 200, "{}", reply.head());
+    assert_eq!(real.send(&ask().field("DPoP", good)).status, 401, "replayed");
+    let elsewhere = ask().field("DPoP", proof("https://evil.example/v1/docs"));
+    let elsewhere = elsewhere.field("X-Forwarded-Proto", "https").field("X-Forwarded-Host", "evil.example");
+    assert_eq!(real.send(&elsewhere).status, 401);
+    let arrived = real.arrived();
+    assert_eq!(arrived.len(), 1, "only what was good has arrived");
+    assert!(!arrived[0].0.contains("\ndpop:"), "{}", arrived[0].0);
 }
 
 fn passes(gated: &Gated, real: &Real) {

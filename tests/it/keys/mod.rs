@@ -7,6 +7,7 @@ mod exchange;
 mod import;
 mod manage;
 mod matrix;
+mod possession;
 mod tools;
 mod usage;
 mod verify;

@@ -45,7 +45,8 @@ fn bound(server: &Server, key: &Key) -> String {
     reply.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-fn ath(token: &str) -> Value {
+/// The claim that binds a proof to what is shown with it.
+pub fn ath(token: &str) -> Value {
     json!({"ath": base64url(&sha256(token.as_bytes()))})
 }
 

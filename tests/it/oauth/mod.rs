@@ -5,7 +5,7 @@ mod authorize;
 mod client_credentials;
 mod code;
 mod discovery;
-mod dpop;
+pub mod dpop;
 mod golden;
 mod introspection;
 mod pkce;

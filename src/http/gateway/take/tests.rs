@@ -26,7 +26,7 @@ fn credential(fields: &[(&'static str, &str)]) -> Result<Option<String>, Bad> {
     asked("/auth/caddy/docs", fields, |question| {
         question.unwrap().credential(Some("key")).map(|credential| match credential {
             Credential::Key(text) => Some(text.into_owned()),
-            Credential::Proof => Some("proof".to_owned()),
+            Credential::Bound(text) => Some(format!("bound {text}")),
             Credential::None => None,
         })
     })
@@ -99,7 +99,7 @@ fn a_key_is_in_one_place_only() {
     assert_eq!(credential(&[("authorization", "bearer  one ")]), one("one"));
     assert_eq!(credential(&[("x-api-key", "two")]), one("two"));
     assert_eq!(credential(&[("x-forwarded-uri", uri)]), one("three"));
-    assert_eq!(credential(&[("authorization", "DPoP one")]), one("proof"));
+    assert_eq!(credential(&[("authorization", "DPoP one")]), one("bound one"));
     assert_eq!(credential(&[("authorization", "Basic YTpi")]), Ok(None));
     assert_eq!(credential(&[("authorization", "Basic YTpi"), ("x-api-key", "two")]), one("two"));
     assert_eq!(credential(&[("x-api-key", " ")]), Ok(None));

@@ -93,7 +93,7 @@ async fn answer(
     };
     let told = Told { exposed: entry.api().settings.expose_reason };
     let findings = explain(&entry.known(), &call).iter().map(|one| told.finding(one)).collect();
-    let verdict = verify::known(&site.world, entry, &call, Mode::Dry, &guest.arrival.origin).await?;
+    let verdict = verify::known(&site.world, entry, (&call, None), Mode::Dry, &guest.arrival.origin).await?;
     let (verdict, tone) = match &verdict.outcome {
         Ok(()) => ("It would pass.".to_owned(), Tone::Good),
         Err(denied) => (format!("It would be refused: {}.", words::denied(denied)), Tone::Over),
