@@ -130,6 +130,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         revocations: Default::default(),
         challenges: Default::default(),
         follower: Default::default(),
+        secret_uses: Default::default(),
         journal: Default::default(),
         unrecorded: Default::default(),
         keyring: ArcSwap::from_pointee(keyring),

@@ -190,6 +190,10 @@ events! {
     ClientEnabled "client.enabled" { client: ClientId, by: Actor }
     /// A client got a new secret; the one before it ends at once or after an overlap.
     ClientSecretRotated "client.secret_rotated" { client: ClientId, by: Actor }
+    /// One of two secrets of a client was ended before its time; `made_at` says which.
+    ClientSecretEnded "client.secret_ended" { client: ClientId, made_at: String, by: Actor }
+    /// A secret of a client ends in a week, a day or an hour; if it was used of late, the client has yet to be moved to the next.
+    ClientSecretExpiring "client.secret_expiring" { client: ClientId, ends_at: String, last_used_at: Option<String>, last_used_from: Option<String> }
     /// A signing key was made.
     SigningKeyCreated "key.created" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
     /// A signing key began to sign.

@@ -4,6 +4,7 @@ use super::{
     Answer, Failure, Session,
     at_work::{in_world, moment, operator},
     audit::client_id,
+    client_secrets::{self, End, Rotate, put_secret},
     declared, json_file,
 };
 use crate::{
@@ -12,10 +13,12 @@ use crate::{
         entropy::OsEntropy,
         id::ClientId,
         moment::Span,
-        secret::Secret,
     },
     config::span,
-    flow::manage_clients::{self as manage, Added},
+    flow::{
+        client_secrets::{Seen, seen},
+        manage_clients::{self as manage, Added},
+    },
     oauth::register::to_metadata,
     store::clients::ClientRow,
 };
@@ -31,8 +34,10 @@ pub(super) enum Command {
     List(List),
     /// Show a client.
     Show(Named),
-    /// Give a client another secret, which is shown this once.
-    RotateSecret(RotateSecret),
+    /// Give a client another secret, which is shown this once. With an overlap the one it has goes on for a while.
+    RotateSecret(Rotate),
+    /// End one of a client's two secrets before its time.
+    EndSecret(End),
     /// Disable a client: it gets no tokens, and those it has end.
     Disable(Named),
     /// Enable a client again.
@@ -112,28 +117,20 @@ pub(super) struct Named {
     id: ClientId,
 }
 
-#[derive(Args, Debug)]
-pub(super) struct RotateSecret {
-    #[command(flatten)]
-    named: Named,
-    /// How long the secrets it has are still good beside the new one.
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = span)]
-    overlap: Span,
-}
-
 pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure> {
     match command {
         Command::Add(args) => add(&args, session),
         Command::List(args) => list(args, session),
-        Command::Show(Named { id }) => in_world(session, async |_, world| Ok(shown(&manage::find(world, &id).await?))),
-        Command::RotateSecret(args) => rotate_secret(&args, session),
+        Command::Show(Named { id }) => in_world(session, async |_, world| Ok(shown(&seen(world, &id).await?))),
+        Command::RotateSecret(args) => client_secrets::rotate(&args, session),
+        Command::EndSecret(args) => client_secrets::end(&args, session),
         Command::Disable(Named { id }) => in_world(session, async |_, world| {
             manage::disable(world, &id, operator()).await?;
-            Ok(shown(&manage::find(world, &id).await?))
+            Ok(shown(&seen(world, &id).await?))
         }),
         Command::Enable(Named { id }) => in_world(session, async |_, world| {
             manage::enable(world, &id, operator()).await?;
-            Ok(shown(&manage::find(world, &id).await?))
+            Ok(shown(&seen(world, &id).await?))
         }),
         Command::Apply(args) => declared::run(args, session),
         Command::MakeSecret => {
@@ -200,12 +197,6 @@ fn told(Added { client, secret }: &Added) -> Answer {
     Answer::new(text, Value::Object(json))
 }
 
-fn put_secret(text: &mut String, json: &mut Map<String, Value>, secret: &Secret<String>) {
-    text.push_str(&format!("\nclient_secret: {}\nIt is not shown again: only its hash is kept.", secret.expose()));
-    json.insert("client_secret".to_owned(), json!(secret.expose()));
-    json.insert("client_secret_expires_at".to_owned(), json!(0));
-}
-
 /// A line for each member, the identifier first.
 fn lines(id: &str, metadata: &Map<String, Value>) -> String {
     let mut lines = vec![format!("client_id: {id}")];
@@ -236,20 +227,13 @@ fn as_json(row: &ClientRow) -> Map<String, Value> {
     json
 }
 
-fn shown(row: &ClientRow) -> Answer {
+fn shown(seen: &Seen) -> Answer {
+    let row = &seen.row;
     let mut text = lines(row.id.as_str(), &row.metadata);
     text.push_str(&format!("\nsource: {}\nstate: {}", row.source.as_str(), state(row)));
-    for secret in &row.secrets {
-        let end = secret.expires_at.map(|at| format!(", good until {at}")).unwrap_or_default();
-        text.push_str(&format!("\nsecret: made {}{end}", secret.created_at));
-    }
-    let secrets: Vec<Value> = row
-        .secrets
-        .iter()
-        .map(|s| json!({ "created_at": moment(Some(s.created_at)), "expires_at": moment(s.expires_at) }))
-        .collect();
+    text.push_str(&client_secrets::lines(seen));
     let mut json = as_json(row);
-    json.insert("secrets".to_owned(), json!(secrets));
+    json.insert("secrets".to_owned(), json!(client_secrets::told(seen)));
     Answer::new(text, Value::Object(json))
 }
 
@@ -276,16 +260,6 @@ fn list(args: List, session: &Session) -> Result<Answer, Failure> {
         answer.text.push_str(&format!("\nthere may be more: --after {next}"));
     }
     Ok(answer)
-}
-
-fn rotate_secret(args: &RotateSecret, session: &Session) -> Result<Answer, Failure> {
-    let id = &args.named.id;
-    let secret =
-        in_world(session, async |_, world| Ok(manage::rotate_secret(world, id, args.overlap, operator()).await?))?;
-    let mut text = format!("client_id: {id}");
-    let mut json = Map::from_iter([("client_id".to_owned(), json!(id))]);
-    put_secret(&mut text, &mut json, &secret);
-    Ok(Answer::new(text, Value::Object(json)))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod at_work;
 mod audit;
 mod citations;
 mod claim_links;
+mod client_secrets;
 mod clients;
 mod config;
 mod conformance;

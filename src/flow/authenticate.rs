@@ -17,7 +17,7 @@ use crate::{
         client::ClientKeys,
         engine::Ended,
         params::Params,
-        proof::{Denied, Known, Means, Presented, Proof, Proven, Seen, Unused, prove},
+        proof::{Denied, Known, Means, Presented, Proof, Proven, Seen, Unused, plausible, prove},
     },
     store::Tx,
 };
@@ -34,10 +34,20 @@ pub async fn run(
     origin: &Origin,
 ) -> Result<Proven<Listed>, Ended> {
     let presented = Presented::parse(authorization, params)?;
+    // Before anything is looked up: a mistyped secret costs neither query nor hash.
+    if let Err(denied) = plausible(&presented) {
+        record(world, &presented, &denied, origin).await;
+        return Err(Stop::Refusal(denied.into()));
+    }
     let listed = clients::find(world, presented.client_id()).await?;
     let outcome = judge(world, &presented, listed).await?;
     match outcome {
-        Ok(proven) => Ok(proven),
+        Ok(proven) => {
+            if let Some(secret) = proven.secret() {
+                world.secret_uses.used(secret, world.now(), origin.address);
+            }
+            Ok(proven)
+        }
         Err(denied) => {
             record(world, &presented, &denied, origin).await;
             Err(Stop::Refusal(denied.into()))

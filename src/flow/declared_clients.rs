@@ -163,11 +163,13 @@ impl Work {
                 }
                 note(tx, &origin, Event::ClientAdded { client: id.clone(), by })?;
                 self.set_secrets(tx, id, proven)?;
+                mark(tx, id, proven)?;
                 changed(tx, id)
             }
             (Change::Change { members }, Some(proven)) => {
                 tx.clients().replace_metadata(id, &proven.metadata)?;
                 self.set_secrets(tx, id, proven)?;
+                mark(tx, id, proven)?;
                 on(tx, id, &self.by, &self.node)?;
                 let members = members.clone();
                 note(tx, &origin, Event::ClientChanged { client: id.clone(), by, members })?;
@@ -177,7 +179,8 @@ impl Work {
                 off(tx, id, &self.by, &self.node)?;
                 Ok(())
             }
-            (Change::Same, _) | (Change::Add | Change::Change { .. }, None) => Ok(()),
+            (Change::Same, Some(proven)) => mark(tx, id, proven),
+            (Change::Same | Change::Add | Change::Change { .. }, None) => Ok(()),
         }
     }
 
@@ -198,6 +201,12 @@ impl Work {
         }
         Ok(())
     }
+}
+
+/// Notes whose its secrets are: the file's, where it speaks of them, and else the operator's, who
+/// changes them by command. Most often there is nothing to note.
+fn mark(tx: &mut Tx<'_>, id: &ClientId, proven: &Proven) -> Result<(), Fault> {
+    tx.client_secrets().set_declared(id, proven.secrets.is_some()).map(drop)
 }
 
 /// The members in which a client is not as it is declared.

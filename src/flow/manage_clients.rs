@@ -1,5 +1,6 @@
-//! Clients, as an operator manages them one by one: registered, shown, given another secret,
-//! disabled and enabled. For clients declared in a file see [`declared_clients`](super::declared_clients).
+//! Clients, as an operator manages them one by one: registered, shown, disabled and enabled. For their
+//! secrets see [`client_secrets`](super::client_secrets), for clients declared in a file
+//! [`declared_clients`](super::declared_clients).
 
 use super::{
     end,
@@ -12,7 +13,6 @@ use crate::{
         credential::{Kind, mint},
         fault::{Fault, Stop},
         id::ClientId,
-        moment::Span,
         secret::Secret,
     },
     oauth::{
@@ -48,6 +48,12 @@ pub enum Unmet {
     Twice(ClientId),
     /// It is declared with a secret that another client has.
     SharedSecret(ClientId),
+    /// Its secrets are declared in a file, which would undo this.
+    DeclaredSecret(ClientId),
+    /// It has two secrets: with a third, nobody would know which is in use.
+    TwoSecrets(ClientId),
+    /// It has one secret or none: without it, it could not prove itself.
+    OneSecret(ClientId),
     /// It is as it was wanted to be.
     Already(&'static str),
 }
@@ -66,6 +72,15 @@ impl fmt::Display for Unmet {
             }
             Self::Twice(id) => write!(f, "client {id} is declared twice"),
             Self::SharedSecret(id) => write!(f, "client {id} is declared with a secret that is in use already"),
+            Self::DeclaredSecret(id) => {
+                write!(f, "the secrets of client {id} are declared in a file: change them there, and apply the file")
+            }
+            Self::TwoSecrets(id) => {
+                write!(f, "client {id} has two secrets already: end one of them first, or rotate without an overlap")
+            }
+            Self::OneSecret(id) => {
+                write!(f, "client {id} has no second secret: rotate the one it has, or disable the client")
+            }
             Self::Already(how) => write!(f, "this client is {how} already"),
         }
     }
@@ -120,16 +135,8 @@ pub(super) fn changed(tx: &mut Tx<'_>, id: &ClientId) -> Result<(), Fault> {
     tx.feed().add(&Change::about(Subject::Client, id.as_str()))
 }
 
-/// A client as stored.
-///
-/// # Errors
-/// [`Unmet::Unknown`].
-pub async fn find(world: &World, id: &ClientId) -> Result<ClientRow, Stop<Unmet>> {
-    let id = id.clone();
-    world.store.read("find_client", move |tx: &mut Tx<'_>| found(tx, &id)).await
-}
-
-fn found(tx: &mut Tx<'_>, id: &ClientId) -> Result<ClientRow, Stop<Unmet>> {
+/// A client as stored, or that there is none.
+pub(super) fn found(tx: &mut Tx<'_>, id: &ClientId) -> Result<ClientRow, Stop<Unmet>> {
     tx.clients().find(id)?.ok_or_else(|| Stop::Refusal(Unmet::Unknown(id.clone())))
 }
 
@@ -140,36 +147,6 @@ fn found(tx: &mut Tx<'_>, id: &ClientId) -> Result<ClientRow, Stop<Unmet>> {
 pub async fn list(world: &World, after: Option<ClientId>, n: i64) -> Result<Vec<ClientRow>, Fault> {
     let list = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.clients().list(after.as_ref(), n)?);
     world.store.read("list_clients", list).await.map_err(only_fault)
-}
-
-/// Gives a client another secret. Those it had are good for as long as the overlap, so that the
-/// client can be moved to the new one without a gap.
-///
-/// # Errors
-/// [`Unmet`] where there is no such client, or it has no use for a secret.
-pub async fn rotate_secret(
-    world: &World,
-    id: &ClientId,
-    overlap: Span,
-    by: Actor,
-) -> Result<Secret<String>, Stop<Unmet>> {
-    let secret = mint(Kind::ClientSecret, &*world.dice)?;
-    let (hash, pepper) = (world.secrets.pepper.hash(secret.expose()), world.secrets.pepper.version());
-    let (id, origin) = (id.clone(), own_work(&world.node));
-    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Unmet>> {
-        let row = found(tx, &id)?;
-        let client = register::read_stored(id.clone(), &row.metadata);
-        if !client.is_ok_and(|client| client.auth_method.by_secret()) {
-            return Err(Stop::Refusal(Unmet::NoSecret(id.clone())));
-        }
-        let at = tx.now() + overlap;
-        tx.clients().expire_secrets(&id, at)?;
-        tx.clients().add_secret(&id, &hash, pepper)?;
-        note(tx, &origin, Event::ClientSecretRotated { client: id.clone(), by: by.clone() })?;
-        Ok(changed(tx, &id)?)
-    };
-    world.store.write("rotate_client_secret", write).await?;
-    Ok(secret)
 }
 
 /// Disables a client: it gets no tokens, and those it has end.

@@ -9,6 +9,7 @@ pub mod authenticate;
 pub mod authorize;
 pub mod bearer;
 pub mod challenges;
+pub mod client_secrets;
 pub mod clients;
 pub mod consent;
 pub mod declared_clients;
@@ -34,6 +35,7 @@ pub mod revoke;
 pub mod rotate_keys;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod secret_uses;
 pub mod secrets;
 pub mod sign_in;
 pub mod sweep;

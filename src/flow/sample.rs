@@ -106,6 +106,7 @@ async fn sample() -> Sample {
         revocations: Default::default(),
         follower: Default::default(),
         challenges: Default::default(),
+        secret_uses: Default::default(),
         journal: Default::default(),
         unrecorded: Default::default(),
         keyring: ArcSwap::from_pointee(keyring.await.unwrap()),

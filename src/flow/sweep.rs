@@ -2,10 +2,10 @@
 //! what has expired, keeps the signing keys, and measures.
 
 use super::{
-    end,
+    client_secrets, end,
     journal::{BATCH, own_work},
     pace::{Ending, goes_on},
-    presence, rotate_keys, unrecorded,
+    presence, rotate_keys, secret_uses, unrecorded,
     world::{World, only_fault},
 };
 use crate::{
@@ -22,6 +22,8 @@ use std::{convert::Infallible, sync::Arc};
 
 /// How often the journal is written.
 const EVERY: Span = Span::seconds(1);
+/// How often it is written when clients' secrets were used.
+const USES: Span = Span::seconds(5);
 /// How often everything else is done.
 const SELDOM: Span = Span::minutes(1);
 /// For how long rows are deleted at a time: the journal must not wait for it.
@@ -31,10 +33,14 @@ const DELETING: Span = Span::millis(300);
 /// answered the node has said that it is running: see [`presence::begin`].
 pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
-    let (mut seldom, mut keys, mut old) = (world.now(), world.now(), Old::Gone);
+    let (mut seldom, mut keys, mut uses, mut old) = (world.now(), world.now(), world.now(), Old::Gone);
     while goes_on(&mut ending, EVERY).await {
         told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
         measure(&world);
+        if world.now() >= uses {
+            uses = world.now() + USES;
+            warned("what clients' secrets were used for cannot be written", secret_uses::flush(&world).await);
+        }
         if world.now() >= seldom {
             seldom = world.now() + SELDOM;
             old = Old::More;
@@ -53,6 +59,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
         }
     }
     unrecorded::tell(&world);
+    warned("what clients' secrets were used for could not be written", secret_uses::flush(&world).await);
     if let Err(fault) = flush(&world).await {
         let pending = world.journal.pending();
         tracing::error!(error = %fault, audit.pending = pending, "audit events could not be written before the end");
@@ -127,6 +134,7 @@ async fn minutely(world: &World) {
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
     warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
     warned("grants that are to end could not be ended", end::rest(world).await);
+    warned("nobody could be told of secrets that end soon", client_secrets::remind(world).await);
     warned("this node cannot say that it is running", presence::go_on(world).await);
 }
 

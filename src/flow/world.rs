@@ -3,7 +3,7 @@
 
 use super::{
     api_keys::Keys, challenges::Challenges, clients::Directory, follow::Follower, guard::GuardPolicy, journal::Journal,
-    revocations::Revocations, secrets::Secrets, unrecorded::Unrecorded,
+    revocations::Revocations, secret_uses::SecretUses, secrets::Secrets, unrecorded::Unrecorded,
 };
 use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
@@ -97,6 +97,8 @@ pub struct World {
     pub store: Store,
     /// Clients, cached.
     pub clients: Directory,
+    /// When clients' secrets were used.
+    pub secret_uses: SecretUses,
     /// API keys: those in memory, what they were used for, what is in hand of their quotas.
     pub api_keys: Keys,
     /// What has been revoked.

@@ -1,5 +1,8 @@
 //! The examples of the RFCs, and signing seen from outside.
 
+mod bad_signatures;
+mod rfcs;
+
 use super::{Alg, Audience, BadToken, KeySet, Profile, Scheme, SigningKey, Typ, VerifyingKey, thumbprint, verify};
 use crate::base::{digest::from_base64url, id::KeyId, moment::Moment, uri::Issuer};
 use serde_json::{Value, json};

@@ -33,7 +33,8 @@ pub enum BadKey {
     Symmetric,
     /// RSA outside 2048 to 8192 bits, or with a public exponent that is even or below 65537.
     Weak,
-    /// A member is absent, of another type or of another length, or the point is not on the curve.
+    /// A member is absent, of another type or of another length, or the point is not on the curve, or is one
+    /// with which anybody could sign.
     Malformed,
 }
 
@@ -46,7 +47,7 @@ impl BadKey {
             Self::Private => "the key set holds a private key: publish the public half alone, and replace this key",
             Self::Symmetric => "the key set holds a symmetric key, which must never be published",
             Self::Weak => "an RSA key must have 2048 to 8192 bits and an odd public exponent of at least 65537",
-            Self::Malformed => "a member of a key is absent or malformed, or its point is not on the curve",
+            Self::Malformed => "a member of a key is absent or malformed, or its point is none of a key",
         }
     }
 }
@@ -83,7 +84,11 @@ impl VerifyingKey {
         let kid = text(jwk, "kid")?.map(str::to_owned);
         let (possible, signature_len, public): (&[Scheme], _, _) = match kty {
             "EC" => (&[Scheme::Es256], 64, point(jwk, "P-256", &["x", "y"])?),
-            "OKP" => (&[Scheme::EdDsa], 64, point(jwk, "Ed25519", &["x"])?),
+            "OKP" => {
+                let public = point(jwk, "Ed25519", &["x"])?;
+                of_large_order(&bytes(jwk, "x")?)?;
+                (&[Scheme::EdDsa], 64, public)
+            }
             "RSA" => {
                 let (size, public) = modulus(jwk)?;
                 (&[Scheme::Rs256, Scheme::Ps256], size, public)
@@ -173,6 +178,37 @@ fn point(jwk: &Map<String, Value>, curve: &str, coordinates: &[&str]) -> Result<
     Ok(public)
 }
 
+/// The ordinates of the points of Ed25519 whose order is 1, 2, 4 or 8, least byte first, without their signs.
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    [0; 32],
+    [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+    ],
+];
+
+/// Refuses a point of Ed25519 with which anybody could sign: OpenSSL verifies with points of small
+/// order, for which a signature of no private key is good. Ordinates past the prime are another way
+/// to write some of them, and are refused with them (RFC 8032 §5.1.3).
+fn of_large_order(point: &[u8]) -> Result<(), BadKey> {
+    let mut ordinate: [u8; 32] = point.try_into().map_err(|_| BadKey::Malformed)?;
+    let [first, middle @ .., last] = &mut ordinate;
+    *last &= 0x7f;
+    if *first >= 0xed && *last == 0x7f && middle.iter().all(|byte| *byte == 0xff) {
+        return Err(BadKey::Malformed);
+    }
+    if SMALL_ORDER.contains(&ordinate) { Err(BadKey::Malformed) } else { Ok(()) }
+}
+
 /// An RSA key and the length of its modulus in bytes. Leading zeros, which some libraries write
 /// in front of the modulus, are dropped.
 fn modulus(jwk: &Map<String, Value>) -> Result<(usize, Jwk), BadKey> {
@@ -184,6 +220,10 @@ fn modulus(jwk: &Map<String, Value>) -> Result<(usize, Jwk), BadKey> {
     let exponent = exponent.ok_or(BadKey::Malformed)?;
     if !RSA_BITS.contains(&bits) || exponent < SMALLEST_EXPONENT || exponent % 2 == 0 {
         return Err(BadKey::Weak);
+    }
+    // A product of two odd primes is odd.
+    if n.last().is_none_or(|last| last % 2 == 0) {
+        return Err(BadKey::Malformed);
     }
     let mut public = Jwk::new("RSA");
     set(&mut public, "n", base64url(&n))?;

@@ -21,6 +21,7 @@ pub mod proof;
 pub mod refusal;
 pub mod register;
 pub mod resource;
+pub mod secret;
 pub mod standard_claims;
 
 #[cfg(test)]

@@ -66,6 +66,10 @@ pub struct SecretRow {
     pub created_at: Moment,
     /// When it ends, where that is known.
     pub expires_at: Option<Moment>,
+    /// Whether a file declares it.
+    pub declared: bool,
+    /// How many hours before its end it was told of that end, the last time.
+    pub reminded: Option<i16>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -96,20 +100,25 @@ impl Loaded {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = client_secrets)]
-struct LoadedSecret {
+pub(super) struct LoadedSecret {
     hash: Vec<u8>,
     pepper: i16,
     created_at: At,
     expires_at: Option<At>,
+    declared: Option<bool>,
+    reminded: Option<i16>,
 }
 
 impl LoadedSecret {
-    fn into_row(self, client: &ClientId) -> Result<SecretRow, Fault> {
+    pub(super) fn into_row(self, client: &ClientId) -> Result<SecretRow, Fault> {
         Ok(SecretRow {
             hash: TokenHash::from_slice(&self.hash).ok_or_else(|| illegal("client_secrets", client, "hash"))?,
             pepper: self.pepper,
             created_at: self.created_at.0,
             expires_at: self.expires_at.map(|at| at.0),
+            // Absent in rows of an earlier release, until the file is applied again.
+            declared: self.declared.unwrap_or(false),
+            reminded: self.reminded,
         })
     }
 }

@@ -21,6 +21,7 @@ pub mod api_keys;
 pub mod apis;
 pub mod audit;
 pub mod claims;
+pub mod client_secrets;
 pub mod clients;
 pub mod codes;
 pub mod consents;

@@ -29,6 +29,13 @@ tables! {
         pepper -> SmallInt,
         created_at -> UtcTime,
         expires_at -> Nullable<UtcTime>,
+        declared -> Nullable<Bool>,
+        reminded -> Nullable<SmallInt>,
+    }
+    client_secret_uses (hash) {
+        hash -> Binary,
+        at -> UtcTime,
+        address -> Nullable<Text>,
     }
     users (id) {
         id -> Text,
@@ -290,5 +297,6 @@ tables! {
 }
 
 diesel::joinable!(client_secrets -> clients (client_id));
+diesel::joinable!(client_secret_uses -> client_secrets (hash));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(consents -> clients (client_id));

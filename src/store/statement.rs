@@ -8,7 +8,7 @@ use diesel::{
     pg::Pg,
     prelude::QueryResult,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Nullable, Text},
+    sql_types::{BigInt, Binary, Nullable, Text},
     sqlite::Sqlite,
 };
 use std::marker::PhantomData;
@@ -16,6 +16,7 @@ use std::marker::PhantomData;
 enum Part<'p> {
     Sql(&'static str),
     Text(&'p str),
+    Bytes(&'p [u8]),
     Maybe(Option<String>),
     At(At),
     Count(i64),
@@ -38,6 +39,10 @@ impl<'p, Answer> Statement<'p, Answer> {
     }
     pub(super) fn text(mut self, text: &'p str) -> Self {
         self.parts.push(Part::Text(text));
+        self
+    }
+    pub(super) fn bytes(mut self, bytes: &'p [u8]) -> Self {
+        self.parts.push(Part::Bytes(bytes));
         self
     }
     pub(super) fn maybe(mut self, text: Option<String>) -> Self {
@@ -97,6 +102,7 @@ macro_rules! spoken {
                         Ok(())
                     }
                     Part::Text(text) => out.push_bind_param::<Text, str>(text),
+                    Part::Bytes(bytes) => out.push_bind_param::<Binary, [u8]>(bytes),
                     Part::Maybe(text) => out.push_bind_param::<Nullable<Text>, _>(text),
                     Part::At(at) => out.push_bind_param::<UtcTime, _>(at),
                     Part::Count(n) => out.push_bind_param::<BigInt, _>(n),

@@ -1,8 +1,8 @@
 //! [`Tx`]: the database, the time and the dice, as one piece of work sees them.
 
 use super::{
-    api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, clients::Clients, codes::Codes,
-    consents::Consents, failure::Trouble, feed::Feed, grants::Grants, idempotency::Idempotency,
+    api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, client_secrets::ClientSecrets, clients::Clients,
+    codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, idempotency::Idempotency,
     key_families::KeyFamilies, key_uses::KeyUses, key_versions::KeyVersions, meta::Meta, nodes::Nodes, outbox::Outbox,
     plans::Plans, quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions, signing_keys::SigningKeys,
     usage::Usage, usage_reports::UsageReports, users::Users,
@@ -81,6 +81,8 @@ impl<'c> Tx<'c> {
     accessors! {
         /// Registered clients and their secrets.
         clients Clients;
+        /// The ends and the uses of clients' secrets.
+        client_secrets ClientSecrets;
         /// People.
         users Users;
         /// Signed-in browsers.

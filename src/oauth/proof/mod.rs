@@ -156,6 +156,7 @@ const fn signed(bad: BadToken) -> bool {
 pub struct Proven<C> {
     client: C,
     method: AuthMethod,
+    secret: Option<TokenHash>,
 }
 
 impl<C: Borrow<Client>> Proven<C> {
@@ -166,6 +167,10 @@ impl<C: Borrow<Client>> Proven<C> {
     /// How it was proven.
     pub const fn method(&self) -> AuthMethod {
         self.method
+    }
+    /// The stored hash of the secret that proved it, where one did.
+    pub const fn secret(&self) -> Option<&TokenHash> {
+        self.secret.as_ref()
     }
     /// The client, as it was handed in.
     pub fn into_client(self) -> C {
@@ -237,14 +242,32 @@ pub fn prove<C: Borrow<Client>>(
     if !fits(client.borrow().auth_method, method) {
         return Err(Denied::new(WhyDenied::OtherMethod));
     }
-    match presented {
-        Presented::Nothing { .. } => {}
+    let secret = match presented {
+        Presented::Nothing { .. } => None,
         Presented::Basic { secret, .. } | Presented::Post { secret, .. } => {
-            secret_is_good(secret.expose(), known.secrets, with)?;
+            Some(good_secret(secret.expose(), known.secrets, with)?)
         }
         Presented::Assertion { jwt, .. } => return assertion_is_good(client, jwt.expose(), known, with),
+    };
+    Ok(Proof::Done(Proven { client, method, secret }))
+}
+
+/// Refuses what no client could be proven by, so that neither hash nor look-up is spent on it: a
+/// secret that is mistyped, cut off or made up has not the form of ours.
+///
+/// # Errors
+/// [`Denied`], which is told in the same words as every other.
+pub fn plausible(presented: &Presented) -> Result<(), Denied> {
+    match presented {
+        Presented::Basic { secret, .. } | Presented::Post { secret, .. }
+            if !well_formed(Kind::ClientSecret, secret.expose()) =>
+        {
+            Err(Denied::new(WhyDenied::Malformed))
+        }
+        Presented::Basic { .. } | Presented::Post { .. } | Presented::Assertion { .. } | Presented::Nothing { .. } => {
+            Ok(())
+        }
     }
-    Ok(Proof::Done(Proven { client, method }))
 }
 
 /// Whoever is registered for one way of sending a secret may use the other (OAuth 2.1 §2.4.1);
@@ -253,21 +276,21 @@ fn fits(registered: AuthMethod, shown: AuthMethod) -> bool {
     registered == shown || (registered.by_secret() && shown.by_secret())
 }
 
-fn secret_is_good(text: &str, secrets: &[StoredSecret], with: Means<'_>) -> Result<(), Denied> {
+/// The stored hash that the text has. Every secret of the client is compared, each in constant
+/// time, also after one was found: how long it takes does not tell which of them it was.
+fn good_secret(text: &str, secrets: &[StoredSecret], with: Means<'_>) -> Result<TokenHash, Denied> {
     if !well_formed(Kind::ClientSecret, text) {
         return Err(Denied::new(WhyDenied::Malformed));
     }
-    let mut why = WhyDenied::WrongSecret;
+    let mut found = Err(WhyDenied::WrongSecret);
     for stored in secrets {
         let pepper = with.peppers.iter().find(|pepper| pepper.version() == stored.pepper);
         if pepper.is_some_and(|pepper| pepper.hash(text) == stored.hash) {
-            if stored.expires_at.is_none_or(|end| with.now < end) {
-                return Ok(());
-            }
-            why = WhyDenied::ExpiredSecret;
+            let live = stored.expires_at.is_none_or(|end| with.now < end);
+            found = if live { Ok(stored.hash) } else { found.or(Err(WhyDenied::ExpiredSecret)) };
         }
     }
-    Err(Denied::new(why))
+    found.map_err(Denied::new)
 }
 
 fn assertion_is_good<C: Borrow<Client>>(
@@ -285,7 +308,11 @@ fn assertion_is_good<C: Borrow<Client>>(
         return Err(Denied::new(WhyDenied::Malformed));
     }
     let (jti, until) = (jti.to_owned(), verified.until());
-    Ok(Proof::OnceOnly(Unused { proven: Proven { client, method: AuthMethod::PrivateKeyJwt }, jti, until }))
+    Ok(Proof::OnceOnly(Unused {
+        proven: Proven { client, method: AuthMethod::PrivateKeyJwt, secret: None },
+        jti,
+        until,
+    }))
 }
 
 /// Most bytes of the `jti` of an assertion.

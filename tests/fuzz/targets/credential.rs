@@ -12,9 +12,9 @@ use keywright::{
 };
 use std::sync::LazyLock;
 
-const KINDS: [Kind; 4] = [Kind::Code, Kind::ClientSecret, Kind::RefreshToken, Kind::Session];
+const KINDS: [Kind; 5] = [Kind::Code, Kind::ClientSecret, Kind::RefreshToken, Kind::Session, Kind::Claim];
 const WORDS: &[&str] =
-    &["kw_", "kw_rt_", "kw_cs_", "kw_code_", "kw_ses_", "kw_live_", "_test_", "_", "000000", "zzzzzz"];
+    &["kw_", "kw_rt_", "kw_cs_", "kw_code_", "kw_ses_", "kw_claim_", "kw_live_", "_test_", "_", "000000", "zzzzzz"];
 
 /// The text as it is, and with a checksum that is right: else nothing would get past it.
 fn both(input: &[u8]) -> [String; 2] {

@@ -7,6 +7,7 @@ mod api_keys;
 mod credential;
 mod files;
 mod jose;
+mod keys;
 mod oauth;
 mod proof;
 mod token;
@@ -48,6 +49,8 @@ pub const ALL: &[Target] = &[
     credential::REFRESH_TOKENS,
     jose::JSON_TEXT,
     jose::KEY_SETS,
+    keys::JWK_DOCUMENTS,
+    keys::SIGNED_PROOFS,
     token::TOKEN_TEXT,
     token::SIGNED_TOKENS,
     token::CLIENT_ASSERTIONS,

@@ -3,6 +3,8 @@
 mod assertion;
 mod authorize;
 mod client_credentials;
+mod client_keys;
+mod client_secrets;
 mod code;
 mod discovery;
 pub mod dpop;

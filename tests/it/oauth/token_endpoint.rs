@@ -182,14 +182,14 @@ fn a_client_whose_secret_was_rotated_has_both_for_as_long_as_the_overlap() {
     use keywright::{
         audit::Actor,
         base::{id::ClientId, moment::Span},
-        flow::manage_clients::rotate_secret,
+        flow::client_secrets::rotate_secret,
     };
     each(|database| {
         let server = Server::on(database);
         let old = server.machine();
         let id = ClientId::parse(&old.id).unwrap();
         let rotate = rotate_secret(&server.world, &id, Span::hours(1), Actor::System);
-        let secret = server.run(rotate).unwrap().expose().clone();
+        let secret = server.run(rotate).unwrap().secret.expose().clone();
         server.follow_now();
         let mut new = old.clone();
         new.auth = crate::world::Auth::Basic(secret);

@@ -81,6 +81,14 @@ impl App {
         self.auth = Auth::Key(key.clone());
         self
     }
+    /// The same application, with this secret.
+    pub fn with_secret(&self, secret: &str) -> Self {
+        Self { auth: Auth::Basic(secret.to_owned()), ..self.clone() }
+    }
+    /// The same application, under another name.
+    pub fn called(&self, id: &str) -> Self {
+        Self { id: id.to_owned(), ..self.clone() }
+    }
     /// The same application, which asks for this scope.
     pub fn scope(mut self, scope: &str) -> Self {
         self.scope = scope.to_owned();
