@@ -2,16 +2,21 @@
 //!
 //! Spec: RFC 6749 §4.1.1–4.1.2, OpenID Connect Core §3.1.2, RFC 9207.
 
+mod at_once;
+mod issue;
+
+pub use at_once::AtOnce;
+
 use super::{
     clients,
     interaction::{Browser, Interaction, MAX_TEXT},
+    sign_in::SignedIn,
     visit::{self, Visit},
     world::{World, only_fault},
 };
 use crate::{
     audit::{Event, Origin},
     base::{
-        credential::{self, Kind},
         fault::{Fault, Stop},
         id::UserId,
         secret::Secret,
@@ -25,14 +30,13 @@ use crate::{
             interaction::{self as rule, ConsentFacts, Facts, Next, SessionFacts, Why},
             respond::{self, Delivery},
         },
-        client::Client,
+        client::{Client, Trust},
         code::ErrorCode::{AccessDenied, InvalidRequest},
         engine::{self, Authorizing},
-        grant::{Authentication, Code, Granted},
         params::Params,
         refusal::{Dead, Refusal},
     },
-    store::{Tx, codes::Issuing},
+    store::{Tx, consents::ConsentRow},
 };
 use std::{convert::Infallible, sync::Arc};
 
@@ -173,17 +177,28 @@ pub async fn resume(
 }
 
 /// A request goes on with a person who has signed in this very moment: their session is not looked
-/// up again.
+/// up again, and a code that was stored together with it is all that was missing.
 ///
 /// # Errors
 /// [`Halt`].
 pub async fn resume_as(
     world: &Arc<World>,
     interaction: Interaction,
-    (visit, here): (&Visit, Here),
+    (visit, signed): (&Visit, SignedIn),
     origin: &Origin,
 ) -> Result<Answer, Halt> {
-    go_on(world, interaction, (visit, Some(here)), origin).await
+    match signed.code {
+        Some(code) => {
+            issue::look_at_challenge(world, &interaction.asked, origin);
+            Ok(delivered(world, &interaction, &code))
+        }
+        None => go_on(world, interaction, (visit, Some(signed.here)), origin).await,
+    }
+}
+
+fn delivered(world: &World, interaction: &Interaction, code: &Secret<String>) -> Answer {
+    let issuer = &world.policy.load().tokens.issuer;
+    Answer::Deliver(respond::success(&interaction.asked.destination, issuer, code))
 }
 
 async fn go_on(
@@ -216,10 +231,8 @@ async fn go_on(
             }
             Next::Approve => {
                 let session = facts.session.ok_or_else(|| Fault::bare("an approval of nobody"))?;
-                match issue_code(world, interaction.asked.clone(), session, origin).await? {
-                    Some(code) => {
-                        return Ok(Answer::Deliver(respond::success(&interaction.asked.destination, &issuer, &code)));
-                    }
+                match issue::run(world, interaction.asked.clone(), session, origin).await? {
+                    Some(code) => return Ok(delivered(world, &interaction, &code)),
                     None => continue,
                 }
             }
@@ -272,10 +285,15 @@ pub async fn facts(
     } else {
         None
     };
+    Ok(known(interaction, client.trust, here, consent))
+}
+
+/// The same, from what was found.
+fn known(interaction: &Interaction, trust: Trust, here: Here, consent: Option<ConsentRow>) -> Facts {
     // One that was taken back counts for nothing.
     let consent = consent.filter(|c| c.withdrawn_at.is_none());
     let chosen_at = interaction.chosen.as_ref().filter(|c| c.session == here.session.id).map(|c| c.at);
-    Ok(Facts {
+    Facts {
         session: Some(SessionFacts {
             user: here.user.id,
             session: here.session.id,
@@ -285,54 +303,9 @@ pub async fn facts(
             chosen_at,
         }),
         consent: consent.map(|c| ConsentFacts { scope: c.scope, resources: c.resources, given_at: c.given_at }),
-        trust: client.trust,
+        trust,
         reachable_acr: Vec::new(),
-    })
-}
-
-/// A code; `None` where the session has ended, or is not as it was, since these facts were found.
-async fn issue_code(
-    world: &Arc<World>,
-    asked: Asked,
-    session: SessionFacts,
-    origin: &Origin,
-) -> Result<Option<Secret<String>>, Fault> {
-    let code = credential::mint(Kind::Code, &*world.dice)?;
-    let hash = world.secrets.pepper.hash(code.expose());
-    if world.challenges.seen_before(&asked.client, asked.challenge.as_str()) {
-        world.note(origin, Event::ChallengeReused { client: asked.client.clone() });
     }
-    let event = Event::CodeIssued {
-        client: asked.client.clone(),
-        user: session.user.clone(),
-        session: Some(session.session.clone()),
-        scope: asked.scope.clone(),
-        resources: asked.resources.iter().map(ToString::to_string).collect(),
-    };
-    let now = world.now();
-    let record = origin.record(event, now, &*world.dice)?;
-    let stored = Code {
-        redirect_uri: asked.destination.uri().to_owned(),
-        redirect_uri_was_sent: asked.destination.was_sent(),
-        challenge: asked.challenge.as_str().to_owned(),
-        expires_at: now + world.policy.load().tokens.code_lifetime,
-        granted: Granted {
-            client: asked.client,
-            user: session.user,
-            session: session.session,
-            scope: asked.scope,
-            resources: asked.resources,
-            claims: asked.claims,
-            authentication: Authentication { at: session.auth_time, amr: session.amr, acr: session.acr },
-            nonce: asked.nonce,
-        },
-    };
-    let single = world.store.single("issue_code", move |tx: &mut Tx<'_>| {
-        let issuing = Issuing { hash: &hash, code: &stored, audit: &record };
-        Ok::<_, Stop<Infallible>>(tx.codes().issue(&issuing)?)
-    });
-    let issued = single.await.map_err(only_fault)?;
-    Ok(issued.then_some(code))
 }
 
 /// Who is at the browser, for the pages.

@@ -5,6 +5,7 @@
 //! many at once cannot slip through together.
 
 use super::{
+    authorize::AtOnce,
     end, log_out,
     unrecorded::note_within_budget,
     visit::{self, Here, Visit},
@@ -64,22 +65,34 @@ pub struct SignedIn {
     pub known: Secret<String>,
     /// Who is here now.
     pub here: Here,
+    /// The code that was stored for them at once.
+    pub code: Option<Secret<String>>,
 }
 
-/// Signs a person in.
+/// Signs a person in, and answers the request that they sign in for where nothing else is missing.
 ///
 /// # Errors
 /// [`Denied`], or a fault.
-pub async fn run(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin) -> Result<SignedIn, Stop<Denied>> {
+pub async fn run(
+    world: &Arc<World>,
+    (form, waiting): (Form, Option<AtOnce>),
+    visit: &Visit,
+    origin: &Origin,
+) -> Result<SignedIn, Stop<Denied>> {
     let budgets = charge(world, &form, visit, origin).await?;
-    let judged = judge(world, form, visit, origin).await;
+    let judged = judge(world, (form, waiting), visit, origin).await;
     if matches!(judged, Ok(_) | Err(Stop::Fault(_))) {
         give_back(world, &budgets).await;
     }
     judged
 }
 
-async fn judge(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin) -> Result<SignedIn, Stop<Denied>> {
+async fn judge(
+    world: &Arc<World>,
+    (form, waiting): (Form, Option<AtOnce>),
+    visit: &Visit,
+    origin: &Origin,
+) -> Result<SignedIn, Stop<Denied>> {
     let found = look_up(world, &form.username).await?;
     let (user, stored, set_at) = match found {
         Some(Credentials { user, password, password_changed_at }) => (Some(user), password, password_changed_at),
@@ -110,10 +123,12 @@ async fn judge(world: &Arc<World>, form: Form, visit: &Visit, origin: &Origin) -
     }
     let known = remember(world, visit, form.known.as_ref(), user.username.as_str());
     let rehash = outcome.rehash.map(|new| (stored, new));
-    let signed = open(world, Opening { user, set_at, rehash, agent: form.agent }, visit, origin).await?;
-    let Some((cookie, here)) = signed else { return Err(Stop::Refusal(Denied::Credentials)) };
+    let opening = Opening { user, set_at, rehash, agent: form.agent, waiting };
+    let Some((cookie, opened)) = open(world, opening, visit, origin).await? else {
+        return Err(Stop::Refusal(Denied::Credentials));
+    };
     world.metrics.sign_ins.one("ok");
-    Ok(SignedIn { cookie, known, here })
+    Ok(SignedIn { cookie, known, here: opened.here, code: opened.code })
 }
 
 /// What is recorded of a text that no person's name is known to be: it may be a password.
@@ -185,6 +200,16 @@ struct Opening {
     set_at: Option<Moment>,
     rehash: Option<(PasswordHash, PasswordHash)>,
     agent: Option<String>,
+    /// The request that they sign in for.
+    waiting: Option<AtOnce>,
+}
+
+/// A session that was opened.
+struct Opened {
+    here: Here,
+    /// The grants that have ended with another person's session.
+    ended: Vec<GrantId>,
+    code: Option<Secret<String>>,
 }
 
 /// Opens the session, with a cookie of its own: one from before a sign-in is worth nothing after
@@ -196,7 +221,7 @@ async fn open(
     opening: Opening,
     visit: &Visit,
     origin: &Origin,
-) -> Result<Option<(Secret<String>, Here)>, Fault> {
+) -> Result<Option<(Secret<String>, Opened)>, Fault> {
     let cookie = credential::mint(Kind::Session, &*world.dice)?;
     let hash = world.secrets.pepper.hash(cookie.expose());
     let before = visit::session(world, visit).await?;
@@ -221,20 +246,18 @@ async fn open(
             address: origin.address,
             ended_at: None,
         };
-        let opened = place(tx, session, before.as_ref(), (&hash, lifetime), &origin)?;
+        let (session, ended) = place(tx, session, before.as_ref(), (&hash, lifetime), &origin)?;
         let event =
-            Event::SignedIn { user: user.id.clone(), session: opened.0.id.clone(), amr: vec![Amr::Pwd.as_str()] };
+            Event::SignedIn { user: user.id.clone(), session: session.id.clone(), amr: vec![Amr::Pwd.as_str()] };
         note(tx, &origin, event)?;
-        Ok(Some((Here { session: opened.0, user }, opened.1)))
+        let here = Here { session, user };
+        let code = opening.waiting.as_ref().map(|waiting| waiting.store(tx, &here, &origin)).transpose()?.flatten();
+        Ok(Some(Opened { here, ended, code }))
     };
-    let opened = world.store.write("sign_in", write).await.map_err(only_fault)?;
-    let Some((here, ended)) = opened else { return Ok(None) };
-    end::finish(world, &ended).await?;
-    Ok(Some((cookie, here)))
+    let Some(opened) = world.store.write("sign_in", write).await.map_err(only_fault)? else { return Ok(None) };
+    end::finish(world, &opened.ended).await?;
+    Ok(Some((cookie, opened)))
 }
-
-/// Who is here now, and the grants that have ended with another person's session.
-type Opened = (Here, Vec<GrantId>);
 
 /// Writes the session down: over the one that the same person had in this browser, or as a new one.
 fn place(

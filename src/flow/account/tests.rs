@@ -27,7 +27,7 @@ async fn enter(sample: &Sample, name: &str) -> SignedIn {
     let _ = manage_users::add(&sample.world, new, Actor::System).await;
     let form = sign_in::Form { username: name.to_owned(), password: OLD.to_owned(), known: None, agent: None };
     let visit = Visit::new(&sample.world, None, None).unwrap();
-    sign_in::run(&sample.world, form, &visit, &Origin::default()).await.unwrap()
+    sign_in::run(&sample.world, (form, None), &visit, &Origin::default()).await.unwrap()
 }
 
 /// Who this cookie signs in.

@@ -3,7 +3,7 @@
 use super::{Open, Trouble, answer, arrive, busy, check_form, form_token, greet, query, see_other, set, settle};
 use crate::{
     base::{id::ApiKeyId, moment::Span},
-    flow::{authorize, kept, sign_in, visit::session},
+    flow::{authorize, authorize::AtOnce, kept, sign_in, visit::session},
     http::{
         give::{
             page::{FormsLead, page},
@@ -206,21 +206,26 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
         known: site.cookies.read(request, Jar::Known),
         agent: agent(request),
     };
-    match sign_in::run(&site.world, typed, &arrival.visit, &arrival.origin).await {
+    let waiting = match &open {
+        Some(open) => AtOnce::of(&site.world, &open.interaction).await?,
+        None => None,
+    };
+    match sign_in::run(&site.world, (typed, waiting), &arrival.visit, &arrival.origin).await {
         Ok(signed) => {
             let mut visit = arrival.visit;
+            let cookies = [(Jar::Session, signed.cookie.clone()), (Jar::Known, signed.known.clone())];
             visit.session = Some(signed.cookie.clone());
             let mut response = match open {
                 Some(open) => {
                     let next =
-                        authorize::resume_as(&site.world, open.interaction, (&visit, signed.here), &arrival.origin)
-                            .await?;
+                        authorize::resume_as(&site.world, open.interaction, (&visit, signed), &arrival.origin).await?;
                     answer(site, &visit, next)?
                 }
                 None => see_other(&format!("{}{}", site.issuer.path(), way.end())),
             };
-            set(&mut response, &site.cookies.set(Jar::Session, &signed.cookie));
-            set(&mut response, &site.cookies.set(Jar::Known, &signed.known));
+            for (jar, value) in &cookies {
+                set(&mut response, &site.cookies.set(*jar, value));
+            }
             Ok(response)
         }
         Err(crate::base::fault::Stop::Fault(fault)) => Err(fault.into()),
