@@ -66,3 +66,6 @@ impl AtOnce {
         Ok(stored.then(|| self.blank.code.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ async fn enter(sample: &Sample, name: &str, visit: &Visit) -> Result<SignedIn, S
 
 async fn again(sample: &Sample, name: &str, visit: &Visit) -> Result<SignedIn, Stop<Denied>> {
     let form = Form { username: name.to_owned(), password: PASSWORD.to_owned(), known: None, agent: None };
-    run(&sample.world, form, visit, &Origin::default()).await
+    run(&sample.world, (form, None), visit, &Origin::default()).await
 }
 
 /// The browser of a visit, with this session's cookie.
@@ -63,7 +63,7 @@ fn a_password_that_was_changed_while_it_was_checked_opens_nothing() {
     in_sample(async |sample| {
         let visit = Visit::new(&sample.world, None, None).unwrap();
         let user = enter(&sample, "ada", &visit).await.unwrap().here.user;
-        let opening = Opening { user, set_at: Some(Moment::EPOCH), rehash: None, agent: None };
+        let opening = Opening { user, set_at: Some(Moment::EPOCH), rehash: None, agent: None, waiting: None };
         assert!(open(&sample.world, opening, &visit, &Origin::default()).await.unwrap().is_none());
     });
 }
