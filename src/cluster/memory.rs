@@ -119,6 +119,16 @@ impl Memory {
         }
     }
 
+    /// Forgets the keys whose buckets are full again, and gives their memory back.
+    pub(super) fn tidy(&self, now: Moment) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, state| state.tat > now);
+            let wanted = shard.len().saturating_mul(2);
+            shard.shrink_to(wanted);
+        }
+    }
+
     /// Forgets this key.
     pub(super) fn forget(&self, key: &str) {
         if let Some(mut shard) = self.shard(key) {
@@ -214,6 +224,19 @@ mod tests {
         assert!(counters.len() <= 1616, "{}", counters.len());
         let refused = (0..100).filter(|n| !counters.one(&format!("slow{n}"), slow, NOW).allowed).count();
         assert_eq!(refused, 100);
+    }
+
+    #[test]
+    fn what_is_full_again_is_tidied_away_and_nothing_else() {
+        let counters = Memory::new(1600);
+        let (quick, slow) = (Rule::every(Span::seconds(1), 1), Rule::every(Span::days(1), 1));
+        for n in 0..50 {
+            assert!(counters.one(&format!("slow{n}"), slow, NOW).allowed);
+            assert!(counters.one(&format!("quick{n}"), quick, NOW).allowed);
+        }
+        counters.tidy(NOW + Span::seconds(2));
+        assert_eq!(counters.len(), 50);
+        assert!(!counters.one("slow7", slow, NOW + Span::seconds(2)).allowed);
     }
 
     #[test]

@@ -85,6 +85,11 @@ impl Counters {
         Ok(Self { shared: Some(Box::new(Shared::start(most, url)?)), ..Self::local(most) })
     }
 
+    /// Forgets what was counted here and is as good as never seen, so that it takes no memory.
+    pub fn tidy(&self, now: Moment) {
+        self.here.tidy(now);
+    }
+
     /// Says how many nodes are alive, this one among them.
     pub fn nodes_alive(&self, nodes: u32) {
         self.nodes.store(nodes.max(1), Ordering::Relaxed);

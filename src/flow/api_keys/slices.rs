@@ -28,10 +28,15 @@ use std::{
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::Notify;
+
+mod back;
+
+pub use back::{give_back_all, give_back_idle, make_room};
 
 const SHARDS: usize = 16;
-/// A slice that nobody has spent from for as long goes back.
-const IDLE: Span = Span::seconds(30);
+/// The most slices that are held, in a shard: beyond it those that were spent from longest ago go back.
+const MOST: usize = 640;
 /// For how long a quota that had too little left is not asked about again: what is refused is given
 /// back to the limits of rate, so nothing else bounds how often its owner could make us ask.
 const ASK_AGAIN: Span = Span::seconds(1);
@@ -137,11 +142,14 @@ type Shard = HashMap<u128, Slice>;
 pub struct Slices {
     first: Mutex<Shard>,
     others: Vec<Mutex<Shard>>,
+    /// That a shard holds more than it should.
+    full: Notify,
 }
 
 impl Default for Slices {
     fn default() -> Self {
-        Self { first: Mutex::default(), others: (1..SHARDS).map(|_| Mutex::default()).collect() }
+        let others = (1..SHARDS).map(|_| Mutex::default()).collect();
+        Self { first: Mutex::default(), others, full: Notify::new() }
     }
 }
 
@@ -157,6 +165,11 @@ impl Slices {
         self.others.get(at).unwrap_or(&self.first).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until there are too many.
+    pub async fn full(&self) {
+        self.full.notified().await;
+    }
+
     fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
         let all = std::iter::once(&self.first).chain(&self.others);
         all.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
@@ -164,6 +177,9 @@ impl Slices {
 
     fn with<T>(&self, meter: &Meter, now: Moment, f: impl FnOnce(&mut Slice) -> T) -> T {
         let mut shard = self.shard(meter.slot);
+        if shard.len() > MOST {
+            self.full.notify_one();
+        }
         let slice = shard.entry(meter.slot).or_insert_with(|| Slice::empty(meter, now));
         if slice.is_over(now) {
             // What is left of a period that is over is worth nothing.
@@ -202,27 +218,6 @@ impl Slices {
             let concerned = shard.values_mut().filter(|slice| family.is_none_or(|id| slice.family.as_str() == id));
             concerned.for_each(|slice| slice.stale = true);
         }
-    }
-
-    fn take_back(&self, idle_since: Option<Moment>, now: Moment) -> Vec<(CounterId, u64)> {
-        let mut back = Vec::new();
-        for mut shard in self.shards() {
-            shard.retain(|_, slice| {
-                let over = slice.is_over(now);
-                let idle = idle_since.is_none_or(|since| slice.last <= since);
-                // Whoever is filling it holds another handle, and will look for it here.
-                if !(over || idle || slice.stale) || Arc::strong_count(&slice.filling) > 1 {
-                    return true;
-                }
-                let (period_start, units) = slice.hand.return_rest();
-                if units > 0 && !over {
-                    let (family, name) = (slice.family.clone(), slice.counter.clone());
-                    back.push((CounterId { family, name, period_start }, units));
-                }
-                false
-            });
-        }
-        back
     }
 }
 
@@ -344,37 +339,4 @@ pub async fn counted(world: &World, entry: &Entry) -> Result<Vec<QuotaNow>, Faul
         })
     });
     Ok(told.collect())
-}
-
-/// Gives back the slices that nobody spends from, and forgets those of periods that are over.
-///
-/// # Errors
-/// A fault of the store; what it concerns is lost to the quota's owner until somebody corrects it.
-pub async fn give_back_idle(world: &World) -> Result<(), Fault> {
-    let now = world.now();
-    give_back(world, world.api_keys.slices.take_back(Some(now - IDLE), now)).await
-}
-
-/// Gives back every slice: this node stops, or what they are cut by has changed.
-///
-/// # Errors
-/// As [`give_back_idle`].
-pub async fn give_back_all(world: &World) -> Result<(), Fault> {
-    give_back(world, world.api_keys.slices.take_back(None, world.now())).await
-}
-
-async fn give_back(world: &World, back: Vec<(CounterId, u64)>) -> Result<(), Fault> {
-    if back.is_empty() {
-        return Ok(());
-    }
-    let units = back.iter().map(|(_, units)| units).sum();
-    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
-        for (counter, units) in &back {
-            tx.quotas().give_back(counter, *units)?;
-        }
-        Ok(())
-    };
-    world.store.write("return_quota", write).await.map_err(only_fault)?;
-    world.metrics.quota_returned.add(units);
-    Ok(())
 }

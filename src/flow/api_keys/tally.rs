@@ -56,6 +56,17 @@ pub struct Counted {
     pub left_out: u64,
 }
 
+impl Counted {
+    /// Takes a part out, of at most so many keys and minutes; `None` where nothing is left.
+    #[must_use]
+    pub fn part(&mut self, most: usize) -> Option<Self> {
+        let calls = self.calls.split_off(self.calls.len().saturating_sub(most));
+        let uses = self.uses.split_off(self.uses.len().saturating_sub(most));
+        let empty = calls.is_empty() && uses.is_empty();
+        (!empty).then_some(Self { calls, uses, left_out: 0 })
+    }
+}
+
 /// The counts of this node.
 #[derive(Debug)]
 pub struct Tally {

@@ -14,7 +14,7 @@ use crate::{
     },
     flow::{
         journal::own_work,
-        pace::{Ending, goes_on},
+        pace::{Ending, goes_on, goes_on_or},
         world::{World, note, only_fault},
     },
     store::{
@@ -33,8 +33,23 @@ const BATCH: i64 = 200;
 
 /// Does all of it until the server ends, and gives every slice back then.
 pub async fn run(world: Arc<World>, mut ending: Ending) {
-    let mut seldom = world.now();
-    while goes_on(&mut ending, EVERY).await {
+    let (mut due, mut seldom) = (world.now() + EVERY, world.now());
+    loop {
+        let wait = due.since(world.now()).clamp(Span::ZERO, EVERY);
+        if !goes_on_or(&mut ending, wait, world.api_keys.slices.full()).await {
+            break;
+        }
+        let crowded = slices::make_room(&world).await;
+        // A database that is away is not asked again for each slice.
+        if crowded.is_err() && !goes_on(&mut ending, EVERY).await {
+            break;
+        }
+        warned("slices of quotas cannot be given back", crowded);
+        // A clock that was set back is no reason to wait.
+        if (Span::micros(1)..=EVERY).contains(&due.since(world.now())) {
+            continue;
+        }
+        world.counters.tidy(world.now());
         warned("what keys were used for cannot be written", usage::flush(&world).await);
         warned("slices of quotas cannot be given back", slices::give_back_idle(&world).await);
         warned("how much of their limits APIs give cannot be measured", capacity::measure(&world).await);
@@ -42,6 +57,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
             seldom = world.now() + SELDOM;
             warned("nobody could be reminded of keys that end soon", remind(&world).await);
         }
+        due = world.now() + EVERY;
     }
     end(&world).await;
 }

@@ -15,30 +15,33 @@ use crate::{
         usage::{Counts, UsageRow},
     },
 };
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
+
+/// Keys and minutes that are written by one transaction: whoever waits for the database waits behind it.
+const BATCH: usize = 1000;
 
 /// Writes what has been counted since it was last written.
 ///
 /// # Errors
 /// A fault of the store; what could not be written stays counted.
 pub async fn flush(world: &World) -> Result<(), Fault> {
-    let counted = Arc::new(world.api_keys.tally.take());
+    let mut counted = world.api_keys.tally.take();
     if counted.left_out > 0 {
         tracing::warn!(calls = counted.left_out, "calls of API keys were not counted: too many keys at once");
     }
-    if counted.calls.is_empty() && counted.uses.is_empty() {
-        return Ok(());
+    while let Some(part) = counted.part(BATCH) {
+        let (rows, uses) = (rows(&part), uses(&part));
+        let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
+            tx.usage().add(&rows)?;
+            Ok(tx.key_uses().used(&uses)?)
+        };
+        if let Err(fault) = world.store.write("write_usage", write).await.map_err(only_fault) {
+            world.api_keys.tally.put_back(part);
+            world.api_keys.tally.put_back(counted);
+            return Err(fault);
+        }
     }
-    let (rows, uses) = (rows(&counted), uses(&counted));
-    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
-        tx.usage().add(&rows)?;
-        Ok(tx.key_uses().used(&uses)?)
-    };
-    let written = world.store.write("write_usage", write).await.map_err(only_fault);
-    if written.is_err() {
-        world.api_keys.tally.put_back(Arc::try_unwrap(counted).unwrap_or_default());
-    }
-    written
+    Ok(())
 }
 
 fn rows(counted: &Counted) -> Vec<UsageRow> {
