@@ -9,13 +9,9 @@ use crate::{
         api::Api,
         family::Family,
         judge::{Known, Standing},
-        key::{ApiKey, Origin},
+        key::ApiKey,
         plan::Plan,
-        policy::{
-            Compiled, Document, Invalid, Layer, Level, Limit,
-            quota::Unit,
-            rate::{By, Rate},
-        },
+        policy::{Compiled, Document, Layer},
     },
     base::{
         digest::TokenHash,
@@ -26,7 +22,7 @@ use crate::{
         api_keys::{apis::api_named, slices::Meter},
         world::{World, only_fault},
     },
-    store::{Tx, feed::Subject, key_facts::KeyFacts},
+    store::{Tx, feed::Subject},
 };
 use moka::sync::Cache;
 use std::{
@@ -45,10 +41,6 @@ const KNOWN_FOR: Duration = Duration::from_secs(60);
 const UNKNOWN_FOR: Duration = Duration::from_secs(2);
 const MOST_UNKNOWN: u64 = 100_000;
 
-/// Bytes of policies and of `meta`, as JSON, that take about as much memory as a key without any:
-/// a kilobyte. Owners write them, so they are counted, or a few thousand keys would fill the memory.
-const BYTES_OF_A_KEY: usize = 256;
-
 /// What the keys of one API and plan have in common.
 #[derive(Debug)]
 pub struct Shared {
@@ -64,10 +56,12 @@ pub struct Shared {
 /// A key, ready to be judged.
 #[derive(Debug)]
 pub struct Entry {
-    /// The key.
+    /// The key, without its policy: that is in `policy` and in `written`.
     pub key: ApiKey,
-    /// Its family.
+    /// Its family, likewise.
     pub family: Family,
+    /// The policies of family and key, as JSON: a tenth of what they take when they are read.
+    pub written: Vec<Arc<str>>,
     /// Its API and plan.
     pub shared: Arc<Shared>,
     /// Whether its owner may act.
@@ -120,6 +114,8 @@ pub struct Directory {
     digests: Cache<ApiKeyId, TokenHash>,
     unknown: Cache<TokenHash, ()>,
     shared: Cache<SharedKey, Arc<Shared>>,
+    /// Policies of families and keys by their JSON: those of a template are the same a thousand times.
+    documents: Cache<Arc<str>, Arc<Document>>,
     /// APIs by what gateways call them.
     apis: Cache<String, Arc<Api>>,
     /// Whether there are keys that were brought from elsewhere, so that text of any form may be one.
@@ -142,6 +138,7 @@ impl Directory {
             digests: Cache::builder().max_capacity(capacity).time_to_live(KNOWN_FOR).build(),
             unknown: Cache::builder().max_capacity(MOST_UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
             shared: Cache::builder().max_capacity(1000).build(),
+            documents: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
             apis: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
             foreign: AtomicBool::new(false),
             changes: AtomicU64::new(0),
@@ -224,71 +221,6 @@ impl Directory {
         self.known.invalidate(digest);
         self.unknown.invalidate(digest);
     }
-
-    fn read(&self, facts: KeyFacts) -> Result<Entry, Fault> {
-        let KeyFacts { key, family, api, plan, owner_active, .. } = facts;
-        let number = key.id.to_u128().ok_or_else(|| Fault::bare("an API key whose identifier is not ours"))?;
-        let shared = self.share(api, plan)?;
-        let mut layers = shared.layers.clone();
-        let own = [(Level::Family, family.id.as_str(), &family.policy), (Level::Key, key.id.as_str(), &key.policy)];
-        for (level, of, policy) in own {
-            if !policy.is_empty() {
-                let document = Document::read(policy).map_err(|e| illegal(of, &e))?;
-                layers.push(Layer { level, of: of.to_owned(), document: Arc::new(document) });
-            }
-        }
-        let policy = limited(Compiled::of(layers), &key, family.id.as_str());
-        let meters_of = |unit| meters(&policy, &family.id, unit);
-        let (meters, bytes) = (meters_of(Unit::Requests), meters_of(Unit::ContentBytes));
-        let weight = weight(&[&key.policy, &family.policy, &key.meta]);
-        let owner = if owner_active { Standing::Active } else { Standing::Inactive };
-        Ok(Entry { key, family, shared, owner, policy, meters, bytes, number, weight })
-    }
-
-    fn share(&self, api: Api, plan: Option<Plan>) -> Result<Arc<Shared>, Fault> {
-        let wanted = (api.id.clone(), api.version, plan.as_ref().map(|plan| (plan.id.clone(), plan.version)));
-        if let Some(shared) = self.shared.get(&wanted) {
-            return Ok(shared);
-        }
-        let mut layers = Vec::new();
-        let mut add = |level, of: &str, document: Result<Document, Invalid>| -> Result<(), Fault> {
-            let document = Arc::new(document.map_err(|e| illegal(of, &e))?);
-            layers.push(Layer { level, of: of.to_owned(), document });
-            Ok(())
-        };
-        add(Level::Api, api.id.as_str(), Document::read(&api.policy))?;
-        if let Some(plan) = &plan {
-            add(Level::Plan, plan.id.as_str(), Document::read_plan(&plan.policy))?;
-        }
-        let guaranteed = layers.iter().any(|layer| layer.level == Level::Plan && layer.document.guaranteed);
-        let shared = Arc::new(Shared { api, plan, guaranteed, layers });
-        self.shared.insert(wanted, Arc::clone(&shared));
-        Ok(shared)
-    }
-}
-
-/// For how many keys of the usual size one with these documents counts.
-fn weight(documents: &[&serde_json::Map<String, serde_json::Value>]) -> u32 {
-    let written = documents.iter().filter(|document| !document.is_empty());
-    let bytes = written.map(|document| serde_json::to_string(document).map_or(usize::MAX, |text| text.len()));
-    let all = bytes.fold(0usize, usize::saturating_add);
-    u32::try_from(all / BYTES_OF_A_KEY).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-/// Nothing is without a limit of rate: where neither API nor plan has one for whoever holds the key
-/// there is the usual one, whatever its owner wrote, and what may be easy to guess has one of its own.
-fn limited(policy: Compiled, key: &ApiKey, family: &str) -> Compiled {
-    let given = |limit: &Limit| matches!(limit.level, Level::Api | Level::Plan) && limit.rate.by != By::Ip;
-    let policy =
-        if policy.limits().iter().any(given) { policy } else { policy.within(Level::Family, family, Rate::usual()) };
-    match key.origin {
-        Origin::Imported => policy.within(Level::Key, key.id.as_str(), Rate::weak()),
-        Origin::Minted | Origin::ImportedText | Origin::ImportedHash => policy,
-    }
-}
-
-fn illegal(of: &str, why: &Invalid) -> Fault {
-    Fault::new(format!("reading the policy of {of}"), why.to_string())
 }
 
 /// Finds out whether there are keys that were brought from elsewhere: at the start, and when an
@@ -388,8 +320,5 @@ pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault>
 
 mod handles;
 mod meters;
+mod read;
 pub use handles::of_handles;
-use meters::meters;
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,7 @@ use crate::{
         refusal::{Exceeded, Refusal, refuse},
     },
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The members of a policy that a resource server can ask of a call itself.
@@ -94,7 +94,7 @@ pub async fn permit(
     // Of a key that is of no use nothing else is told; and what was asked wrongly costs nothing.
     if stands(&entry.known(), &call).is_ok() {
         offered(&entry)?;
-        wanted = Some(asked(world, &entry, request)?);
+        wanted = Some(asked(world, (&entry, travelling(&entry)?), request)?);
         if !application_stands(world, &entry).await? {
             return Err(not_good().into());
         }
@@ -119,14 +119,17 @@ fn offered(entry: &Entry) -> Result<(), Refusal> {
 }
 
 /// The scope that was asked for, and what travels along.
-fn asked(world: &World, entry: &Entry, request: &Request) -> Result<(Scope, Vec<Value>), Refusal> {
+fn asked(
+    world: &World,
+    (entry, restrictions): (&Entry, Vec<Value>),
+    request: &Request,
+) -> Result<(Scope, Vec<Value>), Refusal> {
     let api = entry.api();
     request.targets(&api.audience, [&api.name, api.id.as_str()])?;
     if api.audience.as_str() == world.policy.load().tokens.issuer.as_str() {
         return refuse(InvalidTarget, "a token for this server itself is not had for an API key");
     }
     let scope = request.narrowed(&entry.key.scope)?;
-    let restrictions = travelling(entry);
     let bytes: usize = restrictions.iter().map(|one| one.to_string().len()).sum();
     if bytes > MAX_TRAVEL {
         return refuse(InvalidGrant, "the restrictions of the API key are too long to travel in a token");
@@ -134,12 +137,16 @@ fn asked(world: &World, entry: &Entry, request: &Request) -> Result<(Scope, Vec<
     Ok((scope, restrictions))
 }
 
-fn travelling(entry: &Entry) -> Vec<Value> {
-    let policies = [&entry.api().policy, &entry.family.policy, &entry.key.policy];
-    let seen = policies.iter().map(|policy| -> Map<String, Value> {
-        policy.iter().filter(|(name, _)| TRAVEL.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
-    });
-    seen.filter(|members| !members.is_empty()).map(Value::Object).collect()
+/// The restrictions that travel in the token.
+fn travelling(entry: &Entry) -> Result<Vec<Value>, Fault> {
+    let mut policies = vec![entry.api().policy.clone()];
+    for text in &entry.written {
+        policies.push(serde_json::from_str(text).map_err(|e| Fault::new("reading a policy", e))?);
+    }
+    for policy in &mut policies {
+        policy.retain(|name, _| TRAVEL.contains(&name.as_str()));
+    }
+    Ok(policies.into_iter().filter(|members| !members.is_empty()).map(Value::Object).collect())
 }
 
 /// Whether the application that uses a key, where one is named, is registered and not disabled.
