@@ -12,7 +12,7 @@ section! {
         /// The most keys that are good, or may be again, of one owner for one API. What an operator makes at the
         /// command line or imports is not counted against.
         per_owner: usize = "1000" in "1" .. "1000000", Restart;
-        /// Keys that this node keeps in memory, so that no query is needed for them; about a kilobyte each.
-        cached: usize = "10000" in "100" .. "10000000", Restart;
+        /// Keys that this node keeps in memory, so that no query is needed for them; two to three kilobytes each.
+        cached: usize = "5000" in "100" .. "10000000", Restart;
     }
 }

@@ -36,7 +36,7 @@ pub use back::{give_back_all, give_back_idle, make_room};
 
 const SHARDS: usize = 16;
 /// The most slices that are held, in a shard: beyond it those that were spent from longest ago go back.
-const MOST: usize = 640;
+const MOST: usize = 320;
 /// For how long a quota that had too little left is not asked about again: what is refused is given
 /// back to the limits of rate, so nothing else bounds how often its owner could make us ask.
 const ASK_AGAIN: Span = Span::seconds(1);

@@ -20,8 +20,8 @@ use crate::{
 use std::sync::Arc;
 
 /// Bytes of policies and of `meta`, as JSON, that take about as much memory as a key without any:
-/// a kilobyte. Owners write them, so they are counted, or a few thousand keys would fill the memory.
-const BYTES_OF_A_KEY: usize = 256;
+/// two kilobytes. Owners write them, so they are counted, or a few thousand keys would fill the memory.
+const BYTES_OF_A_KEY: usize = 512;
 
 impl Directory {
     pub(super) fn read(&self, facts: KeyFacts) -> Result<Entry, Fault> {
