@@ -131,8 +131,7 @@ pub async fn run(
     }
 }
 
-/// As [`run`], of a key that was found before, and whose proof of possession, if one was shown, was
-/// judged: it is used up where everything else is good.
+/// As [`run`], of a key that was found before. The proof of a key pair is good, if it is used here first.
 ///
 /// # Errors
 /// As [`run`].
@@ -186,8 +185,7 @@ async fn weigh(
         Ok(permit) => spend(world, &entry, &permit, (call.at, mode), &mut verdict).await?,
         Err(denied) => verdict.outcome = Err(denied),
     }
-    verdict.entry = Some(entry);
-    Ok(verdict)
+    Ok(Verdict { entry: Some(entry), ..verdict })
 }
 
 /// The country of the call's address, where a policy asks for it and nobody who is trusted with it

@@ -5,6 +5,15 @@ import { describe, test } from "node:test";
 import axe from "axe-core";
 import { screenshot } from "./chromium.js";
 
+// What can be seen and holds more than it shows, sideways: a text behind an edge. Fields are read by moving in them.
+const cutOff = () =>
+  [...document.querySelectorAll("main *")]
+    .filter((element) => element.checkVisibility() && !/^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName))
+    // For screen readers only.
+    .filter((element) => !element.closest(".unseen"))
+    .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible")
+    .map((element) => element.outerHTML.slice(0, 120));
+
 // `go` brings a browser page to the page in question; `visit` opens a browser with the options given.
 export function looksWell(name, go, visit) {
   describe(`page ${name}`, () => {
@@ -23,10 +32,11 @@ export function looksWell(name, go, visit) {
       });
     }
 
-    test("at 320 px nothing runs out of the side, and targets can be hit", async () => {
-      const { context, page } = await visit({ viewport: { width: 320, height: 640 } });
+    for (const colorScheme of ["light", "dark"]) test(`at 320 px in ${colorScheme} nothing runs out of the side or is cut off, and targets can be hit`, async () => {
+      const { context, page } = await visit({ viewport: { width: 320, height: 640 }, colorScheme });
       await go(page);
-      await screenshot(page, `${name}-320`);
+      await screenshot(page, `${name}-320-${colorScheme}`);
+      assert.deepEqual(await page.evaluate(cutOff), []);
       const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
       assert.ok(wide <= room, `${wide} px of content in ${room} px`);
       for (const button of await page.locator("button:visible").all()) {

@@ -131,6 +131,14 @@ async function toKey(page) {
   await page.waitForSelector("#check");
 }
 
+// The page that shows the key that takes the place of another.
+async function toSuccessor(page) {
+  await toKey(page);
+  await page.click("a.main");
+  await page.click("button.main");
+  await page.waitForSelector("pre.secret");
+}
+
 // Past the page that shows a key: it wants to hear that the key is kept somewhere.
 async function stored(page) {
   await page.check("#stored");
@@ -213,13 +221,16 @@ const KEY_PAGES = {
     await page.click("a.main");
     await page.waitForSelector("input[name=overlap]");
   },
+  "key-successor": toSuccessor,
   "key-rotated": async (page) => {
-    await toKey(page);
-    await page.click("a.main");
-    await page.click("button.main");
-    await page.waitForSelector("pre.secret");
+    await toSuccessor(page);
     await stored(page);
     await page.waitForSelector("#check");
+  },
+  "key-off": async (page) => {
+    await toKey(page);
+    await page.click("button[value=disable]");
+    await page.waitForSelector("button[value=enable]");
   },
   "key-revoke": async (page) => {
     await toKey(page);
@@ -307,6 +318,43 @@ describe("by keyboard alone", () => {
     await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
     await page.goto(authorizeAddress());
     await page.waitForSelector("input[name=password]");
+    await context.close();
+  });
+
+  test("a key is made, tried, rotated and revoked", async () => {
+    const { context, page } = await visit();
+    await toAccount(page);
+    await page.goto(`${server.issuer}/account/keys`);
+    const enter = async (selector, next) => {
+      await tabTo(page, selector);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(next);
+    };
+    await enter("a.main", ".paths a");
+    await enter(".paths a", "input[name=name]");
+    await tabTo(page, "input[name=name]");
+    await page.keyboard.type("By keyboard");
+    await tabTo(page, "input[name=scope]");
+    await page.keyboard.press("Space");
+    await tabTo(page, "textarea[name=addresses]");
+    await page.keyboard.type("203.0.113.9");
+    await enter("button.main", "pre.secret");
+    const keep = async () => {
+      await tabTo(page, "#stored");
+      await page.keyboard.press("Space");
+      await enter("button.main", "#check");
+    };
+    await keep();
+    await tabTo(page, "input[name=address]");
+    await page.keyboard.type("203.0.113.9");
+    await enter("#check button", ".findings");
+    assert.match(await page.locator("#check").innerText(), /It would pass/);
+    await page.goto(page.url().replace(/\/check$/, ""));
+    await enter("a.main", "input[name=overlap]");
+    await enter("button.main", "pre.secret");
+    await keep();
+    await enter("a.danger", "button.danger");
+    await enter("button.danger", "text=/revoked for good/");
     await context.close();
   });
 });

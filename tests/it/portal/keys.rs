@@ -279,8 +279,11 @@ fn a_key_is_restricted_as_was_typed_and_the_page_says_whether_a_request_would_pa
         let check = Form::of(&html[html.find("id=\"check\"").unwrap()..]).unwrap();
         for (fields, words) in [
             (vec![("address", "203.0.113.9"), ("method", "get"), ("path", "/x")], "It would pass."),
-            (vec![("address", "203.0.113.10"), ("method", "GET"), ("path", "/x")], "It would be refused: not allowed."),
-            (vec![("method", "GET"), ("path", "/x")], "It would be refused: not said"),
+            (
+                vec![("address", "203.0.113.10"), ("method", "GET"), ("path", "/x")],
+                "It would be refused. Address (this key): not allowed.",
+            ),
+            (vec![("method", "GET"), ("path", "/x")], "It would be refused. Address (this key): not said"),
             (
                 vec![("address", "203.0.113.9"), ("method", "GET"), ("path", "/x"), ("scope", "docs.write")],
                 "lacks a scope",
@@ -305,7 +308,7 @@ fn r006_a_rotation_shows_the_new_key_once_and_both_keys_until_the_old_one_ends()
         let form = scene.browser.visit(&format!("/account/keys/{id}/rotate")).form();
         assert_eq!(form.field("overlap"), Some("24"), "a day, unless somebody chooses");
         let page = scene.browser.post(&form.clone().fill("overlap", "0"));
-        assert!(page.status == 422 && page.says("Type the word now"), "{}", page.words());
+        assert!(page.status == 422 && page.says("Type the word “now”"), "{}", page.words());
         let page = scene.browser.post(&form);
         let (new_id, new) = (id_on(&page), text_on(&page));
         assert_eq!(page.field("cache-control"), Some("no-store"));
@@ -313,6 +316,8 @@ fn r006_a_rotation_shows_the_new_key_once_and_both_keys_until_the_old_one_ends()
         assert_eq!((scene.code(&old), scene.code(&new)), ("ok".into(), "ok".into()));
         let again = scene.browser.post(&form);
         assert_eq!(again.location(), format!("/account/keys/{id}?saved=key-as-it-is"), "sent again, it makes no other");
+        let page = scene.browser.visit(&format!("/account/keys/{new_id}"));
+        assert!(page.says("made by rotation"), "where it came from is told: {}", page.words());
         let page = scene.press(&id, "End the old key now");
         assert!(page.status == 409 && page.says("within the last hour"), "{}", page.words());
         assert!(page.text().contains(&format!("/account/keys/{new_id}")), "both keys are there");

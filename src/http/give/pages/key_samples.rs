@@ -156,7 +156,7 @@ fn managing(a: Author, base: &str) -> Vec<Sample> {
     let refused = Badge { word: "not allowed", tone: Tone::Over };
     let check = Check {
         scope: Field { value: a.says("\"x"), problem: Some(a.says("These are no scopes.")) },
-        answer: answer("It would be refused: not allowed.", Tone::Over, refused),
+        answer: answer("It would be refused. Address (this key): not allowed.", Tone::Over, refused),
         ..Check::default()
     };
     add(&mut out, "key_check_refused", &Key { check, ..one(a, base, &[Step::Finish, Step::Disable, Step::Revoke]) });
@@ -190,7 +190,8 @@ fn managing(a: Author, base: &str) -> Vec<Sample> {
         confirm,
     };
     add(&mut out, "key_rotate", &rotate(None, Field::default()));
-    let confirm = Field { value: a.says("yes"), problem: Some(a.says("Type the word now, or choose a later end.")) };
+    let confirm =
+        Field { value: a.says("yes"), problem: Some(a.says("Type the word “now”, or choose a later end.")) };
     add(&mut out, "key_rotate_problem", &rotate(Some(Flash::Problem(a.says("Choose."))), confirm));
     let revoke = |reason| KeyRevoke {
         shell: shell(a, base),

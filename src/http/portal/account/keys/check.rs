@@ -92,11 +92,18 @@ async fn answer(
         ..Call::new(&api, site.world.now())
     };
     let told = Told { exposed: entry.api().settings.expose_reason };
-    let findings = explain(&entry.known(), &call).iter().map(|one| told.finding(one)).collect();
+    let asked = explain(&entry.known(), &call);
+    let findings: Vec<(String, Badge)> = asked.iter().map(|one| told.finding(one)).collect();
+    // What is used up is no finding: it is known only when it is counted.
+    let first = asked.iter().position(|one| one.answer.is_err()).and_then(|at| findings.get(at));
     let verdict = verify::known(&site.world, entry, (&call, None), Mode::Dry, &guest.arrival.origin).await?;
     let (verdict, tone) = match &verdict.outcome {
         Ok(()) => ("It would pass.".to_owned(), Tone::Good),
-        Err(denied) => (format!("It would be refused: {}.", words::denied(denied)), Tone::Over),
+        Err(denied) => {
+            let why = first.map(|(what, badge)| format!("{what}: {}", badge.word));
+            let why = why.unwrap_or_else(|| words::denied(denied).to_owned());
+            (format!("It would be refused. {why}."), Tone::Over)
+        }
     };
     Ok(Answer { verdict, tone, findings })
 }

@@ -9,7 +9,7 @@ use crate::{
     base::id::ApiKeyId,
     flow::api_keys::{days, life, refused::Refused, show, show::Shown},
     http::{
-        give::pages::{self, Chart, Check, Field, KeyHead, KeyRevoke, Step as Button},
+        give::pages::{self, Chart, Check, EventLine, Field, KeyHead, KeyRevoke, Step as Button},
         portal::{Trouble, home, settle, sign_in::Onward},
         site::{Here, Site},
     },
@@ -80,9 +80,20 @@ async fn body(site: &Site, (guest, id): (&Guest, &ApiKeyId), said: &Said) -> Res
         limits: entry.policy.limits().iter().map(words::limit).collect(),
         quotas: quotas.iter().map(words::quota).collect(),
         restrictions: own.into_iter().flat_map(words::restrictions).collect(),
-        events: events.into_iter().map(words::event).collect(),
+        events: lived(&shown, events.into_iter().map(words::event).collect()),
         check: said.check.clone(),
     })
+}
+
+/// What happened to a key, with how it came to be where that stands in the event of the key before it.
+fn lived(shown: &Shown, mut events: Vec<EventLine>) -> Vec<EventLine> {
+    let key = &shown.facts.key;
+    let succeeds = shown.line.iter().any(|one| one.key.successor.as_ref() == Some(&key.id));
+    let all = i64::try_from(events.len()).is_ok_and(|n| n < EVENTS);
+    if succeeds && all {
+        events.push(EventLine { at: key.created_at.into(), what: "made by rotation".to_owned(), address: None });
+    }
+    events
 }
 
 /// What is known of a key.

@@ -101,7 +101,8 @@ async fn take(site: &Site, request: &HttpRequest, path: &str, body: web::Payload
     };
     let typed = params.once("confirm")?.unwrap_or_default().trim().to_owned();
     if hours == 0 && !typed.eq_ignore_ascii_case(NOW) {
-        let confirm = Field { value: typed, problem: Some("Type the word now, or choose a later end.".to_owned()) };
+        let confirm =
+            Field { value: typed, problem: Some("Type the word “now”, or choose a later end.".to_owned()) };
         return give(site, request, (&guest, &id), Said { hours, confirm, problem: None }).await;
     }
     let wanted = (id.clone(), Some(Span::hours(hours)));
