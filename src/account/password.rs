@@ -69,6 +69,16 @@ impl Cost {
     pub const fn memory_kib(self) -> u32 {
         self.memory_kib
     }
+    /// Passes over it.
+    #[must_use]
+    pub const fn passes(self) -> u32 {
+        self.passes
+    }
+    /// Lanes.
+    #[must_use]
+    pub const fn lanes(self) -> u32 {
+        self.lanes
+    }
     fn params(self, output: usize) -> Result<Params, Fault> {
         Params::new(self.memory_kib, self.passes, self.lanes, Some(output))
             .map_err(|e| Fault::bare(format!("the parameters of a password hash: {e}")))
@@ -152,6 +162,16 @@ impl Salt {
     pub fn draw(dice: &dyn Entropy) -> Result<Self, Fault> {
         Ok(Self(entropy::bytes(dice)?))
     }
+    /// One that was stored.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+    /// To be stored: it is no secret.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The memory that hashing fills, kept from one hash to the next so that its pages need not be
@@ -187,6 +207,16 @@ impl Workspace {
     pub fn verify(&mut self, password: &Password, stored: &PasswordHash) -> Result<bool, Fault> {
         let mine = Secret::new(self.run(password, &stored.salt, stored.cost, stored.output.expose().len())?);
         Ok(same(mine.expose(), stored.output.expose()))
+    }
+
+    /// A key from a passphrase: as many bytes as a hash has, under a salt of its own.
+    ///
+    /// # Errors
+    /// As [`Workspace::hash`].
+    pub fn stretch(&mut self, passphrase: &Password, salt: Salt, cost: Cost) -> Result<Secret<[u8; 32]>, Fault> {
+        let bytes = Secret::new(self.run(passphrase, &salt.0, cost, 32)?);
+        let key = bytes.expose().as_slice().try_into().map(Secret::new);
+        key.map_err(|e| Fault::new("stretching a passphrase", e))
     }
 
     fn run(&mut self, password: &Password, salt: &[u8], cost: Cost, length: usize) -> Result<Vec<u8>, Fault> {

@@ -8,7 +8,7 @@ use crate::{
         secret::Secret,
     },
     config::{Config, Secrets as Settings},
-    flow::secrets::{self, Keks},
+    flow::secrets::{self, Given, Keks},
     store::Store,
 };
 use std::{
@@ -22,7 +22,7 @@ use std::{
 ///
 /// # Errors
 /// A fault that says what to do where the key is missing or its file is not to be believed; nothing was changed then.
-pub(super) async fn keys(config: &Config, store: &Store, dice: &dyn Entropy) -> Result<Keks, Fault> {
+pub(super) async fn keys(config: &Config, store: &Store, dice: &dyn Entropy) -> Result<Vec<Secret<[u8; 32]>>, Fault> {
     let path = config.kek_file();
     let newest = match &config.secrets.kek {
         Some(kek) => kek.clone(),
@@ -32,7 +32,16 @@ pub(super) async fn keys(config: &Config, store: &Store, dice: &dyn Entropy) -> 
             None => make(&path, dice)?,
         },
     };
-    Ok(Keks::new([newest].into_iter().chain(config.secrets.older_keks.iter().cloned())))
+    Ok([newest].into_iter().chain(config.secrets.older_keks.iter().cloned()).collect())
+}
+
+/// All that is given for this database.
+///
+/// # Errors
+/// As [`keys`].
+pub(super) async fn given(config: &Config, store: &Store, dice: &dyn Entropy) -> Result<Given, Fault> {
+    let keks = Keks::new(keys(config, store, dice).await?);
+    Ok(Given { keks, peppers: config.secrets.peppers() })
 }
 
 fn missing(path: &Path) -> String {

@@ -1,11 +1,15 @@
 //! Floor 5: builds the world from the settings, and runs the server in it.
 
+pub mod back_up;
+pub mod backup;
 pub mod declared;
 pub mod demo;
 mod kek;
 pub mod observe;
 pub mod open;
+mod pg_tools;
 pub mod process;
 pub mod reload;
+pub mod restore;
 pub mod serve;
 pub mod settings;

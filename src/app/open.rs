@@ -8,6 +8,7 @@ use crate::{
         entropy::{Entropy, OsEntropy},
         fault::Fault,
         moment::{Clock, Moment, SystemClock},
+        secret::Secret,
     },
     cluster::Counters,
     config::{Config, Rate, Reachable, Synchronous},
@@ -15,7 +16,7 @@ use crate::{
         api_keys::Keys,
         guard::GuardPolicy,
         rotate_keys::{self, Keeper},
-        secrets,
+        secrets::{self, Given, Keks},
         world::{KeyPolicy, OfferedResource, Policy, World},
     },
     geo::Geo,
@@ -116,7 +117,8 @@ pub async fn open(config: &Config, edges: &Edges) -> Result<Arc<World>, Fault> {
 pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc<World>, Fault> {
     let dice = Arc::clone(&edges.dice);
     let Opened { store, metrics } = opened;
-    let secrets = secrets::open(&store, kek::keys(config, &store, &*dice).await?).await?;
+    let given = kek::given(config, &store, &*dice).await?;
+    let secrets = secrets::open(&store, given, Arc::clone(&edges.clock)).await?;
     let (policy, node) = (policy(config), node(config));
     let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: &node };
     let keyring = rotate_keys::build(keeper).await?;
@@ -148,6 +150,18 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         leaving: AtomicBool::new(false),
     };
     Ok(Arc::new(world))
+}
+
+/// The key-encryption keys that are given for this database, the newest first.
+///
+/// # Errors
+/// As [`open`].
+pub async fn keks(config: &Config, store: &Store, edges: &Edges) -> Result<Vec<Secret<[u8; 32]>>, Fault> {
+    let keys = kek::keys(config, store, &*edges.dice).await?;
+    // Only those that open what is there are worth keeping.
+    let given = Given { keks: Keks::new(keys.iter().cloned()), peppers: config.secrets.peppers() };
+    secrets::open(store, given, Arc::clone(&edges.clock)).await?;
+    Ok(keys)
 }
 
 /// Everything that the settings decide and that may change while the server runs.

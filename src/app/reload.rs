@@ -25,14 +25,14 @@ async fn load(origin: &Origin) -> Option<Config> {
     }
 }
 
-/// Takes other key-encryption keys in hand, unless they do not open what rests in the database.
-async fn take_keks(new: &Config, world: &World) {
+/// Takes other key-encryption keys and peppers in hand, unless they do not open what rests in the database.
+async fn take_keys(new: &Config, world: &World) {
     let checked = async {
-        let keks = kek::keys(new, &world.store, &*world.dice).await?;
-        secrets::take(&world.secrets, &world.store, keks).await
+        let given = kek::given(new, &world.store, &*world.dice).await?;
+        secrets::take(&world.secrets, &world.store, given).await
     };
     if let Err(error) = checked.await {
-        tracing::error!(%error, "the key-encryption keys stay as they were");
+        tracing::error!(%error, "the key-encryption keys and peppers stay as they were");
     }
 }
 
@@ -50,7 +50,7 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     // What needs a restart stays as it was, or half of the server would believe one thing and half another.
     policy.tokens.issuer = old.server.issuer.clone();
     world.policy.store(Arc::new(policy));
-    take_keks(&new, world).await;
+    take_keys(&new, world).await;
     world.outbound.apply(&open::outbound_policy(&new));
     if let Err(error) = world.geo.reload(new.geo.database.as_deref(), world.now()) {
         tracing::error!(%error, "the database of addresses stays as it was");

@@ -8,6 +8,7 @@ mod api_keys;
 mod apis;
 mod at_work;
 mod audit;
+mod backup;
 mod citations;
 mod claim_links;
 mod client_secrets;
@@ -87,6 +88,10 @@ enum Command {
     /// Show what is sealed under which key, and rotate the key-encryption key.
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// Make one sealed file of everything that it takes to go on, while the server runs.
+    Backup(backup::BackupArgs),
+    /// Look at a backup whole, in a throw-away instance made from it, or take it apart.
+    Restore(backup::RestoreArgs),
     /// Show who did what.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -153,6 +158,8 @@ fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
         Command::ApiKey(command) => api_keys::run(command, session),
         Command::Keys(command) => keys::run(&command, session),
         Command::Secrets(command) => secrets::run(&command, session),
+        Command::Backup(args) => backup::make(&args, session),
+        Command::Restore(args) => backup::open(&args, session),
         Command::Audit(command) => audit::run(command, session),
         Command::Config(command) => config::run(&command, session),
         Command::Docs(args) => docs::run(&args),

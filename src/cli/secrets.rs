@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     flow::secrets::{
+        peppers,
         rewrap::{self, Done, Progress, Wanted},
         status::{self, Status, Version},
     },
@@ -27,6 +28,9 @@ pub(super) enum Command {
     Status,
     /// Seal everything under the newest key-encryption key, while the server runs. May be interrupted, and run again.
     Rewrap(RewrapArgs),
+    /// Make a new pepper known, which hashes secrets that are new half a minute later: the one in `secrets.pepper`
+    /// where that is new, else one by chance. What older ones have hashed is known still, and hashed anew when it is used.
+    RotatePepper,
 }
 
 #[derive(Args, Debug)]
@@ -43,6 +47,19 @@ pub(super) fn run(command: &Command, session: &Session) -> Result<Answer, Failur
             let wanted = if args.new_data_key { Wanted::NewDataKey } else { Wanted::AsNeeded };
             let done = rewrap::run(world, wanted, operator(), &mut teller()).await?;
             rewrapped(&done)
+        }),
+        Command::RotatePepper => in_world(session, async |_, world| {
+            let made = peppers::rotate(world, operator()).await?;
+            let kept = if made.elsewhere { "secrets.pepper" } else { "the database, sealed" };
+            let text = format!(
+                "the pepper of version {}, in {kept}, hashes what is new from {} on; keep the older ones for what they have hashed",
+                made.version, made.begins_at
+            );
+            let kept_by = if made.elsewhere { "operator" } else { "database" };
+            Ok(Answer::new(
+                text,
+                json!({ "version": made.version, "kept_by": kept_by, "begins_at": moment(Some(made.begins_at)) }),
+            ))
         }),
     }
 }
@@ -97,6 +114,7 @@ fn counted(status: &Status) -> Answer {
     let json = json!({
         "versions": status.versions.iter().map(as_json).collect::<Vec<_>>(),
         "values": values,
+        "hashes": status.hashes.iter().map(|(table, pepper, n)| json!({ "table": table, "pepper": pepper, "hashes": n })).collect::<Vec<_>>(),
         "waiting": status.waiting(),
     });
     if status.versions.is_empty() {
@@ -115,11 +133,16 @@ fn counted(status: &Status) -> Answer {
         let under = status.versions.iter().filter(|key| key.sealed_by == Some(one.version));
         if one.kind == Kind::Kek { under.count() } else { 0 }
     };
+    let hashes = |one: &Version| -> i64 {
+        let made = status.hashes.iter().filter(|(_, pepper, _)| i32::from(*pepper) == one.version);
+        made.map(|(_, _, n)| n).sum()
+    };
     let row = |one: &Version| {
         let holds = match one.kind {
             Kind::Kek => format!("{} keys", keys_under(one)),
             Kind::Data => format!("{} values", held(one)),
-            Kind::Root | Kind::Pepper => String::new(),
+            Kind::Pepper => format!("{} hashes", hashes(one)),
+            Kind::Root => String::new(),
         };
         let state = match (one.retired_at, one.in_hand) {
             (None, true) => "in use".to_owned(),

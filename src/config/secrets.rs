@@ -54,6 +54,11 @@ section! {
         /// Key-encryption keys before that one, under which something in the database is sealed still. Needed
         /// from the day a new one is given until `keywright secrets rewrap` has run.
         older_keks: Vec<Secret<[u8; 32]>>, Live;
+        /// The pepper, with which secrets are hashed. Unset: one that rests in the database, sealed. A new one
+        /// takes hold when `keywright secrets rotate-pepper` is run. Without it no secret is known again.
+        pepper: Option<Secret<[u8; 32]>>, Live;
+        /// Peppers before that one, which some secrets are hashed with still.
+        older_peppers: Vec<Secret<[u8; 32]>>, Live;
         /// Where HashiCorp Vault or OpenBao is, for settings that name a secret there.
         vault_address: Option<VaultAddress>, Live;
         /// The namespace there. Unset: none.
@@ -69,6 +74,12 @@ section! {
 }
 
 impl Secrets {
+    /// The peppers that are given, the newest first.
+    #[must_use]
+    pub fn peppers(&self) -> Vec<Secret<[u8; 32]>> {
+        self.pepper.iter().chain(&self.older_peppers).cloned().collect()
+    }
+
     /// Reads the text of a key-encryption key, as it stands in the setting or in the key file.
     ///
     /// # Errors

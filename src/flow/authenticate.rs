@@ -2,6 +2,7 @@
 
 use super::{
     clients::{self, Listed},
+    secrets::rehash,
     unrecorded::note_within_budget,
     world::{World, only_fault},
 };
@@ -78,12 +79,17 @@ async fn judge(
         None => None,
     };
     let policy = world.policy.load();
-    let means =
-        Means { peppers: std::slice::from_ref(&world.secrets.pepper), issuer: &policy.tokens.issuer, now: world.now() };
+    let peppers = world.secrets.pepper.all();
+    let means = Means { peppers: &peppers, issuer: &policy.tokens.issuer, now: world.now() };
     let secrets = listed.clone();
     let known = Known { secrets: secrets.as_ref().map_or(&[], Listed::secrets), keys: fetched.as_deref() };
     match prove(presented, listed, known, means) {
-        Ok(Proof::Done(proven)) => Ok(Ok(proven)),
+        Ok(Proof::Done(proven)) => {
+            if let Some(listed) = &secrets {
+                rehash::client_secret(world, presented, listed).await;
+            }
+            Ok(Ok(proven))
+        }
         Ok(Proof::OnceOnly(unused)) => first_use(world, presented.client_id(), unused).await,
         Err(denied) => Ok(Err(denied)),
     }

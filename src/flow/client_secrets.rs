@@ -77,7 +77,8 @@ pub async fn seen(world: &World, id: &ClientId) -> Result<Seen, Stop<Unmet>> {
 /// or it has two already: which of them is in use nobody but its owner knows.
 pub async fn rotate_secret(world: &World, id: &ClientId, overlap: Span, by: Actor) -> Result<Rotated, Stop<Unmet>> {
     let secret = mint(Kind::ClientSecret, &*world.dice)?;
-    let (hash, pepper) = (world.secrets.pepper.hash(secret.expose()), world.secrets.pepper.version());
+    let pepper = world.secrets.pepper.current();
+    let (hash, pepper) = (pepper.hash(secret.expose()), pepper.version());
     let (id, origin) = (id.clone(), own_work(&world.node));
     let write = move |tx: &mut Tx<'_>| -> Result<Vec<SecretRow>, Stop<Unmet>> {
         // Two at once would leave three secrets.

@@ -108,20 +108,20 @@ pub async fn apply(
 impl Work {
     fn new(world: &World, declared: Vec<Declared>, policy: RegistrationPolicy, by: Actor) -> Result<Self, Unmet> {
         let mut wanted = BTreeMap::new();
+        let pepper = world.secrets.pepper.current();
         for one in declared {
             let client = register::parse_client(one.id.clone(), &one.metadata, policy)
                 .map_err(|error| Unmet::Bad(Some(one.id.clone()), error))?;
             if one.secrets.is_some() && !client.auth_method.by_secret() {
                 return Err(Unmet::NoSecret(one.id));
             }
-            let pepper = &world.secrets.pepper;
             let secrets = one.secrets.map(|all| all.iter().map(|secret| pepper.hash(secret.expose())).collect());
             let proven = Proven { metadata: register::to_metadata(&client), secrets };
             if wanted.insert(one.id.clone(), proven).is_some() {
                 return Err(Unmet::Twice(one.id));
             }
         }
-        Ok(Self { wanted, pepper: world.secrets.pepper.version(), node: world.node.to_string(), by })
+        Ok(Self { wanted, pepper: pepper.version(), node: world.node.to_string(), by })
     }
 
     /// Refuses whatever there is to refuse: once something is written it is too late, because a

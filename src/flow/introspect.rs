@@ -85,10 +85,11 @@ async fn refresh(world: &Arc<World>, proven: &Proven<Listed>, token: RefreshToke
     let id = token.grant.clone();
     let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.grants().find(&id)?);
     let found = world.store.read("find_grant", read).await.map_err(only_fault)?;
-    let hash = world.secrets.pepper.hash(token.text().expose());
+    let hashes = world.secrets.pepper.hashes(token.text().expose());
     let now = world.now();
     let live = |row: &GrantRow| {
-        let current = row.refresh.as_ref().is_some_and(|line| line.current == hash && now < line.idle_expires_at);
+        let current = row.refresh.as_ref();
+        let current = current.is_some_and(|line| hashes.contains(&line.current) && now < line.idle_expires_at);
         current && row.revoked.is_none() && now < row.grant.expires_at
     };
     let Some(row) = found.filter(live) else { return Ok(None) };

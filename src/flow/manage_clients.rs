@@ -113,9 +113,9 @@ pub async fn add(
     let client = register::parse_client(id.clone(), metadata, policy)
         .map_err(|error| Stop::Refusal(Unmet::Bad(named, error)))?;
     let secret = client.auth_method.by_secret().then(|| mint(Kind::ClientSecret, &*world.dice)).transpose()?;
-    let hash = secret.as_ref().map(|secret| world.secrets.pepper.hash(secret.expose()));
-    let (stored, pepper, origin) =
-        (register::to_metadata(&client), world.secrets.pepper.version(), own_work(&world.node));
+    let pepper = world.secrets.pepper.current();
+    let hash = secret.as_ref().map(|secret| pepper.hash(secret.expose()));
+    let (stored, pepper, origin) = (register::to_metadata(&client), pepper.version(), own_work(&world.node));
     let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Unmet>> {
         if tx.clients().insert(&id, &stored, Source::Command)?.is_err() {
             return Err(Stop::Refusal(Unmet::Taken(id.clone())));

@@ -78,11 +78,13 @@ fn find(world: &World, token: &str, client: &ClientId) -> Result<Found, Refusal>
 }
 
 async fn grant(world: &Arc<World>, token: RefreshToken, client: ClientId, origin: &Origin) -> Result<(), Ended> {
-    let hash = world.secrets.pepper.hash(token.text().expose());
+    let hashes = world.secrets.pepper.hashes(token.text().expose());
     let origin = origin.clone();
     let write = move |tx: &mut Tx<'_>| -> Result<Option<GrantId>, Ended> {
         let Some(row) = tx.grants().find(&token.grant)? else { return Ok(None) };
-        let known = row.refresh.is_some_and(|line| line.current == hash || line.previous == Some(hash));
+        let known = row
+            .refresh
+            .is_some_and(|line| hashes.iter().any(|hash| line.current == *hash || line.previous == Some(*hash)));
         if !known {
             return Ok(None);
         }

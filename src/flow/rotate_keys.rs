@@ -111,7 +111,7 @@ impl Keeper<'_> {
     async fn read(&self) -> Result<Keyring, Fault> {
         let mut held = Vec::new();
         let rows = self.rows().await?;
-        self.secrets.envelope.learn(self.store).await?;
+        self.secrets.learn(self.store).await?;
         for row in rows.iter().filter(|row| row.record.state.is_published()) {
             held.push(open(&self.secrets.envelope, row)?);
         }

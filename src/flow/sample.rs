@@ -96,7 +96,7 @@ async fn sample() -> Sample {
     };
     let store = Store::open(&settings, Arc::clone(&time), Arc::clone(&dice)).unwrap();
     store.migrate().await.unwrap();
-    let (secrets, policy) = (Secrets::from(&Secret::new([7; 32])), policy());
+    let (secrets, policy) = (Secrets::from(&Secret::new([7; 32]), Arc::clone(&time)), policy());
     let keyring = rotate_keys::build(Keeper { store: &store, secrets: &secrets, policy: &policy, node: "a" });
     let hashing = HashingPolicy { threads: 1, queue: 8, cost: Cost::new(64, 1, 1).unwrap() };
     let outbound = OutboundPolicy { allow: vec![Allowed::Host("127.0.0.1".to_owned())], ..OutboundPolicy::default() };

@@ -9,17 +9,20 @@
 pub mod envelope;
 pub mod keks;
 pub mod made;
+pub mod peppers;
+pub mod rehash;
 pub mod rewrap;
 pub mod status;
 
-pub use self::{envelope::Envelope, keks::Keks};
+pub use self::{envelope::Envelope, keks::Keks, peppers::Peppers};
 
 use super::world::only_fault;
 use crate::{
     base::{
         credential::RefreshKeys,
-        digest::{self, Pepper},
+        digest,
         fault::{Fault, Stop},
+        moment::Clock,
         secret::{Secret, same},
     },
     jose::Sealer,
@@ -28,7 +31,7 @@ use crate::{
         key_versions::{KeyVersion, Kind},
     },
 };
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 /// The row of `meta` by which a database of the form before knows its key.
 const PROOF: &str = "kek proof 1";
@@ -40,7 +43,7 @@ const MOVED: &[u8] = b"the keys have rows of their own";
 #[derive(Debug)]
 pub struct Secrets {
     /// Hashes credentials for storage.
-    pub pepper: Pepper,
+    pub pepper: Peppers,
     /// Derives the successors of refresh tokens, and marks them as ours.
     pub refresh: RefreshKeys,
     /// Seals the state of a sign-in in progress.
@@ -54,11 +57,12 @@ pub struct Secrets {
 impl Secrets {
     /// From one key alone, as databases of the form before have it.
     #[must_use]
-    pub fn from(kek: &Secret<[u8; 32]>) -> Self {
-        Self::of(kek, Pepper::new(1, &pepper_before(kek)), Envelope::before(kek, Keks::new([kek.clone()])))
+    pub fn from(kek: &Secret<[u8; 32]>, clock: Arc<dyn Clock>) -> Self {
+        let pepper = Peppers::before(&pepper_before(kek), Vec::new(), clock);
+        Self::of(kek, pepper, Envelope::before(kek, Keks::new([kek.clone()])))
     }
 
-    fn of(root: &Secret<[u8; 32]>, pepper: Pepper, envelope: Envelope) -> Self {
+    fn of(root: &Secret<[u8; 32]>, pepper: Peppers, envelope: Envelope) -> Self {
         let key = |purpose: &str| digest::derive(root, purpose);
         Self {
             pepper,
@@ -71,6 +75,25 @@ impl Secrets {
             forms: key("keywright forms 1"),
         }
     }
+
+    /// Takes in hand the keys that were made since: to be asked before values are read anew.
+    ///
+    /// # Errors
+    /// A fault of the store, or one that says which key is missing.
+    pub async fn learn(&self, store: &Store) -> Result<(), Fault> {
+        let rows = known(store).await?.rows;
+        self.envelope.take(&rows)?;
+        self.pepper.take(&rows, &self.envelope.keks())
+    }
+}
+
+/// What the operator gives, each newest first.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Key-encryption keys.
+    pub keks: Keks,
+    /// Peppers that are kept outside the database; as a rule there are none.
+    pub peppers: Vec<Secret<[u8; 32]>>,
 }
 
 /// The pepper of a database of the form before.
@@ -112,41 +135,39 @@ fn read(tx: &mut Tx<'_>) -> Result<Known, Fault> {
 /// # Errors
 /// A fault that says which version of the key-encryption key is expected, where none of those given
 /// is the one; nothing was changed then.
-pub async fn open(store: &Store, keks: Keks) -> Result<Secrets, Fault> {
+pub async fn open(store: &Store, given: Given, clock: Arc<dyn Clock>) -> Result<Secrets, Fault> {
     let mut known = known(store).await?;
     if !known.belongs() {
-        let keks = keks.clone();
-        let make = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(made::first(tx, &keks)?);
+        let given = given.clone();
+        let make = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(made::first(tx, &given)?);
         store.write("make_first_keys", make).await.map_err(only_fault)?;
         known = self::known(store).await?;
     }
     if known.rows.is_empty() {
-        let proof = known.before.unwrap_or_default();
-        let own = keks.proven_by(&proof).ok_or_else(|| Fault::bare(misfit_before(&keks)))?;
-        return Ok(Secrets::of(own, Pepper::new(1, &pepper_before(own)), Envelope::before(own, keks.clone())));
+        let (proof, keks) = (known.before.unwrap_or_default(), &given.keks);
+        let own = keks.proven_by(&proof).ok_or_else(|| Fault::bare(misfit_before(keks)))?;
+        let pepper = Peppers::before(&pepper_before(own), given.peppers, clock);
+        return Ok(Secrets::of(own, pepper, Envelope::before(own, keks.clone())));
     }
-    held(&known.rows, keks)
+    held(&known.rows, given, clock)
 }
 
 /// Opens every key that has a row of its own.
-fn held(rows: &[KeyVersion], keks: Keks) -> Result<Secrets, Fault> {
-    let newest = |kind: Kind| {
-        let row = rows.iter().rfind(|row| row.kind == kind);
-        row.ok_or_else(|| Fault::bare(format!("this database has no {}", kind.in_words())))
-    };
-    let (root, pepper) = (newest(Kind::Root)?, newest(Kind::Pepper)?);
-    let (root, pepper_key) = (keks.open(rows, root)?, keks.open(rows, pepper)?);
-    let version = i16::try_from(pepper.version).map_err(|e| Fault::new("reading the version of a pepper", e))?;
-    let envelope = Envelope::held(rows, keks, &root)?;
-    Ok(Secrets::of(&root, Pepper::new(version, &pepper_key), envelope))
+fn held(rows: &[KeyVersion], given: Given, clock: Arc<dyn Clock>) -> Result<Secrets, Fault> {
+    let root = rows.iter().rfind(|row| row.kind == Kind::Root);
+    let root = given.keks.open(rows, root.ok_or_else(|| Fault::bare("this database has no root key"))?)?;
+    let pepper = Peppers::held(rows, &given.keks, given.peppers, clock)?;
+    let envelope = Envelope::held(rows, given.keks, &root)?;
+    Ok(Secrets::of(&root, pepper, envelope))
 }
 
-/// Takes other key-encryption keys in hand while work goes on, if they open every key of the database.
+/// Takes what the operator gives now in hand while work goes on, if it opens every key of the database.
 ///
 /// # Errors
 /// As [`open`]; those in hand stay then.
-pub async fn take(secrets: &Secrets, store: &Store, keks: Keks) -> Result<(), Fault> {
-    let known = known(store).await?;
+pub async fn take(secrets: &Secrets, store: &Store, given: Given) -> Result<(), Fault> {
+    let (known, Given { keks, peppers }) = (known(store).await?, given);
+    peppers::check(&known.rows, &peppers)?;
     for row in known.rows.iter().filter(|row| row.sealed_by.is_some()) {
         keks.open(&known.rows, row)?;
     }
@@ -154,7 +175,8 @@ pub async fn take(secrets: &Secrets, store: &Store, keks: Keks) -> Result<(), Fa
         return Err(Fault::bare(misfit_before(&keks)));
     }
     secrets.envelope.give(keks);
-    Ok(())
+    secrets.pepper.give(peppers);
+    secrets.learn(store).await
 }
 
 fn misfit_before(keks: &Keks) -> String {
@@ -170,5 +192,7 @@ fn fits(proof: &[u8], own: &[u8; 32]) -> bool {
     same(proof, own)
 }
 
+#[cfg(test)]
+mod pepper_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::{
     interaction::Browser,
+    secrets::rehash,
     world::{World, only_fault},
 };
 use crate::{
@@ -70,12 +71,7 @@ impl Visit {
 /// A fault of the store.
 pub async fn session(world: &Arc<World>, visit: &Visit) -> Result<Option<Here>, Fault> {
     let Some(cookie) = &visit.session else { return Ok(None) };
-    let hash = world.secrets.pepper.hash(cookie.expose());
-    let found = world
-        .store
-        .read("find_session", move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.sessions().by_hash(&hash)?))
-        .await
-        .map_err(only_fault)?;
+    let found = rehash::session(world, cookie).await?;
     let now = world.now();
     let policy = world.policy.load();
     let live = found.filter(|(session, user)| user.enabled() && session.live(&policy.sessions, now));

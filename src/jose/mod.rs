@@ -14,6 +14,7 @@ pub mod json;
 pub mod keys;
 pub mod profile;
 pub mod seal;
+pub mod sealed_file;
 pub mod signing;
 pub mod thumbprint;
 pub mod verify;

@@ -2,10 +2,10 @@
 
 use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, client_secrets::ClientSecrets, clients::Clients,
-    codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, idempotency::Idempotency,
-    key_families::KeyFamilies, key_uses::KeyUses, key_versions::KeyVersions, meta::Meta, nodes::Nodes, outbox::Outbox,
-    plans::Plans, quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions, signing_keys::SigningKeys,
-    usage::Usage, usage_reports::UsageReports, users::Users,
+    codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, hashes::Hashes,
+    idempotency::Idempotency, key_families::KeyFamilies, key_uses::KeyUses, key_versions::KeyVersions, meta::Meta,
+    nodes::Nodes, outbox::Outbox, plans::Plans, quotas::Quotas, replay::Replay, sealed::SealedValues,
+    sessions::Sessions, signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports, users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -107,6 +107,8 @@ impl<'c> Tx<'c> {
         meta Meta;
         /// The keys that everything secret hangs from, by version.
         key_versions KeyVersions;
+        /// Hashes of secrets, by the pepper that made them.
+        hashes Hashes;
         /// What rests sealed, in whatever table.
         sealed SealedValues;
         /// Rates and quotas that families of API keys share by name.

@@ -119,6 +119,10 @@ impl Installation {
 pub struct Serving(Child);
 
 impl Serving {
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
     /// Tells it to read its settings again.
     pub fn reload(&self) {
         let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();

@@ -5,7 +5,8 @@ use super::{
     apis::Done,
     create::{Create, Held, Place, key, parties, place},
     refused::{Refused, refuse},
-    verify::{FOREIGN, brought_as_hash},
+    under_peppers::text_of_hash,
+    verify::FOREIGN,
 };
 use crate::{
     apikey::{
@@ -57,9 +58,10 @@ pub async fn create(
         let (mut batch, mut made) = (Batch::default(), Vec::with_capacity(n));
         for _ in 0..n.min(BATCH) {
             let text = KeyText::mint(&place.api.prefix, &admitted.environment, held.api_keys.random_length, tx.dice())?;
-            let digest = held.secrets.pepper.hash(text.text().expose());
-            let kept = Held { digest, hint: text.hint().to_owned(), origin: Origin::Minted };
-            let id = batch.add(tx, (&held, &place, &create), (admitted.clone(), kept), None)?;
+            let pepper = held.secrets.pepper.current();
+            let digest = pepper.hash(text.text().expose());
+            let kept = Held { digest, pepper: pepper.version(), hint: text.hint().to_owned(), origin: Origin::Minted };
+            let id = batch.add(tx, (&place, &create), (admitted.clone(), kept), None)?;
             made.push((id, text.text().clone()));
         }
         batch.save(tx)?;
@@ -95,7 +97,7 @@ impl Batch {
     fn add(
         &mut self,
         tx: &Tx<'_>,
-        (world, place, create): (&World, &Place, &Create),
+        (place, create): (&Place, &Create),
         (admitted, kept): (Admitted, Held),
         name: Option<&str>,
     ) -> Result<ApiKeyId, Fault> {
@@ -103,8 +105,7 @@ impl Batch {
         let name = name.map_or_else(|| place.family.name.clone(), str::to_owned);
         let family = Family { id: FamilyId::mint(now, dice)?, name, ..place.family.clone() };
         let id = ApiKeyId::mint(now, dice)?;
-        let version = world.secrets.pepper.version();
-        self.keys.push(key(tx, (id.clone(), &family, &create.wanted), admitted, (kept, version)));
+        self.keys.push(key(tx, (id.clone(), &family, &create.wanted), admitted, kept));
         self.families.push(family);
         Ok(id)
     }
@@ -194,7 +195,7 @@ pub async fn import(
             outcomes.push(if known {
                 Outcome::Duplicate
             } else {
-                let which = (&*held, &place, &import.like);
+                let which = (&place, &import.like);
                 let id = batch.add(tx, which, (admitted.clone(), kept.held), item.name.as_deref())?;
                 Outcome::Imported(id)
             });
@@ -257,11 +258,15 @@ fn kept(world: &World, item: &Item, strength: Strength) -> Result<Kept, &'static
         return Err("its name cannot be");
     }
     let weak = strength == Strength::Weak;
+    let pepper = world.secrets.pepper.current();
     match &item.brought {
         Brought::Sha256(hash) => {
             let origin = if weak { Origin::Imported } else { Origin::ImportedHash };
-            let digest = brought_as_hash(world, hash);
-            Ok(Kept { held: Held { digest, hint: foreign::hint_of_hash(hash), origin }, other: digest })
+            let digest = pepper.hash(&text_of_hash(hash));
+            Ok(Kept {
+                held: Held { digest, pepper: pepper.version(), hint: foreign::hint_of_hash(hash), origin },
+                other: digest,
+            })
         }
         Brought::Text(text) => {
             let text = text.expose();
@@ -274,9 +279,9 @@ fn kept(world: &World, item: &Item, strength: Strength) -> Result<Kept, &'static
             let own = KeyText::parse(text, world.api_keys.random_length).map(|own| own.hint().to_owned());
             let hint = own.unwrap_or_else(|| foreign::hint(text));
             let origin = if weak { Origin::Imported } else { Origin::ImportedText };
-            let digest = world.secrets.pepper.hash(text);
-            let other = brought_as_hash(world, &sha256(text.as_bytes()));
-            Ok(Kept { held: Held { digest, hint, origin }, other })
+            let digest = pepper.hash(text);
+            let other = pepper.hash(&text_of_hash(&sha256(text.as_bytes())));
+            Ok(Kept { held: Held { digest, pepper: pepper.version(), hint, origin }, other })
         }
     }
 }

@@ -200,9 +200,10 @@ pub(super) fn mint(
 ) -> Result<Created, Stop<Refused>> {
     let Place { api, family } = place;
     let text = KeyText::mint(&api.prefix, &admitted.environment, world.api_keys.random_length, tx.dice())?;
-    let digest = world.secrets.pepper.hash(text.text().expose());
-    let held = Held { digest, hint: text.hint().to_owned(), origin: KeyOrigin::Minted };
-    let key = key(tx, (id, &family, wanted), admitted, (held, world.secrets.pepper.version()));
+    let pepper = world.secrets.pepper.current();
+    let digest = pepper.hash(text.text().expose());
+    let held = Held { digest, pepper: pepper.version(), hint: text.hint().to_owned(), origin: KeyOrigin::Minted };
+    let key = key(tx, (id, &family, wanted), admitted, held);
     if tx.key_families().insert(&family)?.is_err() || tx.api_keys().insert(&key)?.is_err() {
         // Not a refusal, which would keep what was written before.
         return Err(Fault::bare("an identifier or a text of a key that is there already").into());
@@ -225,6 +226,8 @@ pub(super) fn mint(
 /// What is kept of a text.
 pub(super) struct Held {
     pub(super) digest: TokenHash,
+    /// The version of the pepper that made it.
+    pub(super) pepper: i16,
     pub(super) hint: String,
     pub(super) origin: KeyOrigin,
 }
@@ -234,7 +237,7 @@ pub(super) fn key(
     tx: &Tx<'_>,
     (id, family, wanted): (ApiKeyId, &Family, &Wanted),
     admitted: Admitted,
-    (held, pepper): (Held, i16),
+    held: Held,
 ) -> ApiKey {
     let now = tx.now();
     ApiKey {
@@ -243,7 +246,7 @@ pub(super) fn key(
         api: family.api.clone(),
         environment: admitted.environment,
         digest: held.digest,
-        pepper,
+        pepper: held.pepper,
         origin: held.origin,
         hint: held.hint,
         kind: wanted.kind,

@@ -90,10 +90,11 @@ pub async fn rotate(
             return refuse(Refused::State("the key was rotated too often: make a new one"));
         }
         let text = KeyText::mint(&api.prefix, &before.environment, held.api_keys.random_length, tx.dice())?;
+        let pepper = held.secrets.pepper.current();
         let new = ApiKey {
             id: ApiKeyId::mint(now, tx.dice())?,
-            digest: held.secrets.pepper.hash(text.text().expose()),
-            pepper: held.secrets.pepper.version(),
+            digest: pepper.hash(text.text().expose()),
+            pepper: pepper.version(),
             origin: crate::apikey::key::Origin::Minted,
             hint: text.hint().to_owned(),
             scope,

@@ -32,6 +32,7 @@ pub mod show;
 pub mod slices;
 pub mod tally;
 pub mod told;
+pub mod under_peppers;
 pub mod upkeep;
 pub mod usage;
 pub mod verify;

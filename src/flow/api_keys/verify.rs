@@ -12,6 +12,7 @@ use super::{
     egress,
     possession::{self, Sent},
     slices::{self, Meter},
+    under_peppers::{self, text_of_hash},
 };
 use crate::{
     apikey::{
@@ -218,11 +219,10 @@ pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<
         let may_be_foreign = FOREIGN.contains(&text.len()) && world.api_keys.directory.has_foreign();
         return if may_be_foreign { foreign(world, text, address).await } else { Ok(Found::Nothing) };
     }
-    let digest = world.secrets.pepper.hash(text);
-    match looked_up(world, digest, address).await? {
+    match under_peppers::found(world, text, address).await? {
         // One of our form may have been made by another installation, and be known by its SHA-256.
         Found::Nothing if world.api_keys.directory.has_foreign() => {
-            looked_up(world, brought_as_hash(world, &sha256(text.as_bytes())), address).await
+            under_peppers::found(world, &text_of_hash(&sha256(text.as_bytes())), address).await
         }
         found @ (Found::Key(_) | Found::Nothing | Found::Unasked(_)) => Ok(found),
     }
@@ -230,21 +230,14 @@ pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<
 
 /// A key that was brought from elsewhere: by its text, or by the SHA-256 that was brought.
 async fn foreign(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
-    match looked_up(world, world.secrets.pepper.hash(text), address).await? {
-        Found::Nothing => looked_up(world, brought_as_hash(world, &sha256(text.as_bytes())), address).await,
+    match under_peppers::found(world, text, address).await? {
+        Found::Nothing => under_peppers::found(world, &text_of_hash(&sha256(text.as_bytes())), address).await,
         found @ (Found::Key(_) | Found::Unasked(_)) => Ok(found),
     }
 }
 
-/// The digest under which a key is kept whose SHA-256 was brought: hashed again under our pepper,
-/// so that a stolen database is no better a list of keys than for any other.
-#[must_use]
-pub fn brought_as_hash(world: &World, hash: &[u8; 32]) -> TokenHash {
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    world.secrets.pepper.hash(&format!("sha256:{hex}"))
-}
-
-async fn looked_up(world: &World, digest: TokenHash, address: Option<IpAddr>) -> Result<Found, Fault> {
+/// The key of a digest: from memory, else by one query, which those who guess soon get none of.
+pub(super) async fn looked_up(world: &World, digest: TokenHash, address: Option<IpAddr>) -> Result<Found, Fault> {
     if let Some(known) = directory::in_memory(world, &digest) {
         return Ok(known.map_or(Found::Nothing, Found::Key));
     }

@@ -1,6 +1,6 @@
 //! Sealing what rests in the database: under the newest data key, for one table, column and row.
 
-use super::{Keks, known, made};
+use super::{Keks, made};
 use crate::{
     base::{digest::derive, fault::Fault, secret::Secret},
     jose::{
@@ -8,7 +8,7 @@ use crate::{
         envelope::{MOST_USES, sealed_under},
     },
     store::{
-        Store, Tx,
+        Tx,
         key_versions::{KeyVersion, Kind},
         sealed::Column,
     },
@@ -115,14 +115,6 @@ impl Envelope {
         }
         self.hand.store(Arc::new(next));
         Ok(())
-    }
-
-    /// Takes in hand the data keys that were made since: to be asked before values are read anew.
-    ///
-    /// # Errors
-    /// A fault of the store, or one that says which key-encryption key is missing.
-    pub async fn learn(&self, store: &Store) -> Result<(), Fault> {
-        self.take(&known(store).await?.rows)
     }
 
     /// The key-encryption keys in hand.

@@ -1,6 +1,6 @@
 //! Making keys: the first of a new database, those of one that had the form before, and a next data key.
 
-use super::{Keks, MOVED, PROOF, keks::proof_of, pepper_before, read};
+use super::{Given, Keks, MOVED, PROOF, keks::proof_of, pepper_before, read};
 use crate::{
     base::{
         entropy::{self, Entropy},
@@ -36,12 +36,12 @@ pub(super) fn add(
     keks: &Keks,
     kek: &KeyVersion,
     name: (Kind, i32),
-    key: &Secret<[u8; 32]>,
+    (key, begins_at): (&Secret<[u8; 32]>, Moment),
 ) -> Result<KeyVersion, Fault> {
     let sealed = keks.seal(kek, name, key, tx.dice())?;
     spend(tx, Kind::Kek, kek.version, 1)?;
     let bare = bare(name.0, name.1, &proof_of(name.0, key), tx.now());
-    let row = KeyVersion { sealed_by: Some(kek.version), sealed, ..bare };
+    let row = KeyVersion { sealed_by: Some(kek.version), sealed, begins_at, ..bare };
     tx.key_versions().insert(&row)?;
     Ok(row)
 }
@@ -57,7 +57,8 @@ pub(super) fn spend(tx: &mut Tx<'_>, kind: Kind, version: i32, n: i64) -> Result
     )))
 }
 
-fn fresh(dice: &dyn Entropy) -> Result<Secret<[u8; 32]>, Fault> {
+/// A key by chance.
+pub(super) fn fresh(dice: &dyn Entropy) -> Result<Secret<[u8; 32]>, Fault> {
     entropy::bytes::<32>(dice).map(Secret::new)
 }
 
@@ -66,15 +67,24 @@ fn fresh(dice: &dyn Entropy) -> Result<Secret<[u8; 32]>, Fault> {
 ///
 /// # Errors
 /// A fault of the store, or where randomness fails.
-pub(super) fn first(tx: &mut Tx<'_>, keks: &Keks) -> Result<(), Fault> {
+pub(super) fn first(tx: &mut Tx<'_>, given: &Given) -> Result<(), Fault> {
     tx.key_versions().lock()?;
     if read(tx)?.belongs() {
         return Ok(());
     }
-    let kek = bare(Kind::Kek, 1, &keks.newest()?, tx.now());
+    let (keks, now) = (&given.keks, tx.now());
+    let kek = bare(Kind::Kek, 1, &keks.newest()?, now);
     tx.key_versions().insert(&kek)?;
-    for kind in [Kind::Root, Kind::Data, Kind::Pepper] {
-        add(tx, keks, &kek, (kind, 1), &fresh(tx.dice())?)?;
+    for kind in [Kind::Root, Kind::Data] {
+        let key = fresh(tx.dice())?;
+        add(tx, keks, &kek, (kind, 1), (&key, now))?;
+    }
+    match given.peppers.first() {
+        Some(own) => tx.key_versions().insert(&bare(Kind::Pepper, 1, &proof_of(Kind::Pepper, own), now))?,
+        None => {
+            let key = fresh(tx.dice())?;
+            add(tx, keks, &kek, (Kind::Pepper, 1), (&key, now))?;
+        }
     }
     tx.meta().put(PROOF, MOVED)
 }
@@ -86,9 +96,10 @@ pub(super) fn adopt(tx: &mut Tx<'_>, keks: &Keks, before: &[u8]) -> Result<(), F
     let now = tx.now();
     let kek = bare(Kind::Kek, 1, &proof_of(Kind::Kek, &own), now);
     tx.key_versions().insert(&kek)?;
-    add(tx, keks, &kek, (Kind::Root, 1), &own)?;
-    add(tx, keks, &kek, (Kind::Pepper, 1), &pepper_before(&own))?;
-    add(tx, keks, &kek, (Kind::Data, 1), &fresh(tx.dice())?)?;
+    add(tx, keks, &kek, (Kind::Root, 1), (&own, now))?;
+    add(tx, keks, &kek, (Kind::Pepper, 1), (&pepper_before(&own), now))?;
+    let key = fresh(tx.dice())?;
+    add(tx, keks, &kek, (Kind::Data, 1), (&key, now))?;
     tx.meta().put(PROOF, MOVED)
 }
 
@@ -99,8 +110,8 @@ pub(super) fn next_data_key(tx: &mut Tx<'_>, keks: &Keks, rows: &[KeyVersion]) -
     let version = newest(Kind::Data).map_or(0, |row| row.version).checked_add(1);
     let version = version.ok_or_else(|| Fault::bare("there are 2^31 data keys"))?;
     let key = fresh(tx.dice())?;
-    let row = add(tx, keks, kek, (Kind::Data, version), &key)?;
     let now = tx.now();
+    let row = add(tx, keks, kek, (Kind::Data, version), (&key, now))?;
     tx.key_versions().retire_before(Kind::Data, version, now)?;
     Ok(row)
 }

@@ -77,7 +77,7 @@ pub async fn run(world: &World, wanted: Wanted, by: Actor, told: &mut dyn FnMut(
     let prepare = Prepare { keks: envelope.keks(), wanted, node: world.node.to_string(), by: by.clone() };
     let work = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(prepare.run(tx)?);
     let mut done = world.store.write("rewrap_keys", work).await.map_err(only_fault)?;
-    envelope.learn(&world.store).await?;
+    world.secrets.learn(&world.store).await?;
     for column in Column::ALL {
         column_to(world, *column, &mut done, told).await?;
     }

@@ -8,10 +8,14 @@ use super::{
 };
 use crate::{
     audit::Actor,
-    base::{digest::base64, id::KeyId, moment::Span},
+    base::{
+        digest::base64,
+        id::KeyId,
+        moment::{ManualClock, Span},
+    },
     flow::{
         rotate_keys,
-        sample::{Sample, in_sample},
+        sample::{BEGIN, Sample, in_sample},
     },
     jose::{
         Alg, SigningKey,
@@ -23,13 +27,21 @@ use crate::{
 
 const FIRST: [u8; 32] = [7; 32];
 
-fn keks<const N: usize>(bytes: [u8; N]) -> Keks {
+pub(super) fn keks<const N: usize>(bytes: [u8; N]) -> Keks {
     Keks::new(bytes.map(|byte| Secret::new([byte; 32])))
 }
 
 /// The world of a sample has the form before; now its database knows its key, as that of a server does.
 async fn before(sample: &Sample) {
     sample.write(|tx| tx.meta().put(PROOF, &proof_of(Kind::Kek, &Secret::new(FIRST)))).await;
+}
+
+fn given(keks: Keks) -> Given {
+    Given { keks, peppers: Vec::new() }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::at(BEGIN))
 }
 
 async fn rewrap(sample: &Sample, given: Keks, wanted: Wanted) -> Result<Done, Fault> {
@@ -50,7 +62,7 @@ async fn all(sample: &Sample) -> (Vec<KeyVersion>, Vec<(String, Vec<u8>)>) {
 fn a_database_of_the_release_before_opens_and_what_is_new_in_it_has_its_form() {
     in_sample(async |sample| {
         before(&sample).await;
-        let opened = open(&sample.world.store, keks([7])).await.unwrap();
+        let opened = open(&sample.world.store, given(keks([7])), clock()).await.unwrap();
         for (row, value) in sealed(&sample).await {
             assert_eq!(sealed_under(&value), None, "a node of the release before reads it");
             opened.envelope.open(Column::SigningKeys, &row, &value).unwrap();
@@ -70,9 +82,9 @@ fn what_the_release_before_has_written_opens() {
     const SEALED: &str = "01839ECAFD3973CB849C017D9711389A288333632AACA670D889A3D231018701CE0B47DFAFB64096CA4A1C82D5449AB1\
                           5C319B7651A6FE9AF3F71CF822CCBC2985E268ED9CA7D6DB33B5270E37";
     let kek: [u8; 32] = hex(KEK).try_into().unwrap();
-    let given = Keks::new([Secret::new(kek)]);
-    assert!(given.proven_by(&hex(PROVEN)).is_some());
-    let secrets = Secrets::from(&Secret::new(kek));
+    let own = Keks::new([Secret::new(kek)]);
+    assert!(own.proven_by(&hex(PROVEN)).is_some());
+    let secrets = Secrets::from(&Secret::new(kek), clock());
     let private = secrets.envelope.open(Column::SigningKeys, KID, &hex(SEALED)).unwrap();
     let kid = KeyId::parse(KID).unwrap();
     assert_eq!(SigningKey::name_of(Alg::EdDsa, &private).unwrap(), kid);
@@ -87,13 +99,13 @@ fn hex(text: &str) -> Vec<u8> {
 fn a_new_database_gets_keys_by_chance_and_another_key_changes_nothing_and_hears_which_is_expected() {
     in_sample(async |sample| {
         let store = &sample.world.store;
-        let made = open(store, keks([1])).await.unwrap();
-        let again = open(store, keks([9, 1])).await.unwrap();
+        let made = open(store, given(keks([1])), clock()).await.unwrap();
+        let again = open(store, given(keks([9, 1])), clock()).await.unwrap();
         assert_eq!(made.pepper.hash("x"), again.pepper.hash("x"));
         assert!(made.forms.matches(again.forms.expose()));
-        assert!(!made.forms.matches(Secrets::from(&Secret::new([1; 32])).forms.expose()), "by chance");
+        assert!(!made.forms.matches(Secrets::from(&Secret::new([1; 32]), clock()).forms.expose()), "by chance");
         let rows = sample.write(|tx| tx.key_versions().list()).await;
-        let told = open(store, keks([2])).await.unwrap_err().to_string();
+        let told = open(store, given(keks([2])), clock()).await.unwrap_err().to_string();
         assert!(told.contains("version 1 of it") && told.contains("Nothing was changed"), "{told}");
         assert!(told.contains("another key-encryption key") && told.contains("one that is unknown here"), "{told}");
         assert_eq!(sample.write(|tx| tx.key_versions().list()).await, rows);
@@ -107,7 +119,7 @@ fn a_new_database_gets_keys_by_chance_and_another_key_changes_nothing_and_hears_
 fn the_key_of_another_database_of_the_form_before_is_told_and_changes_nothing() {
     in_sample(async |sample| {
         before(&sample).await;
-        let told = open(&sample.world.store, keks([8])).await.unwrap_err().to_string();
+        let told = open(&sample.world.store, given(keks([8])), clock()).await.unwrap_err().to_string();
         assert!(told.contains("expects version 1") && told.contains("Nothing was changed"), "{told}");
         let unchanged = all(&sample).await;
         assert!(rewrap(&sample, keks([8]), Wanted::AsNeeded).await.is_err());
@@ -120,14 +132,14 @@ fn a_rewrap_replaces_the_key_and_nothing_that_was_handed_out_becomes_void() {
     in_sample(async |sample| {
         before(&sample).await;
         let (store, world) = (&sample.world.store, &sample.world);
-        let first = open(store, keks([7])).await.unwrap();
+        let first = open(store, given(keks([7])), clock()).await.unwrap();
         let values = sealed(&sample).await;
         let done = rewrap(&sample, keks([8, 7]), Wanted::AsNeeded).await.unwrap();
         assert_eq!((done.kek_before, done.kek, done.data_key, done.moved), (1, 2, 2, 2));
         // The old key alone opens nothing now, and says which is needed; the new one is enough.
-        let told = open(store, keks([7])).await.unwrap_err().to_string();
+        let told = open(store, given(keks([7])), clock()).await.unwrap_err().to_string();
         assert!(told.contains("version 2 of it") && told.contains("given is version 1"), "{told}");
-        let second = open(store, keks([8])).await.unwrap();
+        let second = open(store, given(keks([8])), clock()).await.unwrap();
         assert_eq!(first.pepper.hash("x"), second.pepper.hash("x"));
         assert!(first.forms.matches(second.forms.expose()));
         for ((row, before), (_, after)) in values.iter().zip(sealed(&sample).await) {
@@ -163,7 +175,7 @@ fn a_rewrap_that_was_cut_off_goes_on_where_it_was_and_both_keys_open_meanwhile()
         // Dropped after the first batch: as killed.
         let cut = tokio::time::timeout(std::time::Duration::ZERO, whole).await;
         let _ = cut;
-        let opened = open(&sample.world.store, keks([8, 7])).await.unwrap();
+        let opened = open(&sample.world.store, given(keks([8, 7])), clock()).await.unwrap();
         for (row, value) in sealed(&sample).await {
             opened.envelope.open(Column::SigningKeys, &row, &value).unwrap();
         }
@@ -199,7 +211,7 @@ fn a_ciphertext_moved_to_another_row_does_not_open_and_a_rewrap_says_so_and_leav
         rewrap(&sample, keks([7]), Wanted::AsNeeded).await.unwrap();
         let rows = sealed(&sample).await;
         let (from, to) = (rows[0].clone(), rows[1].clone());
-        let opened = open(&sample.world.store, keks([7])).await.unwrap();
+        let opened = open(&sample.world.store, given(keks([7])), clock()).await.unwrap();
         assert!(opened.envelope.open(Column::SigningKeys, &to.0, &from.1).is_err());
         let (row, stolen) = (to.0.clone(), from.1.clone());
         assert!(sample.write(move |tx| tx.sealed().replace(Column::SigningKeys, &row, &to.1, &stolen)).await);
@@ -237,7 +249,7 @@ fn an_empty_data_key_is_dropped_a_day_after_it_was_replaced() {
         sample.clock.advance(Span::days(1) + Span::seconds(1));
         let done = rewrap(&sample, keks([7]), Wanted::AsNeeded).await.unwrap();
         assert_eq!(done.dropped, [1]);
-        open(&sample.world.store, keks([7])).await.unwrap();
+        open(&sample.world.store, given(keks([7])), clock()).await.unwrap();
     });
 }
 

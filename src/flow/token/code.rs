@@ -16,6 +16,7 @@ use crate::{
     flow::{
         clients::Listed,
         end, person,
+        secrets::rehash,
         world::{World, note},
     },
     keyring::Keyring,
@@ -246,7 +247,7 @@ pub(super) async fn exchange(
     let policy = world.policy.load().tokens.clone();
     let means = Means {
         keyring: mint::keyring(world, [policy.access_token_alg, listed.client().id_token_alg]).await?,
-        hash: world.secrets.pepper.hash(request.code.expose()),
+        hash: rehash::of_code(world, &request.code).await?,
         world: Arc::clone(world),
         listed,
         request,

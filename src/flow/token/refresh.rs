@@ -19,6 +19,7 @@ use crate::{
     flow::{
         clients::Listed,
         end, person,
+        secrets::rehash,
         world::{World, note, only_fault},
     },
     oauth::{
@@ -107,7 +108,7 @@ pub(super) async fn exchange(
         return Err(not_good().into());
     }
     let presented = Presented {
-        hash: world.secrets.pepper.hash(request.token.text().expose()),
+        hash: rehash::of_refresh_token(world, &request.token).await?,
         listed: proven.into_client(),
         request,
         origin: origin.clone(),

@@ -1,6 +1,7 @@
 //! Requirements by number, each shown once from the outside, as whoever asked for it would see it.
 //! Where a specification has its own tests in depth, they are in `oauth` and `security`.
 
+mod backups;
 mod delegation;
 mod key_text;
 mod keys;

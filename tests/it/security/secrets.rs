@@ -3,14 +3,34 @@
 //! as operators run it.
 
 use crate::{
-    commands::{Installation, each},
-    world::{App, Auth, Browser, Key, Person, Reply, Request, database::Backdoor, get},
+    commands::{Installation, Serving, each, within},
+    world::{
+        App, Auth, Browser, Key, Person, Reply, Request,
+        database::{self, Backdoor},
+        get,
+    },
 };
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use diesel::{Connection, PgConnection};
+use keywright::{
+    base::{entropy::OsEntropy, fault::Stop, moment::SystemClock, secret::Secret},
+    flow::secrets::{self, Given, Keks},
+    store::{Store, Tx, sealed::Column, signing_keys::KeyRow},
+};
 use serde_json::{Value, json};
-use std::{fs, net::SocketAddr, path::Path};
+use std::{
+    convert::Infallible,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+/// Thirty-two times the same byte: no such run is in anything else.
+const FIRST_KEK: &str = "1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f";
+const SECOND_KEK: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
+const PASSPHRASE: &str = "a passphrase of eleven words that is only for backups";
 const PASSWORD: &str = "violin cello harp drum";
 const NEW_PASSWORD: &str = "seven amber kites over Lisbon";
 const WRONG_PASSWORD: &str = "hunter2 hunter2 hunter2";
@@ -95,6 +115,17 @@ fn dumps(it: &Installation) -> Vec<(String, String)> {
             let rows = door.texts(&format!("SELECT t::text AS text FROM \"{table}\" t"));
             found.push((format!("the table {table}"), rows.join("\n")));
         }
+    }
+    found
+}
+
+/// The same as bytes: what is no text must be found too.
+fn raw_dumps(it: &Installation, texts: &[(String, String)]) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<(String, Vec<u8>)> =
+        texts.iter().map(|(place, text)| (place.clone(), text.clone().into_bytes())).collect();
+    let database = it.database.strip_prefix("sqlite:").map(PathBuf::from);
+    for path in database.into_iter().chain([it.folder.path().join("data/a-backup")]) {
+        found.push((path.display().to_string(), fs::read(&path).unwrap()));
     }
     found
 }
@@ -256,13 +287,79 @@ fn change_password(browser: &mut Browser, secrets: &mut Secrets) {
     browser.submit(&out.form().press("Sign out"));
 }
 
+/// The keys above all keys: another key-encryption key while the server runs, another pepper, a backup.
+fn keys_above_keys(it: &Installation, serving: &Serving, secrets: &mut Secrets, logs: &mut String) {
+    fs::write(it.folder.path().join("keks"), format!("{SECOND_KEK}\n{FIRST_KEK}\n")).unwrap();
+    serving.reload();
+    let log = || fs::read_to_string(it.folder.path().join("log")).unwrap();
+    assert!(within(Duration::from_secs(10), || log().contains("the settings were read again")), "{}", log());
+    assert_eq!(command(it, &["secrets", "rewrap"], "", logs)["kek"], 2);
+    command(it, &["secrets", "rotate-pepper"], "", logs);
+    command(it, &["keys", "rotate"], "", logs);
+    command(it, &["secrets", "status"], "", logs);
+    let backup = it.folder.path().join("data/a-backup");
+    command(it, &["backup", backup.to_str().unwrap(), "--password-stdin"], PASSPHRASE, logs);
+    command(it, &["restore", backup.to_str().unwrap(), "--verify", "--password-stdin"], PASSPHRASE, logs);
+    for (what, secret) in
+        [("the first key above all", FIRST_KEK), ("the second key above all", SECOND_KEK), ("a passphrase", PASSPHRASE)]
+    {
+        secrets.keep(what, secret);
+    }
+    let shown = it.run(&["config", "show"], "");
+    logs.push_str(&String::from_utf8_lossy(&shown.stdout));
+}
+
+/// The private halves of all signing keys, opened as the server opens them: none stands anywhere as it is.
+fn no_private_half_is_in(it: &Installation, dumps: &[(String, Vec<u8>)]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let halves = runtime.block_on(async {
+        let settings = database::settings(it.database.clone());
+        let store = Store::open(&settings, Arc::new(SystemClock), Arc::new(OsEntropy)).unwrap();
+        let keks = Keks::new([Secret::new([0x5e; 32])]);
+        let opened = secrets::open(&store, Given { keks, peppers: Vec::new() }, Arc::new(SystemClock)).await.unwrap();
+        let list = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.signing_keys().list()?);
+        let rows = store.read("list", list).await.map_err(|_| "a fault").unwrap();
+        store.close();
+        let open = |row: &KeyRow| {
+            let private = opened.envelope.open(Column::SigningKeys, row.record.kid.as_str(), &row.sealed).unwrap();
+            private.expose().clone()
+        };
+        rows.iter().filter(|row| !row.sealed.is_empty()).map(open).collect::<Vec<Vec<u8>>>()
+    });
+    assert!(halves.len() >= 4, "{}", halves.len());
+    for private in halves.iter().chain([&vec![0x1f; 32], &vec![0x5e; 32]]) {
+        // PKCS #8: the scalar of P-256 stands at 36; the seed of Ed25519 at the end.
+        let parts = [private.get(36..60), private.get(private.len() - 24..)];
+        for part in parts.into_iter().flatten() {
+            let hex: String = part.iter().map(|b| format!("{b:02x}")).collect();
+            let base64 = BASE64_STANDARD.encode(part);
+            for (place, bytes) in dumps {
+                for spelt in [part, hex.as_bytes(), base64.as_bytes()] {
+                    assert!(!bytes.windows(spelt.len()).any(|there| there == spelt), "a private key is in {place}");
+                }
+            }
+        }
+    }
+}
+
+/// No core of the server can be written, whoever asks the kernel for one.
+fn no_core_is_written(serving: &Serving) {
+    let limits = fs::read_to_string(format!("/proc/{}/limits", serving.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
+
 #[test]
-fn a14_a55_r024_no_secret_is_in_clear_in_the_database_in_files_or_in_logs_whatever_was_done_with_it() {
+fn a14_a55_r024_r058_no_secret_is_in_clear_in_the_database_in_files_or_in_logs_whatever_was_done_with_it() {
     each(|it| {
-        fs::write(it.folder.path().join("keywright.toml"), "[log]\nlevel = \"trace\"\nformat = \"json\"\n").unwrap();
+        let settings = "[log]\nlevel = \"trace\"\nformat = \"json\"\n\
+            [secrets]\nkek = \"cmd:head -n 1 keks\"\nolder_keks = [\"cmd:tail -n 1 keks\"]\n";
+        fs::write(it.folder.path().join("keywright.toml"), settings).unwrap();
+        fs::write(it.folder.path().join("keks"), format!("{FIRST_KEK}\n")).unwrap();
         let (mut secrets, mut logs) = (Secrets::default(), String::new());
         let cast = register(it, &mut secrets, &mut logs);
         let serving = it.serve();
+        secrets.keep("the first key above all", FIRST_KEK);
         let to = ([127, 0, 0, 1], it.port).into();
         let mut browser = Browser::outside(to, &it.at(""));
         let tokens = sign_in(&mut browser, &cast.web, &mut secrets);
@@ -278,7 +375,8 @@ fn a14_a55_r024_no_secret_is_in_clear_in_the_database_in_files_or_in_logs_whatev
         ] {
             secrets.keep(what, password);
         }
-        secrets.keep("the key above all", fs::read_to_string(it.folder.path().join("data/kek")).unwrap().trim());
+        keys_above_keys(it, &serving, &mut secrets, &mut logs);
+        no_core_is_written(&serving);
         // While it runs, so that what was not moved from the log of the database yet is seen too.
         let before = dumps(it);
         serving.end();
@@ -291,6 +389,9 @@ fn a14_a55_r024_no_secret_is_in_clear_in_the_database_in_files_or_in_logs_whatev
             secrets.are_not_in(place, dump);
         }
         secrets.are_not_in("the logs", &logs);
+        let mut raw = raw_dumps(it, &all);
+        raw.push(("the logs".to_owned(), logs.into_bytes()));
+        no_private_half_is_in(it, &raw);
         assert!(secrets.0.len() > 30, "{}", secrets.0.len());
     });
 }
