@@ -60,6 +60,8 @@ acts! {
     Change "keys:change" Fresh;
     /// Bring keys that were made elsewhere.
     Import "keys:import" Never;
+    /// Let a key live until it is revoked: make one that never ends, or take the end of one away.
+    Endless "keys:no-expiry" Never;
     /// Raise or lower what is left of a quota.
     GrantQuota "quotas:grant" Never;
     /// See APIs and plans.

@@ -14,12 +14,13 @@ use super::{
 };
 use std::net::IpAddr;
 
-/// Whether the owner of a key may act.
+/// Whether those may act whom a key hangs from: its owner, and the application that uses it where
+/// one is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// They may.
     Active,
-    /// They are disabled or gone.
+    /// One of them is disabled or gone.
     Inactive,
 }
 
@@ -32,7 +33,7 @@ pub struct Known<'a> {
     pub family: &'a Family,
     /// The API it is for.
     pub api: &'a Api,
-    /// Whether its owner may act.
+    /// Whether its owner, and the application that uses it, may act.
     pub owner: Standing,
     /// What restricts it.
     pub policy: &'a Compiled,

@@ -3,9 +3,10 @@
 
 use super::{declared, kek, open, serve::Origin, settings};
 use crate::{
-    config::Config,
+    config::{Config, LogRequests},
     flow::{secrets, world::World},
     http::site::Site,
+    telemetry::Requests,
 };
 use std::sync::Arc;
 
@@ -41,10 +42,10 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     let new = load(origin).await?;
     let differences = Config::reload_differences(old, &new);
     let world = &site.world;
-    if let (Some(logs), true) = (&origin.logs, old.log.level != new.log.level)
-        && let Err(error) = logs.set_level(new.log.level.as_str())
+    if let (Some(logs), true) = (&origin.logs, (old.log.level, old.log.requests) != (new.log.level, new.log.requests))
+        && let Err(error) = logs.set(new.log.level.as_str(), requests(&new))
     {
-        tracing::error!(%error, "the level of the logs stays as it was");
+        tracing::error!(%error, "what is logged stays as it was");
     }
     let mut policy = open::policy(&new);
     // What needs a restart stays as it was, or half of the server would believe one thing and half another.
@@ -65,4 +66,13 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
         "the settings were read again"
     );
     Some(new)
+}
+
+/// Whether requests with API keys are to be logged.
+#[must_use]
+pub fn requests(config: &Config) -> Requests {
+    match config.log.requests {
+        LogRequests::On => Requests::On,
+        LogRequests::Off => Requests::Off,
+    }
 }

@@ -150,6 +150,8 @@ events! {
     UserDisabled "user.disabled" { user: UserId, by: Actor }
     /// A disabled person was enabled again.
     UserEnabled "user.enabled" { user: UserId, by: Actor }
+    /// A person was erased: their row, their sessions, consents and grants are gone, their API keys ended, and in as many events what told who they were.
+    UserErased "user.erased" { user: UserId, by: Actor, keys: u64, events: u64 }
     /// Members of a person's profile were changed; their names only.
     ProfileChanged "user.profile_changed" { user: UserId, by: Actor, members: Vec<String> }
     /// A person agreed to what a client asked for.

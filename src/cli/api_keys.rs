@@ -6,7 +6,9 @@ use super::{
     apis::api_id,
     at_work::{done, in_world},
     audit::{api_key_id, client_id},
-    claim_links, json_file, key_bulk, key_changes, key_tools,
+    claim_links, json_file, key_bulk, key_changes, key_rotation,
+    key_templates::{self, Template},
+    key_tools,
 };
 use crate::{
     apikey::{
@@ -52,6 +54,8 @@ pub(super) enum Command {
     Show(Named),
     /// Give a key a successor, whose text is shown this once.
     Rotate(Rotate),
+    /// Show how far a rotation is: whether the new key is used, and from where the old one was of late.
+    Rotation(Named),
     /// End the overlap of a key with its successor.
     Finish(Finish),
     /// Switch a key off.
@@ -80,21 +84,24 @@ pub(super) enum Command {
 #[derive(Args, Debug)]
 pub(super) struct Make {
     /// Whose it is: user:NAME or client:ID.
-    #[arg(long, value_name = "OWNER")]
-    owner: String,
+    #[arg(long, value_name = "OWNER", required_unless_present = "template")]
+    pub(super) owner: Option<String>,
     #[command(flatten)]
-    what: What,
+    pub(super) what: What,
 }
 
 /// What a key is to be like.
 #[derive(Args, Debug)]
 pub(super) struct What {
+    /// Begin with what we suggest for a purpose: what is named beside it counts before it.
+    #[arg(long, value_enum, conflicts_with_all = ["kind", "anywhere", "policy", "never_expires"])]
+    pub(super) template: Option<Template>,
     /// The API it is for, by name or identifier.
-    #[arg(long)]
-    api: String,
+    #[arg(long, required_unless_present = "template")]
+    pub(super) api: Option<String>,
     /// What its owner calls it.
-    #[arg(long)]
-    name: String,
+    #[arg(long, required_unless_present = "template")]
+    name: Option<String>,
     /// What it is for: server, public or verifier.
     #[arg(long, default_value = "server", value_parser = kind)]
     kind: Kind,
@@ -134,6 +141,9 @@ pub(super) struct Creation {
     /// Make so many, which differ in nothing but their text.
     #[arg(long, value_name = "N", requires = "to", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     count: Option<u32>,
+    /// Only show what would be made: everything is asked, and nothing is stored. Of a template alone, what is in it.
+    #[arg(long, conflicts_with = "count")]
+    dry_run: bool,
     /// The file that their texts go into, a line for each behind its identifier. It must not be there, and only
     /// its owner will be able to read it.
     #[arg(long, value_name = "FILE", requires = "count")]
@@ -151,6 +161,9 @@ pub(super) struct List {
     /// Only in this state: active, retiring, disabled, suspended, revoked, compromised.
     #[arg(long, value_parser = state)]
     state: Option<State>,
+    /// Only those that have not been ended and never end by themselves.
+    #[arg(long)]
+    no_expiry: bool,
     /// Begin after the key with this identifier.
     #[arg(long, value_name = "ID", value_parser = api_key_id)]
     after: Option<ApiKeyId>,
@@ -214,6 +227,7 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
             let ends = rotated.old.expires_at.map(|at| at.to_string()).unwrap_or_default();
             Ok(revealed(&rotated.new, &format!("the key before it is good until {ends}")))
         }),
+        Command::Rotation(Named { id }) => key_rotation::show(id, session),
         Command::Finish(Finish { named, force }) => in_world(session, async |_, world| {
             let insist = if force { Insist::Yes } else { Insist::No };
             let key = life::finish(world, Caller::Operator, (named.id, insist), done()).await?;
@@ -254,22 +268,24 @@ impl What {
     pub(super) fn wish(self, owner: Option<Owner>, now: Moment) -> Result<Create, Failure> {
         let policy = match (&self.policy, self.ips.as_slice()) {
             (Some(file), _) => json_file::read("--policy", file)?,
+            (None, []) if self.template.is_some() => return Err(missing("--ip")),
             (None, []) => Map::new(),
-            (None, ips) => Map::from_iter([("v".to_owned(), json!(1)), ("ip".to_owned(), json!({ "allow": ips }))]),
+            (None, ips) => key_templates::from_addresses(ips),
         };
-        let ending = match (self.expires_in, self.never_expires) {
+        let life = self.expires_in.or(self.template.map(Template::lives));
+        let ending = match (life, self.never_expires) {
             (Some(life), _) => Ending::At(now + life),
             (None, true) => Ending::Never,
             (None, false) => Ending::Usual,
         };
         Ok(Create {
-            api: self.api,
+            api: self.api.ok_or_else(|| missing("--api"))?,
             owner,
             client: self.client,
-            plan: self.plan,
+            plan: self.plan.or(self.template.map(|template| template.plan().to_owned())),
             family_policy: Map::new(),
             wanted: Wanted {
-                name: self.name,
+                name: self.name.ok_or_else(|| missing("--name"))?,
                 kind: self.kind,
                 environment: self.environment,
                 scope: Scope::parse(&self.scope).map_err(|e| Failure::Usage(format!("--scope: {e}")))?,
@@ -284,14 +300,21 @@ impl What {
     }
 }
 
+fn missing(argument: &str) -> Failure {
+    Failure::Usage(format!("{argument} is needed"))
+}
+
 /// What is wished for.
 pub(super) async fn wish(world: &Arc<World>, args: Make) -> Result<Create, Failure> {
-    let owner = owner(world, &args.owner).await?;
+    let owner = owner(world, args.owner.as_deref().ok_or_else(|| missing("--owner"))?).await?;
     args.what.wish(Some(owner), world.now())
 }
 
 fn make(args: Creation, session: &Session) -> Result<Answer, Failure> {
-    let Creation { make, count, to } = args;
+    let Creation { make, count, dry_run, to } = args;
+    if dry_run {
+        return key_templates::tried(make, session);
+    }
     in_world(session, async |_, world| {
         let wish = wish(world, make).await?;
         if let (Some(n), Some(to)) = (count, to) {
@@ -318,7 +341,8 @@ fn list(args: List, session: &Session) -> Result<Answer, Failure> {
             Some(text) => Some(owner(world, text).await?),
             None => None,
         };
-        let filter = show::Filter { api: args.api, owner, state: args.state, ..Default::default() };
+        let filter =
+            show::Filter { api: args.api, owner, state: args.state, endless: args.no_expiry, ..Default::default() };
         let page = (args.after, i64::from(args.limit));
         let found = show::list(world, &Caller::Operator, filter, page).await?;
         let rows: Vec<[String; 6]> = found

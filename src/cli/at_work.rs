@@ -35,7 +35,7 @@ pub(super) fn in_world<T>(
 /// Runs a future to its end, with logs for people.
 pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     // Where logs are set up already, as in tests, they stay as they are.
-    let _ = Logs::init(&LogPolicy { level: String::from("warn"), format: LogFormat::Text });
+    let _ = Logs::init(&LogPolicy { level: String::from("warn"), format: LogFormat::Text, ..LogPolicy::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::Failed(format!("starting a runtime: {e}")))?;
     runtime.block_on(work)

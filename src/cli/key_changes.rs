@@ -231,7 +231,7 @@ pub(super) fn revoke(args: Revoke, session: &Session) -> Result<Answer, Failure>
 }
 
 /// Asks whoever sits at the terminal; where nobody does, that is a no.
-fn confirm(question: &str) -> Result<(), Failure> {
+pub(super) fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage(format!("{question}nobody is there to ask: see --dry-run and --yes")));
     }

@@ -254,7 +254,7 @@ pub(super) fn inspect(args: &Inspect) -> Result<Answer, Failure> {
     let Some((n, key)) = found else {
         return Err(Failure::Failed("this has not the form of an API key, or its checksum is wrong".into()));
     };
-    let entropy = format!("{:.1}", text::bits(n));
+    let (entropy, bits) = (format!("{:.1}", text::bits(n)), (text::bits(n) * 100.0).floor() / 100.0);
     let lines = [
         "the form and the checksum are right".to_owned(),
         format!("prefix={}", key.prefix()),
@@ -265,7 +265,7 @@ pub(super) fn inspect(args: &Inspect) -> Result<Answer, Failure> {
     ];
     let json = json!({
         "valid": true, "prefix": key.prefix(), "environment": key.environment(), "random": n, "entropy": entropy,
-        "hint": key.hint(),
+        "bits": bits, "hint": key.hint(),
     });
     Ok(Answer::new(lines.join("\n"), json))
 }

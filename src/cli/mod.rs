@@ -21,6 +21,8 @@ pub mod docs;
 mod json_file;
 mod key_bulk;
 mod key_changes;
+mod key_rotation;
+mod key_templates;
 mod key_tools;
 mod keys;
 mod migrate;

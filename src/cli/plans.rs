@@ -59,6 +59,9 @@ pub(super) struct List {
     /// Begin after the plan with this identifier.
     #[arg(long, value_name = "ID", value_parser = plan_id)]
     after: Option<PlanId>,
+    /// List those that we suggest in place of those that are there.
+    #[arg(long, conflicts_with = "after")]
+    templates: bool,
 }
 
 #[derive(Args, Debug)]
@@ -80,7 +83,8 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
                 Ok(shown(&apis::add_plan(world, &Caller::Operator, spec, done()).await?))
             })
         }
-        Command::List(List { after }) => in_world(session, async |_, world| {
+        Command::List(List { templates: true, .. }) => suggested(),
+        Command::List(List { after, templates: false }) => in_world(session, async |_, world| {
             let plans = apis::list_plans(world, &Caller::Operator, after, 100).await?;
             let rows: Vec<[String; 3]> =
                 plans.iter().map(|plan| [plan.id.to_string(), plan.name.clone(), policy_of(plan)]).collect();
@@ -92,6 +96,17 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
             in_world(session, async |_, world| Ok(shown(&apis::find_plan(world, &Caller::Operator, plan).await?)))
         }
     }
+}
+
+/// The plans that we suggest.
+fn suggested() -> Result<Answer, Failure> {
+    let read = |(name, text): &(&str, &str)| {
+        let policy: Value = serde_json::from_str(text).map_err(|e| Failure::Failed(e.to_string()))?;
+        Ok(([(*name).to_owned(), policy.to_string()], json!({"name": name, "policy": policy})))
+    };
+    let all: Result<Vec<([String; 2], Value)>, Failure> = TEMPLATES.iter().map(read).collect();
+    let (rows, json): (Vec<[String; 2]>, Vec<Value>) = all?.into_iter().unzip();
+    Ok(Answer::table(["name", "policy"], &rows, json!({ "plans": json })))
 }
 
 fn change(args: Change, session: &Session) -> Result<Answer, Failure> {

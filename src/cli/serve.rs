@@ -4,6 +4,7 @@ use super::{Answer, Failure, Session};
 use crate::{
     app::{
         process,
+        reload::requests,
         serve::{self, Origin},
     },
     base::fault::Fault,
@@ -33,6 +34,6 @@ pub(super) fn logs(config: &Config) -> Result<Logs, Fault> {
         Format::Json => LogFormat::Json,
         Format::Text => LogFormat::Text,
     };
-    let policy = LogPolicy { level: config.log.level.as_str().to_owned(), format };
+    let policy = LogPolicy { level: config.log.level.as_str().to_owned(), requests: requests(config), format };
     Logs::init(&policy).map_err(|e| Fault::new("starting the logs", e))
 }

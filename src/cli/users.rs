@@ -3,12 +3,16 @@
 use super::{
     Answer, Failure, Session,
     at_work::{in_world, moment, operator},
+    key_changes::confirm,
     secret_input::PasswordSource,
 };
 use crate::{
     account::{Profile, User},
     base::id::UserId,
-    flow::manage_users::{self as manage, NewUser},
+    flow::{
+        erase_user::{self, Erased},
+        manage_users::{self as manage, NewUser},
+    },
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -25,6 +29,8 @@ pub(super) enum Command {
     Disable(Named),
     /// Enable a person again.
     Enable(Named),
+    /// Erase a person: all that is known of them is deleted, also in what was recorded. There is no way back.
+    Erase(Erase),
     /// Give a person a new password, and sign them out everywhere.
     SetPassword(SetPassword),
 }
@@ -77,6 +83,15 @@ pub(super) struct Named {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct Erase {
+    #[command(flatten)]
+    named: Named,
+    /// Do not ask before.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct SetPassword {
     #[command(flatten)]
     named: Named,
@@ -97,6 +112,7 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
         Command::Enable(Named { user }) => {
             in_world(session, async |_, world| Ok(shown(&manage::enable(world, &user, operator()).await?)))
         }
+        Command::Erase(Erase { named, yes }) => erase(&named.user, yes, session),
         Command::SetPassword(SetPassword { named, password }) => {
             let password = password.read()?;
             in_world(session, async |_, world| {
@@ -104,6 +120,17 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
             })
         }
     }
+}
+
+fn erase(named: &str, yes: bool, session: &Session) -> Result<Answer, Failure> {
+    if !yes {
+        confirm(&format!("all that is known of {named} will be deleted. Type yes to go on: "))?;
+    }
+    in_world(session, async |_, world| {
+        let Erased { user, keys, events } = erase_user::run(world, named, operator()).await?;
+        let text = format!("{user} was erased: {keys} API keys ended, {events} events told who they were");
+        Ok(Answer::new(text, json!({"id": user, "erased": true, "keys": keys, "events": events})))
+    })
 }
 
 fn add(args: Add, session: &Session) -> Result<Answer, Failure> {

@@ -44,7 +44,7 @@ pub use self::{
     geo::Geo,
     keys::Keys,
     limits::{CountedIn, Limits, RedisUrl},
-    log::{Format, Level, Log},
+    log::{Format, Level, Log, Requests as LogRequests},
     outbound::{Outbound, Reachable},
     policy::LONGEST_ACCESS_TOKEN,
     problem::{ConfigError, Problem},

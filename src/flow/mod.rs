@@ -17,6 +17,7 @@ pub mod deliver;
 pub mod dpop;
 pub mod end;
 pub mod end_session;
+pub mod erase_user;
 pub mod follow;
 pub mod guard;
 pub mod interaction;

@@ -132,7 +132,7 @@ async fn judge(
 }
 
 /// What is recorded of a text that no person's name is known to be: it may be a password.
-fn hidden(world: &World, typed: &str) -> Attempted {
+pub(super) fn hidden(world: &World, typed: &str) -> Attempted {
     Attempted::hidden(&hmac(&world.secrets.forms, &[b"attempted name", typed.trim().to_lowercase().as_bytes()]))
 }
 

@@ -11,6 +11,7 @@ pub mod oauth;
 pub mod oidc;
 pub mod ops;
 pub mod portal;
+mod request_log;
 pub mod routes;
 pub mod site;
 pub mod take;

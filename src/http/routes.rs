@@ -96,6 +96,7 @@ routes! {
     "/v1/keys/{id}/usage" None { get api_keys::usage::show } "What an API key was used for, as verified and as reported.";
     "/v1/usage" None { post api_keys::usage::post } "What resource servers report of the calls that they served.";
     "/v1/keys/{id}/rotate" None { post api_keys::manage::rotate } "Give an API key a successor.";
+    "/v1/keys/{id}/rotation" None { get api_keys::manage::rotation } "How far a rotation is: whether the new key is used, and from where the old one still is.";
     "/v1/keys/{id}/finish" None { post api_keys::manage::finish } "End the overlap of an API key with its successor.";
     "/v1/keys/{id}/disable" None { post api_keys::manage::disable } "Switch an API key off.";
     "/v1/keys/{id}/enable" None { post api_keys::manage::enable } "Switch an API key on again.";

@@ -1,5 +1,5 @@
 //! What must be known of an API key to judge a call, in one statement: the key and its family, API
-//! and plan, whether its owner is active, and when it was used last.
+//! and plan, whether its owner and the application that uses it are active, and when it was used last.
 
 use super::{
     Tx,
@@ -39,19 +39,25 @@ pub struct KeyFacts {
     pub plan: Option<Plan>,
     /// Whether its owner is known and not disabled.
     pub owner_active: bool,
+    /// Whether the application that uses it, where one is named, is registered and not disabled.
+    pub application_active: bool,
     /// When it was used last, as far as that has been written down.
     pub last_used: Option<Moment>,
 }
 
-/// An owner's row, where there is one, and since when they are disabled.
-type OwnerRow = (Option<String>, Option<At>);
-type Row = (LoadedKey, LoadedFamily, LoadedApi, Option<LoadedPlan>, OwnerRow, OwnerRow, Option<At>);
+/// The row of whom a key hangs from, where there is one, and since when they are disabled.
+type PartyRow = (Option<String>, Option<At>);
+/// Its owner, if a person, or if a client; the application that uses it.
+type PartyRows = (PartyRow, PartyRow, PartyRow);
+type Row = (LoadedKey, LoadedFamily, LoadedApi, Option<LoadedPlan>, PartyRows, Option<At>);
 
-fn into_facts((key, family, api, plan, user, client, last_used): Row) -> Result<KeyFacts, Fault> {
-    let active = |(id, disabled_at): &OwnerRow| id.is_some() && disabled_at.is_none();
+fn into_facts((key, family, api, plan, (user, client, application), last_used): Row) -> Result<KeyFacts, Fault> {
+    let active = |(id, disabled_at): &PartyRow| id.is_some() && disabled_at.is_none();
+    let family = family.into_family()?;
     Ok(KeyFacts {
         key: key.into_key()?,
-        family: family.into_family()?,
+        application_active: family.client.is_none() || active(&application),
+        family,
         api: api.into_api()?,
         plan: plan.map(LoadedPlan::into_plan).transpose()?,
         owner_active: active(&user) || active(&client),
@@ -62,7 +68,8 @@ fn into_facts((key, family, api, plan, user, client, last_used): Row) -> Result<
 /// A key and everything around it, each found by an index of its own. Without text of SQL in it:
 /// diesel keeps no statement ready that has some.
 macro_rules! facts {
-    () => {
+    () => {{
+        let applications = diesel::alias!(clients as applications);
         api_keys::table
             .inner_join(key_families::table.on(key_families::id.eq(api_keys::family_id)))
             .inner_join(apis::table.on(apis::id.eq(api_keys::api_id)))
@@ -71,17 +78,21 @@ macro_rules! facts {
             .left_join(
                 clients::table.on(clients::id.eq(key_families::owner_id).and(key_families::owner_kind.eq("client"))),
             )
+            .left_join(applications.on(applications.field(clients::id).nullable().eq(key_families::client_id)))
             .left_join(key_uses::table.on(key_uses::key_id.eq(api_keys::id)))
             .select((
                 LoadedKey::as_select(),
                 LoadedFamily::as_select(),
                 LoadedApi::as_select(),
                 Option::<LoadedPlan>::as_select(),
-                (users::id.nullable(), users::disabled_at.nullable()),
-                (clients::id.nullable(), clients::disabled_at.nullable()),
+                (
+                    (users::id.nullable(), users::disabled_at.nullable()),
+                    (clients::id.nullable(), clients::disabled_at.nullable()),
+                    (applications.field(clients::id).nullable(), applications.field(clients::disabled_at).nullable()),
+                ),
                 key_uses::at.nullable(),
             ))
-    };
+    }};
 }
 
 pub(super) fn by_digest(tx: &mut Tx<'_>, digest: &TokenHash) -> Result<Option<KeyFacts>, Fault> {

@@ -26,6 +26,9 @@ use diesel::{
     sql_types::{Bool, Nullable},
 };
 
+/// The states out of which nothing leads.
+const OVER: [&str; 2] = [State::Revoked.as_str(), State::Compromised.as_str()];
+
 /// Which keys are wanted: those that fit everything that is given.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFilter {
@@ -43,6 +46,8 @@ pub struct KeyFilter {
     pub unused_since: Option<Moment>,
     /// Only active and retiring ones that end before then.
     pub expiring_before: Option<Moment>,
+    /// Only those that are live and have no end.
+    pub endless: bool,
 }
 
 /// A key as it is listed.
@@ -112,6 +117,9 @@ impl ApiKeys<'_, '_> {
             }
             if let Some(before) = filter.expiring_before {
                 wanted = wanted.filter(raw::<Bool>(LIVE)).filter(api_keys::expires_at.lt(At(before)));
+            }
+            if filter.endless {
+                wanted = wanted.filter(api_keys::expires_at.is_null()).filter(api_keys::state.ne_all(OVER));
             }
             if let Some(after) = after {
                 wanted = wanted.filter(api_keys::id.gt(after.as_str()));

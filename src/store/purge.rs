@@ -23,6 +23,9 @@ pub const KEPT: Span = Span::days(7);
 /// two days of them would do once they are summed by the hour; until something sums them, they are
 /// all there is to look back on, so they are kept for two weeks.
 pub const USAGE_KEPT: Span = Span::days(14);
+/// For how long it is kept, by the hour, from where keys are used that have a successor: what comes
+/// once a week is seen too.
+pub const PLACES_KEPT: Span = Span::days(8);
 /// For how long it is kept what was used of a quota in a period, from its beginning: longer than a
 /// year, so that this month can be compared with the same one a year ago.
 pub const QUOTAS_KEPT: Span = Span::days(400);
@@ -48,6 +51,8 @@ pub struct Purged {
     pub idempotency: usize,
     /// Minutes of what API keys were used for.
     pub usage: usize,
+    /// Hours in which keys that have a successor were used from somewhere.
+    pub places: usize,
     /// What was used of quotas.
     pub quotas: usize,
     /// Reports that are too old to come again, and what was summed of them by the minute.
@@ -59,7 +64,7 @@ impl Purged {
     #[must_use]
     pub fn more(&self) -> bool {
         let signing_in = [self.codes, self.sessions, self.replay, self.feed, self.grants, self.outbox];
-        let keys = [self.claims, self.idempotency, self.usage, self.quotas, self.reports];
+        let keys = [self.claims, self.idempotency, self.usage, self.places, self.quotas, self.reports];
         signing_in.into_iter().chain(keys).any(|n| i64::try_from(n).is_ok_and(|n| n >= BATCH))
     }
 }
@@ -87,6 +92,19 @@ fn old_usage(tx: &mut Tx<'_>) -> Result<usize, Fault> {
     .count(BATCH)
     .sql(")");
     sql!(tx, "deleting rows of usage_minutes", "old ones", |c| statement.execute(c))
+}
+
+/// From where keys were used, found by an index of its own.
+fn old_places(tx: &mut Tx<'_>) -> Result<usize, Fault> {
+    let statement: Statement<'_> = Statement::new(
+        "DELETE FROM key_places WHERE (key_id, hour, address, agent) IN \
+         (SELECT key_id, hour, address, agent FROM key_places WHERE hour < ",
+    )
+    .at(tx.now() - PLACES_KEPT)
+    .sql(" ORDER BY hour LIMIT ")
+    .count(BATCH)
+    .sql(")");
+    sql!(tx, "deleting rows of key_places", "old ones", |c| statement.execute(c))
 }
 
 /// Reports, and what was summed of them; the most of one table, which says whether there may be more.
@@ -175,6 +193,7 @@ pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
             idempotency::expires_at.le(now)
         ),
         usage: old_usage(tx)?,
+        places: old_places(tx)?,
         quotas: old_quotas(tx)?.saturating_add(old_grants(tx)?),
         reports: old_reports(tx)?,
     })

@@ -227,6 +227,15 @@ tables! {
         at -> UtcTime,
         address -> Nullable<Text>,
         agent -> Nullable<Text>,
+        first_at -> Nullable<UtcTime>,
+    }
+    key_places (key_id, hour, address, agent) {
+        key_id -> Text,
+        hour -> UtcTime,
+        address -> Text,
+        agent -> Text,
+        calls -> BigInt,
+        last_at -> UtcTime,
     }
     key_claims (id) {
         id -> Text,

@@ -3,9 +3,10 @@
 use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, client_secrets::ClientSecrets, clients::Clients,
     codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, hashes::Hashes,
-    idempotency::Idempotency, key_families::KeyFamilies, key_uses::KeyUses, key_versions::KeyVersions, meta::Meta,
-    nodes::Nodes, outbox::Outbox, plans::Plans, quotas::Quotas, replay::Replay, sealed::SealedValues,
-    sessions::Sessions, signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports, users::Users,
+    idempotency::Idempotency, key_families::KeyFamilies, key_places::KeyPlaces, key_uses::KeyUses,
+    key_versions::KeyVersions, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans, quotas::Quotas, replay::Replay,
+    sealed::SealedValues, sessions::Sessions, signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports,
+    users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -119,7 +120,9 @@ impl<'c> Tx<'c> {
         key_families KeyFamilies;
         /// API keys.
         api_keys ApiKeys;
-        /// When API keys were last used.
+        /// From where API keys are used that have a successor.
+        key_places KeyPlaces;
+        /// When API keys were first and last used.
         key_uses KeyUses;
         /// Links with which API keys are made.
         claims Claims;

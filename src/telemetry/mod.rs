@@ -6,6 +6,7 @@
 
 pub mod instrument;
 pub mod metrics;
+pub mod requests;
 
 pub use metrics::{METRICS, Metrics, docs_metrics};
 
@@ -28,19 +29,31 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether requests with API keys are logged, a line each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Requests {
+    /// They are.
+    On,
+    /// They are not.
+    #[default]
+    Off,
+}
+
 /// What an operator decides about logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPolicy {
     /// A level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
     /// `info,keywright::store=debug`.
     pub level: String,
+    /// Whether requests with API keys are logged, whatever the level.
+    pub requests: Requests,
     /// How lines look.
     pub format: LogFormat,
 }
 
 impl Default for LogPolicy {
     fn default() -> Self {
-        Self { level: String::from("info"), format: LogFormat::Auto }
+        Self { level: String::from("info"), requests: Requests::Off, format: LogFormat::Auto }
     }
 }
 
@@ -65,7 +78,7 @@ impl Logs {
     /// # Errors
     /// [`BadLogs`] for a level that is none, or where logs are set up already.
     pub fn init(policy: &LogPolicy) -> Result<Self, BadLogs> {
-        let (filter, handle) = reload::Layer::new(filter(&policy.level)?);
+        let (filter, handle) = reload::Layer::new(filter(&policy.level, policy.requests)?);
         let terminal = stderr().is_terminal();
         let json = match policy.format {
             LogFormat::Auto => !terminal,
@@ -90,12 +103,12 @@ impl Logs {
         Ok(Self(handle))
     }
 
-    /// Changes the level from now on.
+    /// Changes what is logged from now on.
     ///
     /// # Errors
     /// [`BadLogs`] for a level that is none; the old one stays.
-    pub fn set_level(&self, level: &str) -> Result<(), BadLogs> {
-        self.0.reload(filter(level)?).map_err(|e| BadLogs(e.to_string()))
+    pub fn set(&self, level: &str, requests: Requests) -> Result<(), BadLogs> {
+        self.0.reload(filter(level, requests)?).map_err(|e| BadLogs(e.to_string()))
     }
 }
 
@@ -104,16 +117,22 @@ impl Logs {
 /// # Errors
 /// [`BadLogs`] where it is neither.
 pub fn check_level(level: &str) -> Result<(), BadLogs> {
-    filter(level).map(|_| ())
+    filter(level, Requests::Off).map(|_| ())
 }
 
-fn filter(level: &str) -> Result<EnvFilter, BadLogs> {
+fn filter(level: &str, requests: Requests) -> Result<EnvFilter, BadLogs> {
     // A misspelt level would otherwise be taken for the name of a module.
     let first = level.split(',').next().unwrap_or_default();
     if !first.contains('=') && first.parse::<tracing::Level>().is_err() && first != "off" {
         return Err(BadLogs(format!("{first:?} is no log level: use error, warn, info, debug, trace or off")));
     }
-    EnvFilter::builder().parse(level).map_err(|e| BadLogs(format!("the log level {level:?}: {e}")))
+    let least = match requests {
+        Requests::On => "info",
+        Requests::Off => "off",
+    };
+    EnvFilter::builder()
+        .parse(format!("{level},{}={least}", requests::TARGET))
+        .map_err(|e| BadLogs(format!("the log level {level:?}: {e}")))
 }
 
 /// The span of one request, at the level `debug`: every line logged in it carries these fields.

@@ -1,4 +1,4 @@
-//! How long a key that was revoked on one node is still good on another.
+//! How long a key that was revoked on one node is still good on another, and one whose application was disabled.
 
 use super::{
     api_keys::{Api, managed},
@@ -67,4 +67,48 @@ fn r086_a_key_revoked_on_one_node_is_refused_by_the_other_when_notify_is_lost() 
     let api = Api::on(Installation::bare_on_postgres(&server), &quick());
     api.installation.meddle("DROP TRIGGER tell_of_changes ON change_feed");
     spread(&api, "without NOTIFY");
+}
+
+/// How long the keys that a disabled application uses are still good, on both nodes; they are a
+/// person's, who is not disabled.
+fn disabled(api: &Api, how: &str) {
+    let (one, other) = (api.installation.serve(), api.installation.serve_elsewhere());
+    api.installation.cli(&["user", "add", "nora", "--without-password"], "");
+    let app = api.installation.register(&json!({"client_name": "Application", "grant_types": ["client_credentials"],
+        "response_types": [], "token_endpoint_auth_method": "client_secret_basic"}));
+    let of = ["--api", "docs", "--owner", "user:nora", "--client", &app.id, "--name", "job", "--anywhere"];
+    let made = api.installation.cli(&[&["api-key", "create"], &of[..]].concat(), "");
+    let key = made["key"].as_str().unwrap();
+    let (mut here, mut there) = (one.client(), other.client());
+    let mut codes = || [&mut here, &mut there].map(|client| api.ask(client, key).unwrap().member("code"));
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        for (step, code) in [("disable", "key_disabled"), ("enable", "ok")] {
+            assert_ne!(codes(), [code; 2]);
+            api.installation.cli(&["client", step, &app.id], "");
+            let began = Instant::now();
+            while codes() != [code; 2] {
+                assert!(began.elapsed() < Duration::from_secs(10), "{step} was never heard of");
+                thread::sleep(Duration::from_millis(2));
+            }
+            waits.push(began.elapsed());
+        }
+    }
+    let most = waits.iter().max().unwrap();
+    println!("{how}, an application disabled and enabled: most {most:?} of {}", waits.len());
+    assert!(*most <= MOST, "{most:?}");
+}
+
+#[test]
+fn keys_of_an_application_that_is_disabled_are_refused_by_every_node_with_notify() {
+    let Some(server) = postgres() else { return };
+    disabled(&Api::on(Installation::bare_on_postgres(&server), &quick()), "with NOTIFY");
+}
+
+#[test]
+fn keys_of_an_application_that_is_disabled_are_refused_by_every_node_when_notify_is_lost() {
+    let Some(server) = postgres() else { return };
+    let api = Api::on(Installation::bare_on_postgres(&server), &quick());
+    api.installation.meddle("DROP TRIGGER tell_of_changes ON change_feed");
+    disabled(&api, "without NOTIFY");
 }

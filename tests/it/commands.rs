@@ -56,7 +56,12 @@ impl Installation {
     }
 
     pub fn run(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self.command(arguments).spawn().unwrap();
+        self.run_with(&[], arguments, input)
+    }
+
+    /// Runs with these variables.
+    pub fn run_with(&self, more: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
+        let mut child = self.command(arguments).envs(more.iter().copied()).spawn().unwrap();
         // A command that reads nothing may have ended before.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()
@@ -90,13 +95,23 @@ impl Installation {
 
     /// Serves, and logs at this level, or at that of its file.
     fn serve_at(&self, level: Option<&str>) -> Serving {
+        self.serve_with(&level.map(|level| ("KEYWRIGHT_LOG_LEVEL", level)).into_iter().collect::<Vec<_>>())
+    }
+
+    /// Serves with these variables.
+    pub fn serve_with(&self, more: &[(&str, &str)]) -> Serving {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["serve"]);
-        command.envs(level.map(|level| ("KEYWRIGHT_LOG_LEVEL", level)));
+        command.envs(more.iter().copied());
         let serving = Serving(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let ready = within(Duration::from_secs(20), || ureq::get(self.at("/readyz")).call().is_ok());
         assert!(ready, "{}", fs::read_to_string(self.folder.path().join("log")).unwrap());
         serving
+    }
+
+    /// What the server has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// The status of a request for a token.

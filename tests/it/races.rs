@@ -5,7 +5,7 @@ use keywright::{audit::Origin, base::id::UserId, flow::log_out};
 use std::{collections::BTreeSet, thread, time::Duration};
 
 /// Runs this many at once and collects what each got.
-fn together<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn together<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = std::sync::Barrier::new(times);
     thread::scope(|scope| {
         let (barrier, work) = (&barrier, &work);

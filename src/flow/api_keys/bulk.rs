@@ -3,7 +3,7 @@
 
 use super::{
     apis::Done,
-    create::{Create, Held, Place, key, parties, place},
+    create::{Create, Held, Place, endless, key, parties, place},
     refused::{Refused, refuse},
     under_peppers::text_of_hash,
     verify::FOREIGN,
@@ -174,6 +174,7 @@ pub async fn import(
     let held = Arc::clone(world);
     let import = Arc::new(import);
     let write = move |tx: &mut Tx<'_>| -> Result<Vec<Outcome>, Stop<Refused>> {
+        endless(&caller, &import.like)?;
         let place = place(tx, &trusted(&caller), &import.like)?;
         let admitted = within_strength(tx, &import, &place)?;
         let read: Vec<Result<Kept, &'static str>> =

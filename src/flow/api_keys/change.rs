@@ -117,8 +117,8 @@ impl Changes<'_> {
 
     fn end(&self, KeyFacts { key, api, .. }: &KeyFacts) -> Result<(), Stop<Refused>> {
         let end = self.terms.expires_at;
-        if end.is_none() && self.caller.only().is_some() {
-            return unfit("expires_at", "cannot be never: it needs keys:any");
+        if end.is_none() && self.caller.may(Act::Endless).is_err() {
+            return unfit("expires_at", &format!("cannot be never: it needs {}", Act::Endless.scope()));
         }
         if key.successor.is_some() && end.is_none_or(|end| key.expires_at.is_some_and(|before| end > before)) {
             return unfit("expires_at", "of a key that has a successor can only come sooner");

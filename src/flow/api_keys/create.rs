@@ -90,6 +90,34 @@ pub async fn create(world: &Arc<World>, caller: Caller, create: Create, done: Do
     world.store.write("create_api_key", write).await
 }
 
+/// A key that could be made.
+#[derive(Debug)]
+pub struct Planned {
+    /// Its API.
+    pub api: Api,
+    /// The family that it would begin.
+    pub family: Family,
+    /// What it would be.
+    pub admitted: Admitted,
+}
+
+/// What would come of [`create`], which is asked everything and makes nothing.
+///
+/// # Errors
+/// As [`create`], but that it does not matter whether the request was answered before.
+pub async fn plan(world: &Arc<World>, caller: Caller, create: Create) -> Result<Planned, Stop<Refused>> {
+    let most = world.api_keys.per_owner;
+    let read = move |tx: &mut Tx<'_>| {
+        let Place { api, family } = place(tx, &caller, &create)?;
+        let admitted = wanted::admit(&create.wanted, &api, tx.now()).map_err(|unfit| Stop::Refusal(unfit.into()))?;
+        if !matches!(caller, Caller::Operator) {
+            room(tx, (&family.owner, &api), most)?;
+        }
+        Ok(Planned { api, family, admitted })
+    };
+    world.store.read("plan_api_key", read).await
+}
+
 /// Where a key will be: its API, and the family it begins.
 pub(super) struct Place {
     pub(super) api: Api,
@@ -109,7 +137,9 @@ pub(super) fn place(tx: &mut Tx<'_>, caller: &Caller, create: &Create) -> Result
     if caller.only().is_some() {
         modest(create, &owner).map_err(|unfit| Stop::Refusal(unfit.into()))?;
     }
+    endless(caller, create)?;
     active(tx, &owner)?;
+    usable(tx, create.client.as_ref())?;
     let api = api_named(tx, &create.api)?;
     let plan = create.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;
     Document::read(&create.family_policy).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)))?;
@@ -133,9 +163,6 @@ pub(super) fn place(tx: &mut Tx<'_>, caller: &Caller, create: &Create) -> Result
 /// API gives everybody, or a say over others.
 fn modest(create: &Create, owner: &Owner) -> Result<(), Unfit> {
     let unfit = |member, why: &str| Err(Unfit::Member(member, format!("{why}: it needs keys:any")));
-    if create.wanted.ending == Ending::Never {
-        return unfit("expires_at", "cannot be never");
-    }
     if create.plan.is_some() {
         return unfit("plan", "is the API's to choose");
     }
@@ -148,6 +175,24 @@ fn modest(create: &Create, owner: &Owner) -> Result<(), Unfit> {
         return unfit("client_id", "must be the owner's");
     }
     Ok(())
+}
+
+/// A key that never ends is for those alone who may make such.
+pub(super) fn endless(caller: &Caller, create: &Create) -> Result<(), Stop<Refused>> {
+    if create.wanted.ending == Ending::Never && caller.may(Act::Endless).is_err() {
+        return refuse(Unfit::Member("expires_at", format!("cannot be never: it needs {}", Act::Endless.scope())));
+    }
+    Ok(())
+}
+
+/// The application that is to use a key must be registered and not be disabled: else the key would be
+/// refused from the beginning.
+pub(super) fn usable(tx: &mut Tx<'_>, client: Option<&ClientId>) -> Result<(), Stop<Refused>> {
+    let Some(client) = client else { return Ok(()) };
+    if tx.clients().find(client)?.is_some_and(|client| client.disabled_at.is_none()) {
+        return Ok(());
+    }
+    refuse(Unfit::Member("client_id", "is not known, or is disabled".to_owned()))
 }
 
 /// How many families there may be for each key that an owner may have: those of keys that have ended stay for a while.

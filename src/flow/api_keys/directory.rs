@@ -64,7 +64,7 @@ pub struct Entry {
     pub written: Vec<Arc<str>>,
     /// Its API and plan.
     pub shared: Arc<Shared>,
-    /// Whether its owner may act.
+    /// Whether its owner, and the application that uses it, may act.
     pub owner: Standing,
     /// All that restricts it.
     pub policy: Compiled,

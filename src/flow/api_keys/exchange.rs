@@ -95,9 +95,6 @@ pub async fn permit(
     if stands(&entry.known(), &call).is_ok() {
         offered(&entry)?;
         wanted = Some(asked(world, (&entry, travelling(&entry)?), request)?);
-        if !application_stands(world, &entry).await? {
-            return Err(not_good().into());
-        }
     }
     let verdict = verify::known(world, entry, (&call, None), Mode::Real, origin).await?;
     match (&verdict.outcome, verdict.entry.clone(), wanted) {
@@ -149,14 +146,6 @@ fn travelling(entry: &Entry) -> Result<Vec<Value>, Fault> {
     Ok(policies.into_iter().filter(|members| !members.is_empty()).map(Value::Object).collect())
 }
 
-/// Whether the application that uses a key, where one is named, is registered and not disabled.
-async fn application_stands(world: &World, entry: &Entry) -> Result<bool, Fault> {
-    match &entry.family.client {
-        Some(client) => Ok(clients::find(world, client).await?.is_some()),
-        None => Ok(true),
-    }
-}
-
 /// Whether the key that a token hangs from may still be used, and whoever the token was issued to is
 /// still there: a token ends with them (RFC 7662 §4).
 ///
@@ -165,7 +154,7 @@ async fn application_stands(world: &World, entry: &Entry) -> Result<bool, Fault>
 pub async fn still_stands(world: &World, key: &str, client: &str) -> Result<bool, Fault> {
     let Some(id) = ApiKeyId::parse(key) else { return Ok(false) };
     let Some(entry) = directory::of(world, &id).await? else { return Ok(false) };
-    if stands(&entry.known(), &Call::of_some_api(world.now())).is_err() || !application_stands(world, &entry).await? {
+    if stands(&entry.known(), &Call::of_some_api(world.now())).is_err() {
         return Ok(false);
     }
     match ClientId::parse(client) {

@@ -2,7 +2,7 @@
 
 use super::{
     apis::{Done, api_named},
-    create::{Create, parties, place},
+    create::{Create, endless, parties, place, usable},
     plans::plan_named,
     refused::{Refused, allowed, refuse},
 };
@@ -161,6 +161,8 @@ fn for_anybody(
     if caller.only().is_some() {
         return refuse(Refused::NotAllowed(access::NotAllowed::Lacks(access::ANY)));
     }
+    endless(caller, create)?;
+    usable(tx, create.client.as_ref())?;
     let api = api_named(tx, &create.api)?;
     let plan = create.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;
     Document::read(&create.family_policy).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)))?;

@@ -8,10 +8,14 @@ use super::{
 use crate::{
     apikey::{
         access::{Act, Caller},
+        family::Owner,
         key::{ApiKey, Side, State},
         rotate::Step,
     },
-    base::{fault::Stop, id::ApiKeyId},
+    base::{
+        fault::{Fault, Stop},
+        id::ApiKeyId,
+    },
     flow::world::World,
     store::{
         Tx,
@@ -131,5 +135,26 @@ fn revoked(tx: &mut Tx<'_>, key: ApiKey, reason: Option<String>, done: &Done) ->
             None => Ok(0),
         },
         stepped => stepped.map(|_| 1),
+    }
+}
+
+/// Ends every key of an owner within this transaction, which goes on to erase them. How many that were.
+///
+/// # Errors
+/// A fault of the store, or of another who changed a key meanwhile: then everything rolls back.
+pub fn revoke_all_of(tx: &mut Tx<'_>, owner: &Owner, done: &Done) -> Result<usize, Fault> {
+    let filter = KeyFilter { owner: Some(owner.clone()), ..KeyFilter::default() };
+    let (mut ended, mut after) = (0usize, None::<ApiKeyId>);
+    loop {
+        let batch = tx.api_keys().list(&filter, after.as_ref(), BATCH)?;
+        let Some(last) = batch.last() else { return Ok(ended) };
+        after = Some(last.key.id.clone());
+        for listed in batch.into_iter().filter(|listed| is_left(&listed.key)) {
+            let n = revoked(tx, listed.key, None, done).map_err(|stop| match stop {
+                Stop::Fault(fault) => fault,
+                Stop::Refusal(_) => Fault::bare("an API key was changed meanwhile").passing(),
+            })?;
+            ended = ended.saturating_add(n);
+        }
     }
 }

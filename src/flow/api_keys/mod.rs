@@ -27,6 +27,7 @@ pub mod plans;
 pub mod possession;
 pub mod refused;
 pub mod report;
+pub mod rotation;
 pub mod series;
 pub mod show;
 pub mod slices;

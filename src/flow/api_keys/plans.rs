@@ -28,19 +28,27 @@ pub struct PlanSpec {
     pub policy: PolicyText,
 }
 
-/// The plans that an operator may begin with: a free one, one for customers, one for partners.
+/// The plans that an operator may begin with: a free one, one for customers, one for partners. Each
+/// has an end in calls and in bytes of answers, the latter in powers of two: 1 GiB, 100 GiB, 1 TiB.
 pub const TEMPLATES: &[(&str, &str)] = &[
     (
         "free",
         r#"{"v":1,"rate":[{"name":"burst","by":"family","limit":5,"per":"1s","burst":10}],
-            "quota":[{"name":"month","limit":10000,"per":"month"}]}"#,
+            "quota":[{"name":"month","limit":10000,"per":"month"},{"name":"day","limit":1000,"per":"day"},
+                {"name":"egress","limit":1073741824,"per":"month","unit":"content-bytes"}]}"#,
     ),
     (
         "basic",
         r#"{"v":1,"rate":[{"name":"burst","by":"family","limit":20,"per":"1s","burst":40}],
-            "quota":[{"name":"month","limit":1000000,"per":"month"}]}"#,
+            "quota":[{"name":"month","limit":1000000,"per":"month"},
+                {"name":"egress","limit":107374182400,"per":"month","unit":"content-bytes"}]}"#,
     ),
-    ("premium", r#"{"v":1,"rate":[{"name":"burst","by":"family","limit":200,"per":"1s","burst":400}]}"#),
+    (
+        "premium",
+        r#"{"v":1,"rate":[{"name":"burst","by":"family","limit":200,"per":"1s","burst":400}],
+            "quota":[{"name":"month","limit":100000000,"per":"month"},
+                {"name":"egress","limit":1099511627776,"per":"month","unit":"content-bytes"}]}"#,
+    ),
 ];
 
 fn sound_plan(spec: &PlanSpec) -> Result<(), Refused> {

@@ -15,7 +15,7 @@ use crate::{
     base::{
         fault::{Fault, Stop},
         id::{ApiId, ApiKeyId},
-        moment::Moment,
+        moment::{Moment, Span},
     },
     flow::{
         journal::own_work,
@@ -27,6 +27,7 @@ use crate::{
         usage::{Counts, UsageRow},
         usage_reports::Load,
     },
+    telemetry::requests,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -74,33 +75,55 @@ pub async fn run(world: &World, asker: &Asker, reports: Vec<Report>) -> Result<R
         return Ok(told);
     }
     let (admitted, origin) = (Arc::new(admitted), own_work(&world.node));
-    let all = admitted.len();
-    let write = move |tx: &mut Tx<'_>| -> Result<_, Stop<Infallible>> { Ok(written(tx, &admitted, &origin)?) };
-    let (counted, charged) = world.store.write("report_usage", write).await.map_err(only_fault)?;
+    let held = Arc::clone(&admitted);
+    let write = move |tx: &mut Tx<'_>| -> Result<_, Stop<Infallible>> { Ok(written(tx, &held, &origin)?) };
+    let (first, charged) = world.store.write("report_usage", write).await.map_err(only_fault)?;
+    if requests::wanted() {
+        first.iter().filter_map(|at| admitted.get(*at)).for_each(log);
+    }
     for (slot, began, counter) in charged {
         world.api_keys.egress.heard(slot, (began, counter), now);
     }
-    Ok(Reported { counted, repeated: all - counted, ..told })
+    Ok(Reported { counted: first.len(), repeated: admitted.len() - first.len(), ..told })
 }
 
 type Charged = Vec<(u128, Moment, Counter)>;
 
-fn written(tx: &mut Tx<'_>, admitted: &[Admitted], origin: &Origin) -> Result<(usize, Charged), Fault> {
+/// Adds up those that come for the first time: their places, and what was charged.
+fn written(tx: &mut Tx<'_>, admitted: &[Admitted], origin: &Origin) -> Result<(Vec<usize>, Charged), Fault> {
     let name = |one: &Admitted| (one.entry.api().id.clone(), one.report.id.clone());
     let names: BTreeSet<(ApiId, String)> = admitted.iter().map(name).collect();
     // Remembered for as long as one may come again.
     let until = tx.now() + LATEST + AHEAD + AHEAD;
     let mut first = tx.usage_reports().first_of(&names, until)?;
     let mut sums = Sums::default();
-    let mut counted = 0;
-    for one in admitted {
+    let mut counted = Vec::new();
+    for (at, one) in admitted.iter().enumerate() {
         let (api, id) = name(one);
         if first.remove(&(api.to_string(), id)) {
             sums.add(one);
-            counted += 1;
+            counted.push(at);
         }
     }
     Ok((counted, sums.write(tx, origin)?))
+}
+
+/// Writes down how a call ended. What its reporter calls it is, as a rule, the name of the verdict, so
+/// that this line and that of the verification are found together.
+fn log(Admitted { report, entry }: &Admitted) {
+    tracing::info!(
+        target: requests::TARGET,
+        key_id = entry.key.id.as_str(),
+        hint = entry.key.hint,
+        api = entry.api().name,
+        request_id = requests::shown(&report.id, ""),
+        at = %report.at,
+        status = report.status,
+        duration_us = report.took.map(Span::as_micros),
+        bytes_in = report.bytes_in,
+        bytes_out = report.bytes_out,
+        "reported"
+    );
 }
 
 /// Bytes for a counter: which meter, its limit, and how many.

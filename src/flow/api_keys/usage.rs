@@ -11,6 +11,7 @@ use crate::{
     flow::world::{World, only_fault},
     store::{
         Tx,
+        key_places::{Place, PlaceRow, Seen},
         key_uses::KeyUse,
         usage::{Counts, UsageRow},
     },
@@ -30,9 +31,10 @@ pub async fn flush(world: &World) -> Result<(), Fault> {
         tracing::warn!(calls = counted.left_out, "calls of API keys were not counted: too many keys at once");
     }
     while let Some(part) = counted.part(BATCH) {
-        let (rows, uses) = (rows(&part), uses(&part));
+        let (rows, uses, places) = (rows(&part), uses(&part), places(&part));
         let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Infallible>> {
             tx.usage().add(&rows)?;
+            tx.key_places().add(&places)?;
             Ok(tx.key_uses().used(&uses)?)
         };
         if let Err(fault) = world.store.write("write_usage", write).await.map_err(only_fault) {
@@ -58,8 +60,18 @@ fn uses(counted: &Counted) -> Vec<KeyUse> {
     let one = |(key, last): &(u128, super::tally::Use)| KeyUse {
         key: ApiKeyId::from_u128(*key),
         at: last.at,
+        first: last.first,
         address: last.address,
         agent: last.agent.clone(),
     };
     counted.uses.iter().map(one).collect()
+}
+
+fn places(counted: &Counted) -> Vec<PlaceRow> {
+    let one = |(key, place, seen): &(u128, Place, Seen)| PlaceRow {
+        key: ApiKeyId::from_u128(*key),
+        place: place.clone(),
+        seen: *seen,
+    };
+    counted.places.iter().map(one).collect()
 }

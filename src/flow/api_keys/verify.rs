@@ -6,7 +6,7 @@
 
 mod short;
 
-use self::short::{refusal, would_be_denied};
+use self::short::{give_back, refusal, would_be_denied};
 use super::{
     directory::{self, Entry},
     egress,
@@ -19,6 +19,7 @@ use crate::{
         call::Call,
         capacity::FULL,
         judge::{Permit, judge},
+        key::State,
         policy::{Limit, quota::OnExceed, quota::Unit},
         text,
         verdict::Denied,
@@ -344,20 +345,17 @@ async fn meter(
     Ok(Ok(()))
 }
 
-/// Gives back what was taken from each of these quotas, in the period that began then; never to one
-/// that let the call pass without having as much.
-fn give_back(world: &World, taken: &[(&Meter, Moment)], cost: u64) {
-    for (meter, began) in taken {
-        slices::refund(world, meter, cost, *began);
-    }
-}
-
 /// Counts the call, notes the use, and records a refusal: the first few of a key.
 fn tell(world: &World, verdict: &Verdict, (call, address): (&Call<'_>, Option<IpAddr>), origin: &Origin) {
     let Some(entry) = &verdict.entry else { return };
     world.api_keys.tally.call(entry.number, verdict.code(), call.at);
     match &verdict.outcome {
-        Ok(()) => world.api_keys.tally.used(entry.number, call.at, address, call.user_agent),
+        Ok(()) => {
+            world.api_keys.tally.used(entry.number, call.at, address, call.user_agent);
+            if entry.key.state == State::Retiring {
+                world.api_keys.tally.placed(entry.number, call.at, address, call.user_agent);
+            }
+        }
         Err(denied) => record(world, entry, denied, (call.at, address), origin),
     }
 }

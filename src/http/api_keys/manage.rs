@@ -14,7 +14,7 @@ use crate::{
         fault::Stop,
         id::{ApiId, ApiKeyId, FamilyId},
     },
-    flow::api_keys::{change::Seen, create, life, refused::Refused, show, told as view},
+    flow::api_keys::{change::Seen, create, life, refused::Refused, rotation, show, told as view},
     http::{
         give::details,
         site::{Here, Site, origin},
@@ -134,6 +134,18 @@ async fn try_rotate(site: &Site, request: &HttpRequest, path: &str, body: web::P
     reveal(&mut new, rotated.new.text.expose());
     let old = view::key(&rotated.old, &rotated.new.family, None);
     Ok(secret(StatusCode::CREATED, &object!({"new": new, "old": old})))
+}
+
+/// Shows how far a rotation is, by either of its keys.
+pub async fn rotation(here: Here, request: HttpRequest, path: web::Path<String>) -> HttpResponse {
+    settle(try_rotation(&here, &request, &path).await)
+}
+
+async fn try_rotation(site: &Site, request: &HttpRequest, path: &str) -> Outcome {
+    let Manager { caller, .. } = manager(site, request).await?;
+    let found = rotation::of(&site.world, caller, named(path)?).await;
+    let found = found.map_err(|stop| ended(site, stop, &origin(request)))?;
+    Ok(secret(StatusCode::OK, &object!(rotation::Told::of(&found, site.world.now()))))
 }
 
 /// Ends the overlap of a key with its successor.

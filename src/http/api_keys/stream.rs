@@ -39,6 +39,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const LASTS: Span = Span::minutes(10);
 /// Events that wait for a slow reader.
 const WAITING: usize = 64;
+/// How long a reader may take none: then its place is for somebody who reads.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a reader shows of itself: it is asked again before each look.
 pub(super) struct Shown {
@@ -78,22 +80,28 @@ async fn run(here: Here, shown: Shown, mut reader: Reader, (send, permit): (Send
     let until: Moment = world.now() + LASTS;
     let (mut seen, mut looked, mut spoke) = (None, Instant::now(), Instant::now());
     // Something is sent at once, so that whoever waits for the head has it.
-    let mut alive = send.send(Bytes::from_static(b"retry: 1000\n\n")).await.is_ok();
+    let mut alive = hand(&send, Bytes::from_static(b"retry: 1000\n\n"), PATIENCE).await;
     while alive && !send.is_closed() && !world.draining() && world.now() < until {
         let changes = world.api_keys.directory.changes();
         if seen != Some(changes) || looked.elapsed() >= ANYWAY {
             let Some(texts) = look(&here, &shown, &mut reader).await else { break };
             (seen, looked) = (Some(changes), Instant::now());
             for text in texts {
-                (alive, spoke) = (send.send(text).await.is_ok(), Instant::now());
+                alive = alive && hand(&send, text, PATIENCE).await;
+                spoke = Instant::now();
             }
         }
         if spoke.elapsed() >= HEARTBEAT {
-            (alive, spoke) = (send.send(Bytes::from_static(b": alive\n\n")).await.is_ok(), Instant::now());
+            (alive, spoke) = (hand(&send, Bytes::from_static(b": alive\n\n"), PATIENCE).await, Instant::now());
         }
         tokio::time::sleep(PACE).await;
     }
     drop(permit);
+}
+
+/// Hands an event over; false where the reader is gone, or takes none for so long.
+async fn hand(send: &Sender<Bytes>, event: Bytes, patience: Duration) -> bool {
+    matches!(tokio::time::timeout(patience, send.send(event)).await, Ok(Ok(())))
 }
 
 /// What has ended; `None` where the reader may not know any more, or that cannot be said.
@@ -109,5 +117,29 @@ async fn look(here: &Here, shown: &Shown, reader: &mut Reader) -> Option<Vec<Byt
             tracing::debug!(error = %fault, "a stream of ended keys ends early");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_who_takes_nothing_is_waited_for_and_then_given_up() {
+        actix_web::rt::System::new().block_on(async {
+            let (send, mut events) = channel::<Bytes>(2);
+            let event = || Bytes::from_static(b"x");
+            let short = Duration::from_millis(20);
+            assert!(hand(&send, event(), short).await && hand(&send, event(), short).await, "two wait");
+            assert!(!hand(&send, event(), short).await, "no room, and nobody takes any");
+            let slow = actix_web::rt::spawn(async move {
+                tokio::time::sleep(short).await;
+                events.recv().await;
+                events
+            });
+            assert!(hand(&send, event(), PATIENCE).await, "a slow reader is not a dead one");
+            drop(slow.await.unwrap());
+            assert!(!hand(&send, event(), PATIENCE).await, "the reader is gone");
+        });
     }
 }

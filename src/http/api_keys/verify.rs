@@ -22,6 +22,7 @@ use crate::{
     http::{
         give::details,
         oauth::authorization,
+        request_log,
         site::{Here, Site, origin},
         take::{
             dpop,
@@ -38,12 +39,15 @@ use actix_web::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as object};
+use std::time::Instant;
 use told::{QuotaTold, Told};
 
 /// The most bytes of one question.
 const MAX_ONE: usize = 16 * 1024;
 /// The most characters of a scope token that is asked for.
 const MAX_TOKEN: usize = 256;
+/// How the log of requests calls this way of asking.
+const VIA: &str = "verify";
 /// The most questions at once.
 const MOST: usize = 100;
 
@@ -220,7 +224,13 @@ async fn answer(
     let mode = if question.dry_run { Mode::Dry } else { Mode::Real };
     let Object(request) = &question.request;
     let proof = dpop::told(request.dpop.as_deref(), call.method, request.url.clone());
-    ask(&site.world, who, (Sent { text: &question.key, proof: &proof }, call), mode, origin).await
+    let began = Instant::now();
+    let verdict = ask(&site.world, who, (Sent { text: &question.key, proof: &proof }, call), mode, origin).await?;
+    if mode == Mode::Real {
+        let target = call.path.unwrap_or_default();
+        request_log::note(&verdict, (&question.key, call, target), (VIA, origin), began);
+    }
+    Ok(verdict)
 }
 
 /// Quotas, on the wire.

@@ -12,7 +12,7 @@ use self::{
     profile::Profile,
     take::{Bad, Credential, Question},
 };
-use super::site::Here;
+use super::{request_log, site::Here};
 use crate::{
     apikey::{api::Api, call::Call, verdict::Denied},
     audit::Origin,
@@ -125,7 +125,10 @@ async fn judge(
     let origin = Origin { node: Arc::clone(&world.node), request: Some(id.clone()), address: question.address };
     let call = call(&api, question, address.as_deref(), world.now());
     tracing::debug!(gateway = profile.name, api = named, "asked");
+    let began = Instant::now();
     let verdict = verify::run(world, Sent { text: &text, proof: &proof }, &call, Mode::Real, &origin).await?;
+    let target = question.uri.as_deref().unwrap_or_default();
+    request_log::note(&verdict, (&text, &call, target), (profile.name, &origin), began);
     Ok(match verdict.outcome {
         Err(Denied::TooCostly { .. }) => Told::Bad(Bad("what this costs can never pass its limits")),
         Ok(()) | Err(_) => Told::Verdict(api, verdict),

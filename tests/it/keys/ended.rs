@@ -100,6 +100,41 @@ fn line_with(reader: &mut BufReader<TcpStream>, begins: &str) -> String {
 }
 
 #[test]
+fn a_hundred_read_at_once_one_more_is_told_to_come_again_and_after_ten_minutes_all_come_anew() {
+    each(|database| {
+        let server = Server::on(database);
+        let keys = Keys::at(&server, json!({}));
+        let mut readers: Vec<_> = (0..100).map(|_| stream(&server, &keys.docs, None)).collect();
+        let one_more = || {
+            let request = crate::world::get("/v1/revocations").field("authorization", basic(&keys.docs));
+            server.send(&request.field("accept", "text/event-stream"))
+        };
+        let full = one_more();
+        assert_eq!((full.status, full.field("retry-after")), (503, Some("30")), "{}", full.text());
+        assert_eq!(ended(&server, &keys.docs), [], "pages are to be had");
+        // The place of one who has gone is free as soon as something cannot be sent to them any more.
+        drop(readers.pop());
+        let app = server.machine();
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let mut again = loop {
+            act(&server, &keys, &keys.key(&server, &app, json!({})), "revoke", &json!({}));
+            std::thread::sleep(std::time::Duration::from_millis(400));
+            if server.world.api_keys.streams.available_permits() > 0 {
+                break stream(&server, &keys.docs, None);
+            }
+            assert!(std::time::Instant::now() < until, "the place of a reader who has gone stays taken");
+        };
+        server.advance(Span::minutes(10));
+        let mut rest = String::new();
+        for reader in readers.iter_mut().chain([&mut again]) {
+            while reader.read_line(&mut rest).expect("it ends in time") > 0 {}
+        }
+        assert!(rest.contains("data:"), "the others heard meanwhile");
+        assert_eq!(server.world.api_keys.streams.available_permits(), 100, "and every place is free");
+    });
+}
+
+#[test]
 fn r055_a_stream_tells_of_ends_as_they_come_and_goes_on_where_it_was_cut_off() {
     each(|database| {
         let server = Server::on(database);

@@ -11,10 +11,18 @@ fn a36_r026_every_route_wants_its_own_scope_and_hides_what_is_somebody_elses() {
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());
         let made = keys.key(&server, &app, json!({}));
         let id = made["id"].as_str().unwrap();
+        let link = json!({"key": {"api": "docs", "name": "partner", "anywhere": true}});
+        let link = call(&server, "POST", "/v1/keys/claims", &keys.manager, Some(&link)).json();
+        let link = link["id"].as_str().unwrap();
         let all = "keys:read keys:create keys:rotate keys:revoke apis:read apis:manage";
         let routes = [
             ("GET", format!("/v1/keys/{id}"), "keys:read", 404),
             ("POST", format!("/v1/keys/{id}/rotate"), "keys:rotate", 404),
+            ("GET", format!("/v1/keys/{id}/rotation"), "keys:read", 404),
+            ("GET", format!("/v1/keys/{id}/usage"), "keys:read", 404),
+            ("GET", format!("/v1/keys/{id}/quotas"), "keys:read", 404),
+            ("GET", "/v1/keys/claims".to_owned(), "keys:read", 200),
+            ("DELETE", format!("/v1/keys/claims/{link}"), "keys:revoke", 404),
             ("POST", format!("/v1/keys/{id}/finish"), "keys:rotate", 404),
             ("POST", format!("/v1/keys/{id}/disable"), "keys:revoke", 404),
             ("POST", format!("/v1/keys/{id}/enable"), "keys:revoke", 404),

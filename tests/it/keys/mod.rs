@@ -1,5 +1,6 @@
 //! API keys over HTTP: made, asked about, rotated, ended; who may do what with whose.
 
+mod at_once;
 mod change;
 mod claims;
 mod ended;
@@ -8,6 +9,7 @@ mod import;
 mod manage;
 mod matrix;
 mod possession;
+mod rotation;
 mod tools;
 mod usage;
 mod verify;

@@ -81,3 +81,127 @@ fn r052_lines_are_imported_and_what_cannot_be_is_told_by_its_line() {
         assert_eq!(import(&["--format", "sha256"], &hashes)["imported"], 2500);
     });
 }
+
+#[test]
+fn r004_a_template_for_partners_is_a_plan_and_addresses_and_is_tried_without_a_trace() {
+    each(|it| {
+        let alone = it.json(&["api-key", "create", "--template", "partner-server", "--dry-run"], "");
+        assert!(alone["policy"]["ip"].is_object() && alone["plan"] == "basic" && alone["kind"] == "server", "{alone}");
+        it.json(&["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
+        let client = it.json(&["client", "add", "--name", "partner", "--grant", "client_credentials"], "");
+        let owner = format!("client:{}", client["client_id"].as_str().unwrap());
+        let template = ["api-key", "create", "--template", "partner-server", "--api", "docs", "--owner", &owner];
+        let template = [&template[..], &["--name", "partner", "--scope", "docs.read"]].concat();
+        let with = |more: &[&'static str]| [&template[..], more].concat();
+        let (code, said) = it.failure(&with(&["--dry-run"]), "");
+        assert!(code == 2 && said.contains("--ip is needed"), "{said}");
+        let (code, said) = it.failure(&with(&["--ip", "203.0.113.0/24", "--dry-run"]), "");
+        assert!(code == 1 && said.contains("plan"), "a plan of that name must be there: {said}");
+        let plan = it.json(&["plan", "add", "--template", "basic"], "");
+        let count = || {
+            let kinds = String::from_utf8(it.run(&["audit", "list", "-o", "json"], "").stdout).unwrap();
+            (it.json(&["api-key", "list"], "")["keys"].as_array().unwrap().len(), kinds.lines().count())
+        };
+        let before = count();
+        let tried = it.json(&with(&["--ip", "203.0.113.0/24", "--ip", "2001:db8::/48", "--dry-run"]), "");
+        assert_eq!(tried["policy"]["ip"]["allow"], json!(["203.0.113.0/24", "2001:db8::/48"]));
+        assert_eq!(
+            (&tried["plan"], &tried["owner"]["id"], &tried["dry_run"]),
+            (&plan["id"], &client["client_id"], &json!(true))
+        );
+        assert!(tried.get("key").is_none() && tried.get("id").is_none(), "{tried}");
+        assert_eq!(count(), before, "nothing was stored");
+        for bad in [["--ip", "nonsense"], ["--scope", "docs.write"]] {
+            let of = ["--ip", "203.0.113.0/24", "--dry-run"];
+            let all: Vec<&str> = [&template[..], &of[..]]
+                .concat()
+                .into_iter()
+                .filter(|one| bad[0] != "--scope" || !matches!(*one, "--scope" | "docs.read"))
+                .collect();
+            assert_eq!(it.failure(&[&all[..], &bad[..]].concat(), "").0, 1, "{bad:?} is found without making anything");
+        }
+        let made = it.json(&with(&["--ip", "203.0.113.0/24"]), "");
+        assert_eq!((&made["policy"]["ip"]["allow"], &made["plan"]), (&json!(["203.0.113.0/24"]), &plan["id"]));
+        let code =
+            |ip: &str| it.json(&["api-key", "check", made["id"].as_str().unwrap(), "--ip", ip], "")["code"].clone();
+        assert_eq!((code("203.0.113.9"), code("198.51.100.7")), (json!("ok"), json!("restricted")));
+    });
+}
+
+#[test]
+fn r070_the_plans_that_we_suggest_have_quotas_of_calls_and_of_bytes() {
+    each(|it| {
+        let check = |listed: &Value| {
+            let plans = listed["plans"].as_array().unwrap();
+            let mut names: Vec<&str> = plans.iter().map(|plan| plan["name"].as_str().unwrap()).collect();
+            names.sort_unstable();
+            assert_eq!(names, ["basic", "free", "premium"]);
+            for plan in plans {
+                let units: Vec<&str> = plan["policy"]["quota"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|quota| quota["unit"].as_str().unwrap_or("requests"))
+                    .collect();
+                assert!(units.contains(&"requests") && units.contains(&"content-bytes"), "{plan}");
+            }
+        };
+        check(&it.json(&["plan", "list", "--templates"], ""));
+        for template in ["free", "basic", "premium"] {
+            it.json(&["plan", "add", "--template", template], "");
+        }
+        check(&it.json(&["plan", "list"], ""));
+    });
+}
+
+#[test]
+fn r079_no_key_lives_for_ever_unless_somebody_who_may_says_so() {
+    each(|it| {
+        it.json(&["user", "add", "ada", "--without-password"], "");
+        it.json(&["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
+        let make = ["api-key", "create", "--api", "docs", "--owner", "user:ada", "--name", "job", "--anywhere"];
+        it.json(&make, "");
+        let endless = || it.json(&["api-key", "list", "--no-expiry"], "")["keys"].clone();
+        assert_eq!(endless(), json!([]), "on defaults there is none");
+        let made = it.json(&[&make[..], &["--never-expires"]].concat(), "");
+        assert_eq!((endless()[0]["id"].clone(), endless()[0]["expires_at"].clone()), (made["id"].clone(), Value::Null));
+        it.json(&["api-key", "revoke", made["id"].as_str().unwrap()], "");
+        assert_eq!(endless(), json!([]), "one that was ended is no danger");
+    });
+}
+
+#[test]
+fn links_are_made_listed_and_taken_back_and_what_is_claimed_is_of_whoever_claims_it() {
+    each(|it| {
+        it.json(&["user", "add", "ada", "--without-password"], "");
+        it.json(&["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
+        let of = ["--api", "docs", "--name", "partner", "--scope", "docs.read", "--anywhere"];
+        let link = |more: &[&str]| it.json(&[&["api-key", "claim-link"], &of[..], more].concat(), "");
+        let (anybody, adas) = (link(&["--link-expires-in", "10m"]), link(&["--owner", "user:ada", "--sign-in"]));
+        let text = anybody["link"].as_str().unwrap();
+        assert!(text.starts_with(&it.at("/claim#kw_claim_")), "{text}");
+        assert_eq!(it.json(&["api-key", "list"], "")["keys"], json!([]), "a link is no key");
+        let listed = it.json(&["api-key", "claim-links"], "");
+        let ids: Vec<&Value> = listed["claims"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+        assert_eq!(ids, [&anybody["id"], &adas["id"]]);
+        assert!(!listed.to_string().contains("kw_claim_"), "{listed}");
+        let after = it.json(&["api-key", "claim-links", "--after", anybody["id"].as_str().unwrap()], "");
+        assert_eq!(after["claims"].as_array().unwrap().len(), 1);
+        let withdraw = ["api-key", "withdraw-link", anybody["id"].as_str().unwrap()];
+        it.json(&withdraw, "");
+        assert_eq!(it.failure(&withdraw, "").0, 1, "it is gone");
+        for bad in [
+            &["--link-expires-in", "25h"][..],
+            &["--link-expires-in", "1s"],
+            &["--owner", "user:nobody"],
+            &["--sign-in"],
+        ] {
+            let (code, said) = it.failure(&[&["api-key", "claim-link"], &of[..], bad].concat(), "");
+            assert!(code == 1 || code == 2, "{bad:?}: {said}");
+        }
+        let kinds = String::from_utf8(it.run(&["audit", "list", "-o", "json"], "").stdout).unwrap();
+        for (kind, n) in [("api_key.claim_made", 2), ("api_key.claim_withdrawn", 1)] {
+            assert_eq!(kinds.matches(&format!("\"{kind}\"")).count(), n, "{kind}");
+        }
+    });
+}

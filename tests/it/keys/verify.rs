@@ -208,3 +208,34 @@ fn a_batch_with_one_question_that_makes_no_sense_spends_nothing_and_one_too_cost
         assert_eq!(codes, ["ok", "invalid_request", "ok"]);
     });
 }
+
+#[test]
+fn a_key_whose_application_is_disabled_is_refused_wherever_it_is_shown_though_its_owner_is_not() {
+    each(|database| {
+        let (server, other) = (Server::on(database), Server::on(database));
+        let keys = Keys::at(&server, json!({}));
+        let (app, ada) = (server.machine(), server.person("ada"));
+        let owned = json!({"owner": {"type": "user", "id": ada.id}});
+        let mut of_app = owned.clone();
+        of_app["client_id"] = json!(app.id);
+        let (made, apart) = (keys.key(&server, &app, of_app), keys.key(&server, &app, owned));
+        let (text, apart) = (made["key"].as_str().unwrap(), apart["key"].as_str().unwrap());
+        let codes = || {
+            other.follow_now();
+            [&server, &other].map(|node| keys.ask(node, text, json!({}))["code"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(codes(), ["ok", "ok"], "both have it in memory");
+        assert!(keys.docs.sees_live(text));
+        server.disable_client(&app);
+        assert_eq!(codes(), ["key_disabled", "key_disabled"]);
+        assert!(!keys.docs.sees_live(text), "nor is it active at introspection");
+        assert_eq!(super::exchange::exchange(&server, text, &[]).refusal(), (400, "invalid_grant".to_owned()));
+        assert_eq!(keys.ask(&server, apart, json!({}))["code"], "ok", "another key of the same person");
+        let id = keywright::base::id::ClientId::parse(&app.id).unwrap();
+        server
+            .run(keywright::flow::manage_clients::enable(&server.world, &id, keywright::audit::Actor::System))
+            .unwrap();
+        server.follow_now();
+        assert_eq!(codes(), ["ok", "ok"]);
+    });
+}

@@ -328,6 +328,39 @@ fn r006_a_rotation_shows_the_new_key_once_and_both_keys_until_the_old_one_ends()
 }
 
 #[test]
+fn r085_the_page_of_a_key_shows_its_rotation_while_the_overlap_runs() {
+    each(|database| {
+        let mut scene = scene(database);
+        let (id, old) = scene.make();
+        assert!(!scene.browser.visit(&format!("/account/keys/{id}")).text().contains("id=\"rotation\""));
+        let form = scene.browser.visit(&format!("/account/keys/{id}/rotate")).form();
+        let page = scene.browser.post(&form);
+        let (new_id, new) = (id_on(&page), text_on(&page));
+        let page = scene.browser.visit(&format!("/account/keys/{id}"));
+        assert!(page.says("The new key has not been used yet") && page.says("Nobody has used the old key of late"));
+        let used = |scene: &Scene, text: &str, ua: &str| {
+            scene.server.follow_now();
+            let request = json!({"request": {"ip": "203.0.113.9", "user_agent": ua}});
+            assert_eq!(scene.keys.ask(&scene.server, text, request)["code"], "ok");
+        };
+        used(&scene, &old, "old-program <b>1</b>");
+        used(&scene, &new, "new-program");
+        for id in [&id, &new_id] {
+            let page = scene.browser.visit(&format!("/account/keys/{id}"));
+            for words in ["The old key is still used", "203.0.113.9", "old-program", "new-program", "1 January 2026"] {
+                assert!(page.says(words), "{words}: {}", page.words());
+            }
+            assert!(!page.says("not been used yet") && !page.text().contains("<b>1</b>"));
+        }
+        scene.server.advance(Span::hours(25));
+        let mut browser = scene.server.browser();
+        browser.sign_in(&scene.ada);
+        let page = browser.visit(&format!("/account/keys/{id}"));
+        assert!(page.says("expired") && !page.text().contains("id=\"rotation\""), "{}", page.words());
+    });
+}
+
+#[test]
 fn a_key_is_switched_off_and_on_and_revoked_after_a_question() {
     each(|database| {
         let mut scene = scene(database);

@@ -1,11 +1,12 @@
 //! The text of a key: R35 to R38, and R112, what it takes to guess one.
 
 use crate::{
+    commands,
     keys::Keys,
     world::{Server, each},
 };
 use keywright::{apikey::text::KeyText, base::entropy::OsEntropy};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{collections::HashSet, fs, path::Path};
 
 /// The random characters of a key.
@@ -81,5 +82,38 @@ fn r112_who_guesses_keys_is_stopped_after_some_sixty_and_nobody_else() {
         assert_eq!(guess("203.0.113.10"), "invalid_key");
         let good = keys.ask(&server, made["key"].as_str().unwrap(), json!({"request": {"ip": "203.0.113.10"}}));
         assert_eq!(good["code"], "ok");
+    });
+}
+
+#[test]
+fn r036_a_length_below_128_bits_does_not_start_and_the_shortest_has_130_99() {
+    commands::each(|it| {
+        let with = |n: &str, args: &[&str], input: &str| {
+            it.run_with(&[("KEYWRIGHT_API_KEYS_RANDOM_LENGTH", n)], &[args, &["-o", "json"]].concat(), input)
+        };
+        for n in ["16", "21"] {
+            for command in ["serve", "migrate"] {
+                let refused = with(n, &[command], "");
+                let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+                assert!(!refused.status.success() && said.contains("api_keys.random_length"), "{command} {n}: {said}");
+            }
+        }
+        let json = |n: &str, args: &[&str], input: &str| -> Value {
+            let done = with(n, args, input);
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            serde_json::from_slice(&done.stdout).unwrap()
+        };
+        json("22", &["user", "add", "ada", "--without-password"], "");
+        json("22", &["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
+        for (n, bits) in [("22", 130.99), ("43", 256.03)] {
+            let make = ["api-key", "create", "--api", "docs", "--owner", "user:ada", "--name", "job", "--anywhere"];
+            let made = json(n, &make, "");
+            let key = made["key"].as_str().unwrap();
+            assert_eq!(key.len(), "kw_live_".len() + n.parse::<usize>().unwrap() + 6, "{key}");
+            let told = json(n, &["api-key", "inspect"], key);
+            assert_eq!((&told["bits"], &told["random"].to_string()), (&json!(bits), &n.to_owned()));
+            let shown = String::from_utf8(it.run(&["api-key", "inspect"], key).stdout).unwrap();
+            assert!(shown.contains(&format!("entropy={bits:.1}")), "{shown}");
+        }
     });
 }

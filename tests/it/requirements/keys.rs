@@ -320,6 +320,38 @@ fn r064_who_floods_is_refused_and_others_are_served() {
 }
 
 #[test]
+fn r064_while_one_key_floods_every_call_of_another_is_answered_and_the_flood_gets_its_share() {
+    each(|database| {
+        let server = Server::start(database, |settings| settings.set("server.workers", "2"));
+        let rate = json!({"v": 1, "rate": [{"name": "each", "by": "family", "limit": 300, "per": "1h"}]});
+        let (keys, [flood, _, other]) = three(&server, rate);
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let (flooded, served) = std::thread::scope(|scope| {
+            let floods: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let (mut sent, mut passing) = (0, 0);
+                        while !over.load(std::sync::atomic::Ordering::Relaxed) || sent < 1000 {
+                            passing += passed(&server, &keys, text(&flood), 100).0;
+                            sent += 100;
+                        }
+                        (sent, passing)
+                    })
+                })
+                .collect();
+            let answers = (0..300).map(|_| keys.try_ask(&server, text(&other), json!({})));
+            let served = answers.filter(|reply| reply.status == 200 && reply.json()["code"] == "ok").count();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            (floods.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>(), served)
+        });
+        let (sent, passing) = flooded.iter().fold((0, 0), |(a, b), (sent, passing)| (a + sent, b + passing));
+        // The clock stands still: of thousands as many as the limit lets through at once, and of the other all.
+        assert!(sent >= 4000, "{sent}");
+        assert_eq!((passing, served), (300, 300), "of {sent}");
+    });
+}
+
+#[test]
 fn r070_a_quota_starts_anew_with_its_period() {
     each(|database| {
         let server = Server::on(database);

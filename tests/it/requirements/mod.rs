@@ -3,8 +3,11 @@
 
 mod backups;
 mod delegation;
+mod erasure;
 mod key_text;
 mod keys;
+mod process;
+mod request_log;
 mod secrets;
 mod sources;
 mod tokens;

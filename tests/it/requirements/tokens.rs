@@ -167,3 +167,32 @@ fn r048_what_was_revoked_is_refused_at_every_endpoint_and_a_grant_takes_its_toke
         assert_eq!(app.refresh(&next.refresh).error(), "invalid_grant", "also after what is old was deleted");
     });
 }
+
+#[test]
+fn r078_what_was_revoked_is_remembered_for_as_long_as_it_would_have_lived_and_no_longer() {
+    each(|database| {
+        let (server, other) = (Server::on(database), Server::on(database));
+        let (machine, docs) = (server.machine(), server.resource_server(crate::world::DOCS));
+        let tokens: Vec<String> = (0..100).map(|_| machine.own_token(&[]).tokens().access).collect();
+        for token in &tokens {
+            assert_eq!(machine.revoke(token).status, 200);
+        }
+        other.follow_now();
+        let remembered = |server: &Server| server.world.revocations.len();
+        assert_eq!((remembered(&server), remembered(&other)), (100, 100));
+        let stored = || database.backdoor().texts("SELECT subject AS text FROM change_feed WHERE kind = 'token'").len();
+        assert_eq!(stored(), 100);
+        server.advance(Span::minutes(4));
+        other.follow_now();
+        assert!(!docs.sees_live(&tokens[0]));
+        assert_eq!((remembered(&server), stored()), (100, 100), "none is forgotten while it is good");
+        // Once they are over, both nodes and the database forget them by themselves.
+        server.advance(Span::minutes(2));
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while (remembered(&server), remembered(&other), stored()) != (0, 0, 0) {
+            assert!(std::time::Instant::now() < until, "{:?}", (remembered(&server), remembered(&other), stored()));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert!(!docs.sees_live(&tokens[0]), "nor is a token good again for that");
+    });
+}

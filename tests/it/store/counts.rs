@@ -12,6 +12,7 @@ use keywright::{
     store::{
         Taken,
         claims::Claim,
+        key_places::{self, Place, PlaceRow, Seen},
         key_uses::KeyUse,
         purge::{Purged, purge},
         quotas::{Counter, CounterId, Debit, MOST},
@@ -19,18 +20,20 @@ use keywright::{
     },
 };
 use serde_json::json;
+use std::net::IpAddr;
 
 fn used(n: u128, minute: i64, agent: &str) -> KeyUse {
     KeyUse {
         key: ApiKeyId::from_u128(n),
         at: START + Span::minutes(minute),
+        first: START + Span::minutes(minute),
         address: "2001:db8::1".parse().ok(),
         agent: Some(agent.into()),
     }
 }
 
 #[test]
-fn the_last_use_of_a_key_only_moves_forward() {
+fn the_last_use_of_a_key_only_moves_forward_and_the_first_only_back() {
     each(|db| {
         keyed(db);
         let last = || read(&db.store, |tx| tx.key_uses().last(&[2, 1, 9].map(ApiKeyId::from_u128)));
@@ -38,12 +41,48 @@ fn the_last_use_of_a_key_only_moves_forward() {
         write(&db.store, |tx| {
             tx.key_uses().used(&[used(1, 5, "b"), used(9, 5, "unknown"), used(1, 9, "c"), used(1, 1, "a")])
         });
-        assert_eq!(last(), [used(1, 9, "c")]);
+        let since = |minute, one| KeyUse { first: START + Span::minutes(minute), ..one };
+        assert_eq!(last(), [since(1, used(1, 9, "c"))]);
         let bare = KeyUse { address: None, agent: None, ..used(2, 0, "") };
         let both = [used(1, 8, "late"), bare.clone()];
         write(&db.store, move |tx| tx.key_uses().used(&both));
-        assert_eq!(last(), [used(1, 9, "c"), bare]);
+        assert_eq!(last(), [since(1, used(1, 9, "c")), bare]);
+        // What another node saw before, and writes down later.
+        write(&db.store, move |tx| tx.key_uses().used(&[since(0, used(1, 8, "late"))]));
+        assert_eq!(last()[0], since(0, used(1, 9, "c")));
         write(&db.store, |tx| tx.key_uses().used(&[]));
+    });
+}
+
+#[test]
+fn of_the_places_of_a_key_some_are_told_apart_in_each_hour_and_no_call_is_lost() {
+    each(|db| {
+        keyed(db);
+        let row = |n: u128, octet: u8, minute: i64| PlaceRow {
+            key: ApiKeyId::from_u128(n),
+            place: Place::Of { address: Some(IpAddr::from([192, 0, 2, octet])), agent: Some("curl".into()) },
+            seen: Seen { calls: 2, last: START + Span::minutes(minute) },
+        };
+        let hour = |minute| START + Span::minutes(minute);
+        let of = |n: u128, from| read(&db.store, move |tx| tx.key_places().of_key(&ApiKeyId::from_u128(n), from));
+        assert_eq!(of(1, hour(0)), (vec![], 0));
+        write(&db.store, move |tx| tx.key_places().add(&[row(1, 1, 0), row(1, 1, 1), row(1, 2, 0), row(9, 1, 0)]));
+        write(&db.store, move |tx| tx.key_places().add(&[row(1, 1, 0), row(1, 1, 61)]));
+        let (places, others) = of(1, hour(0));
+        let seen: Vec<(u64, Moment)> = places.iter().map(|(_, seen)| (seen.calls, seen.last)).collect();
+        assert_eq!((seen, others), (vec![(8, hour(61)), (2, hour(0))], 0));
+        assert_eq!(of(1, hour(60)).0.len(), 1, "an hour later only one of them");
+        assert_eq!(of(9, hour(0)), (vec![], 0), "a key that is not known is passed over");
+        let many: Vec<PlaceRow> = (0..100).map(|octet| row(2, octet, 0)).collect();
+        let (some, all) = (many[..20].to_vec(), many.clone());
+        write(&db.store, move |tx| tx.key_places().add(&some));
+        write(&db.store, move |tx| tx.key_places().add(&all));
+        let (places, others) = of(2, hour(0));
+        assert_eq!((places.len(), others), (key_places::MOST, 2 * (100 - 32)));
+        let none = PlaceRow { place: Place::Of { address: None, agent: None }, ..row(1, 0, 120) };
+        let told = none.place.clone();
+        write(&db.store, move |tx| tx.key_places().add(std::slice::from_ref(&none)));
+        assert_eq!(of(1, hour(120)).0[0].0, told);
     });
 }
 

@@ -235,7 +235,7 @@ fn all_that_is_known_of_a_key_is_found_by_its_text_and_by_its_handle() {
                 version: 2,
                 ..family(2, Owner::Client(client()))
             })?;
-            tx.key_uses().used(&[KeyUse { key: key(1, 1).id, at: START, address: None, agent: None }])
+            tx.key_uses().used(&[KeyUse { key: key(1, 1).id, at: START, first: START, address: None, agent: None }])
         });
         assert_eq!((facts(1).unwrap().plan, facts(2).unwrap().plan), (Some(plan(1)), Some(plan(2))));
         assert_eq!((facts(1).unwrap().last_used, facts(2).unwrap().last_used), (Some(START), None));
@@ -248,6 +248,30 @@ fn all_that_is_known_of_a_key_is_found_by_its_text_and_by_its_handle() {
             tx.clients().set_disabled(&client())
         });
         assert_eq!((facts(1).unwrap().owner_active, facts(2).unwrap().owner_active), (true, false));
+    });
+}
+
+#[test]
+fn an_application_that_is_disabled_or_unknown_is_not_active_and_a_key_needs_none() {
+    each(|db| {
+        keyed(db);
+        write(&db.store, |tx| {
+            let unknown = Family { client: Some(ClientId::parse("nobody").unwrap()), ..family(4, ann()) };
+            tx.key_families().insert(&Family { client: None, ..family(3, ann()) })?.unwrap();
+            tx.key_families().insert(&unknown)?.unwrap();
+            tx.api_keys().insert(&key(3, 3))?.unwrap();
+            tx.api_keys().insert(&key(4, 4))?.unwrap();
+            Ok(())
+        });
+        let active = || {
+            [1, 3, 4].map(|n| {
+                let facts = read(&db.store, move |tx| tx.api_keys().by_digest(&key(n, n).digest)).unwrap();
+                (facts.owner_active, facts.application_active)
+            })
+        };
+        assert_eq!(active(), [(true, true), (true, true), (true, false)]);
+        write(&db.store, |tx| tx.clients().set_disabled(&client()));
+        assert_eq!(active(), [(true, false), (true, true), (true, false)]);
     });
 }
 
@@ -298,8 +322,13 @@ fn keys_are_listed_in_pages_by_all_that_is_asked() {
             for one in [late, ending, ended, elsewhere] {
                 tx.api_keys().insert(&one)?.unwrap();
             }
-            let used =
-                |n, at| KeyUse { key: key(n, 1).id, at, address: "192.0.2.1".parse().ok(), agent: Some("curl".into()) };
+            let used = |n, at| KeyUse {
+                key: key(n, 1).id,
+                at,
+                first: at,
+                address: "192.0.2.1".parse().ok(),
+                agent: Some("curl".into()),
+            };
             tx.key_uses().used(&[used(1, day(8)), used(2, day(2))])
         });
         let any = KeyFilter::default();

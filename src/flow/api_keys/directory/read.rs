@@ -25,7 +25,7 @@ const BYTES_OF_A_KEY: usize = 512;
 
 impl Directory {
     pub(super) fn read(&self, facts: KeyFacts) -> Result<Entry, Fault> {
-        let KeyFacts { mut key, mut family, api, plan, owner_active, .. } = facts;
+        let KeyFacts { mut key, mut family, api, plan, owner_active, application_active, .. } = facts;
         let number = key.id.to_u128().ok_or_else(|| Fault::bare("an API key whose identifier is not ours"))?;
         let shared = self.share(api, plan)?;
         let (mut layers, mut written) = (shared.layers.clone(), Vec::new());
@@ -44,7 +44,7 @@ impl Directory {
         let meters_of = |unit| meters(&policy, &family.id, unit);
         let (meters, bytes) = (meters_of(Unit::Requests), meters_of(Unit::ContentBytes));
         let weight = weight(written.iter().map(|text| text.len()).chain([length(&key.meta)]));
-        let owner = if owner_active { Standing::Active } else { Standing::Inactive };
+        let owner = if owner_active && application_active { Standing::Active } else { Standing::Inactive };
         Ok(Entry { key, family, written, shared, owner, policy, meters, bytes, number, weight })
     }
 

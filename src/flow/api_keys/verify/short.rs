@@ -1,4 +1,4 @@
-//! How limits of rate refuse that have not as much left.
+//! How limits of rate refuse that have not as much left, and quotas get back what was taken in vain.
 
 use super::LimitNow;
 use crate::{
@@ -6,8 +6,14 @@ use crate::{
         capacity::{FULL, Share},
         verdict::Denied,
     },
-    base::{entropy, moment::Span},
-    flow::world::World,
+    base::{
+        entropy,
+        moment::{Moment, Span},
+    },
+    flow::{
+        api_keys::slices::{self, Meter},
+        world::World,
+    },
 };
 
 /// The refusal by these limits. While they give less, callers are spread: all who were refused at
@@ -28,4 +34,12 @@ pub(super) fn would_be_denied(limits: &[LimitNow], cost: u32) -> Option<(Vec<Str
     let short: Vec<&LimitNow> = limits.iter().filter(|limit| limit.outcome.remaining < cost).collect();
     let retry_after = short.iter().map(|limit| limit.outcome.reset).max()?;
     Some((short.iter().map(|limit| limit.name.clone()).collect(), retry_after))
+}
+
+/// Gives back what was taken from each of these quotas, in the period that began then; never to one
+/// that let the call pass without having as much.
+pub(super) fn give_back(world: &World, taken: &[(&Meter, Moment)], cost: u64) {
+    for (meter, began) in taken {
+        slices::refund(world, meter, cost, *began);
+    }
 }

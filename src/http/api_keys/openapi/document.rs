@@ -72,7 +72,12 @@ fn described(operation: &Operation, forms: &mut SchemaGenerator) -> Value {
     }
     let mut good = json!({"description": summary, "headers": fields});
     if let (Some(form), Some(good)) = (gives, good.as_object_mut()) {
-        good.insert("content".to_owned(), json!({"application/json": {"schema": form(forms)}}));
+        let mut content = Map::from_iter([("application/json".to_owned(), json!({"schema": form(forms)}))]);
+        if operation.streams {
+            // Each event is one of those in the page; OpenAPI 3.1 knows events as text only.
+            content.insert("text/event-stream".to_owned(), json!({"schema": {"type": "string"}}));
+        }
+        good.insert("content".to_owned(), Value::Object(content));
     }
     let mut answers = Map::from_iter([(status.to_string(), good)]);
     if operation.asks.contains(&parameters::Parameter::IfNoneMatch) {

@@ -46,6 +46,8 @@ pub(super) struct Operation {
     pub(super) takes: Option<(Body, Form)>,
     pub(super) gives: (u16, Option<Form>),
     pub(super) tagged: bool,
+    /// Whether it is had as events too.
+    pub(super) streams: bool,
     pub(super) refuses: &'static [u16],
 }
 
@@ -60,6 +62,7 @@ const fn operation(method: &'static str, path: &'static str, id: &'static str, d
         takes: None,
         gives: (200, None),
         tagged: false,
+        streams: false,
         refuses: &[],
     }
 }
@@ -104,6 +107,10 @@ impl Operation {
     /// What it gives has an entity tag.
     pub(super) const fn tagged(self) -> Self {
         Self { tagged: true, ..self }
+    }
+    /// What it gives is had one by one as server-sent events too: 503 is among its answers.
+    pub(super) const fn streams(self) -> Self {
+        Self { streams: true, ..self }
     }
     /// How else it says no.
     pub(super) const fn refuses(self, refuses: &'static [u16]) -> Self {

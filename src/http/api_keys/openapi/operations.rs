@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     apikey::access::Act::{Change, Create, Enable, GrantQuota, Import, ManageApis, Read, ReadApis, Revoke, Rotate},
-    flow::api_keys::told,
+    flow::api_keys::{rotation, told},
 };
 
 type Api = told::Api<'static>;
@@ -153,6 +153,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .takes::<RotateBody>(Optional)
     .gives::<Rotated>(201)
     .refuses(&[404, 409, 422]),
+    get(
+        "/v1/keys/{id}/rotation",
+        "show_rotation",
+        "Shows how far a rotation is, by either of its keys: whether the new key is used, and from where the old one \
+         was of late.",
+    )
+    .by(Read)
+    .gives::<rotation::Told<'static>>(200)
+    .refuses(&[404, 409]),
     post("/v1/keys/{id}/finish", "finish_rotation", "Ends the overlap of an API key with its successor.")
         .by(Rotate)
         .takes::<FinishBody>(Optional)
@@ -176,11 +185,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         "/v1/revocations",
         "list_ended_keys",
-        "Lists the API keys that ended of late, for resource servers that keep good verdicts for a while.",
+        "Lists the API keys that ended of late, for resource servers that keep good verdicts for a while. Whoever accepts \
+         `text/event-stream` hears of each as it ends.",
     )
     .by_resource_server()
     .asks(&[Since, AfterEnded])
     .gives::<Ended>(200)
+    .streams()
     .refuses(&[400, 429]),
     get("/v1/apis", "list_apis", "Lists the APIs that keys are for.")
         .by(ReadApis)

@@ -134,6 +134,7 @@ fn one(a: Author, base: &str, steps: &[Step]) -> Key {
         shell: shell(a, base),
         account: account(a, None),
         head: head(a, ACTIVE),
+        rotation: None,
         line: vec![line(a, ENDING, true)],
         steps: steps.to_vec(),
         chart: chart(),
@@ -145,8 +146,36 @@ fn one(a: Author, base: &str, steps: &[Step]) -> Key {
     }
 }
 
+fn rotating(a: Author, used: bool) -> Rotating {
+    let key = |hint: &str| RotatingKey {
+        id: a.says("key_2"),
+        hint: a.says(hint),
+        first: used.then(|| at(1)),
+        last: used.then(|| at(30)),
+        address: used.then(|| a.says("203.0.113.9")),
+        agent: used.then(|| a.says("partner-sync/2")),
+    };
+    let place = |known: bool| PlaceLine {
+        address: known.then(|| a.says("203.0.113.9")),
+        agent: known.then(|| a.says("partner-sync/2")),
+        calls: 1234,
+        last: at(30),
+    };
+    Rotating {
+        old: key("kw_live_a1B2"),
+        new: key("kw_live_c3D4"),
+        ends: used.then(|| at(48)),
+        since: at(8),
+        places: if used { vec![place(true), place(false)] } else { vec![] },
+        others: u64::from(used) * 7,
+    }
+}
+
 fn managing(a: Author, base: &str) -> Vec<Sample> {
     let mut out = Vec::new();
+    let page = |used| Key { rotation: Some(rotating(a, used)), ..one(a, base, &[Step::Finish]) };
+    add(&mut out, "key_rotating", &page(true));
+    add(&mut out, "key_rotating_unused", &page(false));
     add(&mut out, "key", &one(a, base, &[Step::Rotate, Step::Disable, Step::Revoke]));
     let answer = |verdict: &str, tone, badge| {
         let findings =

@@ -4,7 +4,7 @@
 //! `revoke`; each form posts to its own page's path. The page that shows the text of a key is only
 //! ever the answer to a post.
 
-use super::{Account, Badge, Chart, Field, Shell, Snippet, Tone, When};
+use super::{Account, Badge, Chart, Field, Rotating, Shell, Snippet, Tone, When};
 use crate::base::secret::Secret;
 use askama::Template;
 
@@ -220,6 +220,8 @@ pub struct Key {
     pub account: Account,
     /// The key.
     pub head: KeyHead,
+    /// Its rotation, while the overlap runs.
+    pub rotation: Option<Rotating>,
     /// The other keys of its line, oldest first.
     pub line: Vec<KeyLine>,
     /// What can be done with it.

@@ -9,6 +9,7 @@ mod badge;
 mod chart;
 mod claim;
 mod consent;
+mod key_rotation;
 mod keys;
 mod problem;
 mod sign_in;
@@ -30,6 +31,7 @@ pub use badge::{Badge, Tone};
 pub use chart::{Bar, Chart};
 pub use claim::{Claim, ClaimMade, ClaimOffer, ClaimOver};
 pub use consent::{ClientCard, Consent, Place, ScopeLine};
+pub use key_rotation::{PlaceLine, Rotating, RotatingKey};
 pub use keys::{
     Answer, ApiCard, Check, Choice, EventLine, Key, KeyFor, KeyHead, KeyLine, KeyMade, KeyNew, KeyRevoke, KeyRotate,
     Keys, Offer, Purpose, QuotaBar, Step, Tick,

@@ -3,13 +3,14 @@
 use super::{super::Guest, DAYS, DAYS_LISTED, Unmet, back_to, chart, line, named, turned, words};
 use crate::{
     apikey::{
+        access::Caller,
         key::{ApiKey, State},
         rotate::{self, Insist, Step},
     },
-    base::id::ApiKeyId,
-    flow::api_keys::{days, life, refused::Refused, show, show::Shown},
+    base::{fault::Stop, id::ApiKeyId},
+    flow::api_keys::{days, life, refused::Refused, rotation, show, show::Shown},
     http::{
-        give::pages::{self, Chart, Check, EventLine, Field, KeyHead, KeyRevoke, Step as Button},
+        give::pages::{self, Chart, Check, EventLine, Field, KeyHead, KeyRevoke, Rotating, Step as Button},
         portal::{Trouble, home, settle, sign_in::Onward},
         site::{Here, Site},
     },
@@ -74,6 +75,7 @@ async fn body(site: &Site, (guest, id): (&Guest, &ApiKeyId), said: &Said) -> Res
         shell: site.shell(),
         account: guest.account(site, said.problem.as_ref().map(words::sentence).as_deref()),
         head: head(site, &shown),
+        rotation: rotating(site, caller, id).await?,
         line: others.iter().map(|one| line(one, days_of(one), now)).collect(),
         steps: steps(&shown.facts.key, said, rotate::is_live(&shown.facts.key, now)),
         chart: chart(&used),
@@ -94,6 +96,15 @@ fn lived(shown: &Shown, mut events: Vec<EventLine>) -> Vec<EventLine> {
         events.push(EventLine { at: key.created_at.into(), what: "made by rotation".to_owned(), address: None });
     }
     events
+}
+
+/// The rotation of a key, while the overlap runs.
+async fn rotating(site: &Site, caller: Caller, id: &ApiKeyId) -> Result<Option<Rotating>, Unmet> {
+    match rotation::of(&site.world, caller, id.clone()).await {
+        Ok(found) => Ok(found.overlaps(site.world.now()).then(|| words::rotating(found))),
+        Err(Stop::Refusal(Refused::State(_))) => Ok(None),
+        Err(stop) => Err(stop),
+    }
 }
 
 /// What is known of a key.

@@ -8,8 +8,13 @@ use crate::{
         verdict::Denied,
     },
     base::moment::{Moment, Span},
-    flow::api_keys::{refused::Refused, show::Happened, verify::QuotaNow},
-    http::give::pages::{Badge, EventLine, QuotaBar, Tone, When, wait_in_words},
+    flow::api_keys::{
+        refused::Refused,
+        rotation::{Place, Rotation, Seen},
+        show::{Happened, Listed},
+        verify::QuotaNow,
+    },
+    http::give::pages::{Badge, EventLine, PlaceLine, QuotaBar, Rotating, RotatingKey, Tone, When, wait_in_words},
 };
 use serde_json::Value;
 
@@ -49,6 +54,36 @@ pub(super) fn limit(limit: &Limit) -> String {
         By::Api => "for all callers of the API together",
     };
     format!("{}: {} calls in {}, {} at once, {whom}", rate.name, rate.limit, length(rate.per), rate.burst)
+}
+
+/// A rotation.
+pub(super) fn rotating(rotation: Rotation) -> Rotating {
+    let key = |one: Listed| {
+        let last = one.last_use;
+        RotatingKey {
+            id: one.key.id.to_string(),
+            hint: one.key.hint,
+            first: last.as_ref().map(|last| last.first.into()),
+            last: last.as_ref().map(|last| last.at.into()),
+            address: last.as_ref().and_then(|last| last.address).map(|address| address.to_string()),
+            agent: last.and_then(|last| last.agent),
+        }
+    };
+    let place = |(place, seen): (Place, Seen)| match place {
+        Place::Of { address, agent } => {
+            let address = address.map(|address| address.to_string());
+            Some(PlaceLine { address, agent, calls: seen.calls, last: seen.last.into() })
+        }
+        Place::Others => None,
+    };
+    Rotating {
+        ends: rotation.old.key.expires_at.map(Into::into),
+        old: key(rotation.old),
+        new: key(rotation.new),
+        since: rotation.since.into(),
+        places: rotation.places.into_iter().filter_map(place).collect(),
+        others: rotation.others,
+    }
 }
 
 /// A quota.
