@@ -9,8 +9,8 @@ import { screenshot } from "./chromium.js";
 const cutOff = () =>
   [...document.querySelectorAll("main *")]
     .filter((element) => element.checkVisibility() && !/^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName))
-    // For screen readers only.
-    .filter((element) => !element.closest(".unseen"))
+    // What is for screen readers only is a pixel wide.
+    .filter((element) => element.clientWidth > 1)
     .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible")
     .map((element) => element.outerHTML.slice(0, 120));
 
