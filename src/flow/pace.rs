@@ -23,6 +23,16 @@ pub async fn goes_on_or(ending: &mut Ending, wait: Span, sooner: impl Future<Out
     .await
 }
 
+/// Waits for whichever comes first.
+pub async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready @ Poll::Ready(()) => ready,
+    })
+    .await;
+}
+
 /// Whether the end has come.
 #[must_use]
 pub fn has_ended(ending: &Ending) -> bool {

@@ -62,8 +62,8 @@ fn connect(place: &Place, role: Role, synchronous: Synchronous) -> Result<Sqlite
         Synchronous::Normal => "NORMAL",
     };
     let role = match role {
-        Role::Writer => "PRAGMA journal_mode = WAL; PRAGMA cache_size = -4000;",
-        Role::Reader => "PRAGMA query_only = ON; PRAGMA cache_size = -1000;",
+        Role::Writer => "PRAGMA journal_mode = WAL; PRAGMA cache_size = -2000;",
+        Role::Reader => "PRAGMA query_only = ON; PRAGMA cache_size = -500;",
     };
     let pragmas = format!(
         "PRAGMA busy_timeout = 5000; {role} PRAGMA synchronous = {flush}; PRAGMA foreign_keys = ON; \

@@ -11,11 +11,14 @@ use std::{
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::Notify;
 
 const SHARDS: usize = 16;
 const MINUTE: i64 = 60_000_000;
 /// The most keys and minutes that wait in a shard. Beyond it what is new is counted as left out.
 const MOST: usize = 8192;
+/// How many in a shard are written without waiting for the time.
+const CROWDED: usize = 512;
 /// The most places of a key that wait, told apart.
 const PLACES: usize = key_places::MOST;
 /// The most characters kept of a user agent.
@@ -82,6 +85,7 @@ impl Counted {
 #[derive(Debug)]
 pub struct Tally {
     shards: Vec<Mutex<Shard>>,
+    full: Notify,
 }
 
 impl Shard {
@@ -102,11 +106,23 @@ fn decent(agent: Option<&str>) -> Option<String> {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), full: Notify::new() }
     }
 }
 
 impl Tally {
+    /// Waits until so many keys were counted that they should be written.
+    pub async fn full(&self) {
+        self.full.notified().await;
+    }
+
+    /// Whether so many keys were counted that they should be written.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let crowded = |shard: &Mutex<Shard>| shard.lock().unwrap_or_else(PoisonError::into_inner).calls.len() > CROWDED;
+        self.shards.iter().any(crowded)
+    }
+
     /// Counts a call of a key.
     pub fn call(&self, key: u128, outcome: &'static str, now: Moment) {
         let Some(mut shard) = self.shard(key) else { return };
@@ -116,6 +132,9 @@ impl Tally {
             *n = n.saturating_add(1);
         } else if shard.calls.len() < MOST {
             shard.calls.insert(slot, 1);
+            if shard.calls.len() > CROWDED {
+                self.full.notify_one();
+            }
         } else {
             shard.left_out = shard.left_out.saturating_add(1);
         }

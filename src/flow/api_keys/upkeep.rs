@@ -14,7 +14,7 @@ use crate::{
     },
     flow::{
         journal::own_work,
-        pace::{Ending, goes_on, goes_on_or},
+        pace::{Ending, either, goes_on, goes_on_or},
         world::{World, note, only_fault},
     },
     store::{
@@ -36,15 +36,18 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
     let (mut due, mut seldom) = (world.now() + EVERY, world.now());
     loop {
         let wait = due.since(world.now()).clamp(Span::ZERO, EVERY);
-        if !goes_on_or(&mut ending, wait, world.api_keys.slices.full()).await {
+        let crowded = either(world.api_keys.slices.full(), world.api_keys.tally.full());
+        if !goes_on_or(&mut ending, wait, crowded).await {
             break;
         }
-        let crowded = slices::make_room(&world).await;
-        // A database that is away is not asked again for each slice.
-        if crowded.is_err() && !goes_on(&mut ending, EVERY).await {
+        let room = slices::make_room(&world).await;
+        let written = if world.api_keys.tally.is_full() { usage::flush(&world).await } else { Ok(()) };
+        // A database that is away is not asked again for each key.
+        if (room.is_err() || written.is_err()) && !goes_on(&mut ending, EVERY).await {
             break;
         }
-        warned("slices of quotas cannot be given back", crowded);
+        warned("slices of quotas cannot be given back", room);
+        warned("what keys were used for cannot be written", written);
         // A clock that was set back is no reason to wait.
         if (Span::micros(1)..=EVERY).contains(&due.since(world.now())) {
             continue;
