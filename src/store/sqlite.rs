@@ -82,7 +82,7 @@ pub(super) fn start(
 ) -> Result<Vec<JoinHandle<()>>, Fault> {
     place.prepare()?;
     let (writes, reads) = queues;
-    let readers = if *place == Place::Memory { 0 } else { settings.connections.max(1) };
+    let readers = if *place == Place::Memory { 0 } else { readers(settings) };
     let lanes = std::iter::once((Role::Writer, writes)).chain((0..readers).map(|_| (Role::Reader, reads)));
     let mut threads = Vec::new();
     for (n, (role, jobs)) in lanes.enumerate() {
@@ -103,6 +103,13 @@ pub(super) fn start(
         threads.push(started.map_err(|e| Fault::new("starting a database thread", e))?);
     }
     Ok(threads)
+}
+
+/// How many connections read: no more than processors could keep busy, with a few to spare for when
+/// one waits for the disk. Each has pages in memory of its own.
+fn readers(settings: &Settings) -> u32 {
+    let processors = std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
+    settings.connections.clamp(1, processors.unwrap_or(1).max(4))
 }
 
 struct Lane {

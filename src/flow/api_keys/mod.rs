@@ -85,6 +85,6 @@ impl Keys {
 impl Default for Keys {
     /// As an operator gets it who says nothing.
     fn default() -> Self {
-        Self::new(crate::apikey::text::RANDOM, 5_000)
+        Self::new(crate::apikey::text::RANDOM, 4_000)
     }
 }
