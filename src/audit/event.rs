@@ -250,8 +250,16 @@ events! {
     ApiKeyRefused "api_key.refused" { api_key: ApiKeyId, code: &'static str, rule: Option<&'static str> }
     /// An API key was used after it had been revoked.
     ApiKeyUsedAfterEnd "api_key.used_after_end" { api_key: ApiKeyId }
+    /// An API key was found where others can read it, and somebody told of it: it has ended. `source` is how they told, `found_at` where they say it was.
+    ApiKeyLeaked "leak.reported" { api_key: ApiKeyId, api: ApiId, user: Option<UserId>, client: Option<ClientId>, source: &'static str, found_at: Option<String> }
+    /// Somebody who had found the text of an API key asked whether it is still good, and it was; at most once an hour of one key.
+    ApiKeyLeakAsked "leak.asked" { api_key: ApiKeyId }
     /// An API key was exchanged for an access token.
     ApiKeyExchanged "api_key.exchanged" { api_key: ApiKeyId, client: Option<ClientId>, user: Option<UserId>, scope: Scope, audience: Vec<String>, jti: String, kid: KeyId }
+    /// An API key reads far more than it usually does: `bytes` of answers in five minutes, `times` what is `usual` by the last `stretches` of five minutes in which it read anything.
+    AnomalyOpened "anomaly.opened" { api_key: ApiKeyId, detector: &'static str, bytes: u64, usual: u64, times: u64, stretches: u64 }
+    /// It does so no more since a quarter of an hour; `bytes` is the most that was seen.
+    AnomalyClosed "anomaly.closed" { api_key: ApiKeyId, detector: &'static str, bytes: u64, usual: u64, opened_at: String }
     /// An API key ends in so many days.
     ApiKeyExpiring "api_key.expiring" { api_key: ApiKeyId, user: Option<UserId>, client: Option<ClientId>, days: u64 }
     /// A link was made with which an API key can be claimed, once.

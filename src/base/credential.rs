@@ -38,6 +38,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[Self::Code, Self::ClientSecret, Self::RefreshToken, Self::Session, Self::Claim];
+
     /// The word in the text.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -54,6 +57,11 @@ impl Kind {
             Self::Code | Self::ClientSecret | Self::Session | Self::Claim => RANDOM,
             Self::RefreshToken => base62::U128_WIDTH + base62::U32_WIDTH + MARK + RANDOM,
         }
+    }
+    /// Characters of the whole text.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        PREFIX.len() + self.word().len() + 2 + self.body() + CHECKSUM
     }
 }
 
@@ -73,8 +81,7 @@ pub fn well_formed(kind: Kind, text: &str) -> bool {
 }
 
 fn body_of(kind: Kind, text: &str) -> Option<&str> {
-    let head = PREFIX.len() + kind.word().len() + 2;
-    if text.len() != head + kind.body() + CHECKSUM || !text.is_ascii() {
+    if text.len() != kind.length() || !text.is_ascii() {
         return None;
     }
     let (front, sum) = text.split_at_checked(text.len() - CHECKSUM)?;
@@ -216,6 +223,18 @@ mod tests {
         assert!(well_formed(Kind::ClientSecret, SAMPLE));
         assert_eq!(checksum("123456789"), "3jZRME");
         assert_eq!(checksum(&format!("kw_live_{}", "0".repeat(43))), "0AwA6B");
+    }
+
+    #[test]
+    fn every_kind_is_in_the_list_that_scanners_go_by() {
+        let place = |kind| match kind {
+            Kind::Code => 0,
+            Kind::ClientSecret => 1,
+            Kind::RefreshToken => 2,
+            Kind::Session => 3,
+            Kind::Claim => 4,
+        };
+        assert!(Kind::ALL.iter().enumerate().all(|(n, kind)| place(*kind) == n) && Kind::ALL.len() == 5);
     }
 
     #[test]

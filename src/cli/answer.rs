@@ -26,6 +26,7 @@ pub struct Answer {
     /// The same for programs.
     pub json: Value,
     form: Form,
+    code: u8,
 }
 
 /// How the JSON is written.
@@ -40,13 +41,19 @@ enum Form {
 impl Answer {
     /// An answer in both forms.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, form: Form::One }
+        Self { text: text.into(), json, form: Form::One, code: 0 }
     }
 
     /// Things of which each is a line, in both forms.
     #[must_use]
     pub fn lines(text: &[String], json: Vec<Value>) -> Self {
-        Self { text: text.join("\n"), json: Value::Array(json), form: Form::Lines }
+        Self { text: text.join("\n"), json: Value::Array(json), form: Form::Lines, code: 0 }
+    }
+
+    /// The same, after which the process ends with this code: it did what it should, and what came of it is to be known.
+    #[must_use]
+    pub fn ending(self, code: u8) -> Self {
+        Self { code, ..self }
     }
 
     /// Rows of cells under their headings, in columns; the JSON is given apart.
@@ -77,9 +84,9 @@ impl Answer {
             },
         };
         match written {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::from(self.code),
             // The reader, such as `head`, has seen enough.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(self.code),
             Err(_) => ExitCode::FAILURE,
         }
     }

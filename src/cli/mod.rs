@@ -18,6 +18,7 @@ mod conformance;
 mod declared;
 mod demo;
 pub mod docs;
+mod drill;
 mod json_file;
 mod key_bulk;
 mod key_changes;
@@ -25,6 +26,7 @@ mod key_rotation;
 mod key_templates;
 mod key_tools;
 mod keys;
+mod leaks;
 mod migrate;
 mod patches;
 mod plans;
@@ -84,6 +86,12 @@ enum Command {
     /// Make, show and manage API keys.
     #[command(subcommand)]
     ApiKey(api_keys::Command),
+    /// Look for credentials where they do not belong, and keep them from being committed.
+    #[command(subcommand)]
+    Leaks(leaks::Command),
+    /// Do what would be done in earnest with a key that is thrown away, and measure it.
+    #[command(subcommand)]
+    Drill(drill::Command),
     /// Show and rotate signing keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -127,7 +135,8 @@ impl Session {
 }
 
 /// Runs the command that the arguments (the name of the program first) ask for, prints its
-/// answer, and says how the process should end: 0 done, 1 failed, 2 not understood.
+/// answer, and says how the process should end: 0 done, 1 failed, 2 not understood, and
+/// what else a command says of itself.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match parse(arguments) {
         Ok(cli) => cli,
@@ -158,6 +167,8 @@ fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
         Command::Api(command) => apis::run(command, session),
         Command::Plan(command) => plans::run(command, session),
         Command::ApiKey(command) => api_keys::run(command, session),
+        Command::Leaks(command) => leaks::run(command),
+        Command::Drill(command) => drill::run(&command, session),
         Command::Keys(command) => keys::run(&command, session),
         Command::Secrets(command) => secrets::run(&command, session),
         Command::Backup(args) => backup::make(&args, session),

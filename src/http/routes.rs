@@ -95,6 +95,8 @@ routes! {
     "/v1/keys/{id}" None { get api_keys::manage::show, patch api_keys::change::key } "An API key.";
     "/v1/keys/{id}/usage" None { get api_keys::usage::show } "What an API key was used for, as verified and as reported.";
     "/v1/usage" None { post api_keys::usage::post } "What resource servers report of the calls that they served.";
+    "/v1/leaks" None { post api_keys::leaks::report } "Tell of API keys that were found where they do not belong.";
+    "/v1/leaks/trufflehog" None { post api_keys::leaks::question } "Whether something that TruffleHog found is a good API key.";
     "/v1/keys/{id}/rotate" None { post api_keys::manage::rotate } "Give an API key a successor.";
     "/v1/keys/{id}/rotation" None { get api_keys::manage::rotation } "How far a rotation is: whether the new key is used, and from where the old one still is.";
     "/v1/keys/{id}/finish" None { post api_keys::manage::finish } "End the overlap of an API key with its successor.";

@@ -8,6 +8,7 @@ mod call;
 pub mod egress;
 mod keys;
 mod lane;
+pub mod named;
 pub mod vault;
 
 pub use call::{CallFailed, OutboundPolicy};

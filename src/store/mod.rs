@@ -32,6 +32,7 @@ pub mod feed;
 pub mod grants;
 pub mod hashes;
 pub mod idempotency;
+pub mod key_alerts;
 pub mod key_ends;
 pub mod key_facts;
 pub mod key_families;

@@ -222,6 +222,13 @@ tables! {
         version -> Integer,
         created_at -> UtcTime,
     }
+    key_alerts (key_id, detector) {
+        key_id -> Text,
+        detector -> Text,
+        opened_at -> UtcTime,
+        seen_at -> UtcTime,
+        evidence -> JsonDoc,
+    }
     key_uses (key_id) {
         key_id -> Text,
         at -> UtcTime,

@@ -1,5 +1,6 @@
 //! [`Tx`]: the database, the time and the dice, as one piece of work sees them.
 
+use super::key_alerts::KeyAlerts;
 use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, client_secrets::ClientSecrets, clients::Clients,
     codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, hashes::Hashes,
@@ -132,6 +133,8 @@ impl<'c> Tx<'c> {
         usage Usage;
         /// What resource servers report of the calls they served.
         usage_reports UsageReports;
+        /// What is unusual about the use of API keys now.
+        key_alerts KeyAlerts;
         /// Requests that must not be done twice.
         idempotency Idempotency;
         /// Who is running.

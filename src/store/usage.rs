@@ -3,16 +3,24 @@
 use super::{
     Tx,
     column::{At, from_count, to_count},
+    failure::illegal,
     schema::{api_keys, usage_minutes},
     statement::Statement,
     tx::sql,
 };
-use crate::base::{
-    fault::Fault,
-    id::{ApiId, ApiKeyId},
-    moment::Moment,
+use crate::{
+    apikey::unusual::Minute,
+    base::{
+        fault::Fault,
+        id::{ApiId, ApiKeyId},
+        moment::Moment,
+    },
 };
-use diesel::{dsl::sql as raw, prelude::*, sql_types::BigInt};
+use diesel::{
+    dsl::sql as raw,
+    prelude::*,
+    sql_types::{BigInt, Text},
+};
 use std::collections::BTreeMap;
 
 /// Rows in one statement.
@@ -217,6 +225,46 @@ impl Usage<'_, '_> {
             counts: counts_of(counts),
         };
         Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// The keys with which at least so many bytes of answers were read in the minutes that began after
+    /// `after`, at most `n`, those first that read most.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn most_read(&mut self, after: Moment, least: u64, n: i64) -> Result<Vec<(ApiKeyId, u64)>, Fault> {
+        let statement: Statement<'_, (Text, BigInt)> =
+            Statement::new("SELECT key_id, CAST(sum(bytes_out) AS bigint) FROM usage_minutes WHERE minute > ")
+                .at(after)
+                .sql(" AND bytes_out > 0 GROUP BY key_id HAVING sum(bytes_out) >= ")
+                .count(to_count(least))
+                .sql(" ORDER BY sum(bytes_out) DESC, key_id LIMIT ")
+                .count(n);
+        let rows: Vec<(String, i64)> =
+            sql!(self.tx, "summing rows of usage_minutes", "those that read most", |c| statement.load(c))?;
+        let key = |(key, bytes): (String, i64)| {
+            let id = ApiKeyId::parse(&key).ok_or_else(|| illegal("usage_minutes", &key, "key_id"))?;
+            Ok((id, from_count(bytes)))
+        };
+        rows.into_iter().map(key).collect()
+    }
+
+    /// The bytes of answers that were read with a key from `from` on and before `to`, by the minute.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn bytes_of(&mut self, key: &ApiKeyId, from: Moment, to: Moment) -> Result<Vec<Minute>, Fault> {
+        let rows: Vec<(At, i64)> = sql!(self.tx, "listing rows of usage_minutes of a key", key, |c| {
+            usage_minutes::table
+                .filter(usage_minutes::key_id.eq(key.as_str()))
+                .filter(usage_minutes::minute.ge(At(from)))
+                .filter(usage_minutes::minute.lt(At(to)))
+                .filter(usage_minutes::bytes_out.gt(0))
+                .order(usage_minutes::minute)
+                .select((usage_minutes::minute, usage_minutes::bytes_out))
+                .load(c)
+        })?;
+        Ok(rows.into_iter().map(|(at, bytes)| Minute { at: at.0, bytes: from_count(bytes) }).collect())
     }
 
     /// How often each of these keys was used, by outcome, in each stretch from one of these moments

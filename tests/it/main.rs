@@ -15,6 +15,7 @@ mod commands;
 mod gateway;
 mod generated;
 mod keys;
+mod leaks;
 mod limits;
 mod oauth;
 mod oidc;

@@ -19,6 +19,7 @@ pub mod ended;
 pub mod exchange;
 pub mod grants;
 pub mod introspect;
+pub mod leak;
 pub mod life;
 pub mod links;
 pub mod many;
@@ -34,6 +35,7 @@ pub mod slices;
 pub mod tally;
 pub mod told;
 pub mod under_peppers;
+pub mod unusual;
 pub mod upkeep;
 pub mod usage;
 pub mod verify;
@@ -54,6 +56,8 @@ pub struct Keys {
     pub egress: egress::Egress,
     /// How much of their limits APIs give.
     pub capacity: capacity::Capacity,
+    /// How much they usually read.
+    pub habits: unusual::Habits,
     /// Random characters in the text of a key.
     pub random_length: usize,
     /// The most live keys of one owner for one API.
@@ -75,6 +79,7 @@ impl Keys {
             slices: Default::default(),
             egress: Default::default(),
             capacity: Default::default(),
+            habits: Default::default(),
             random_length,
             per_owner: 1000,
             streams: std::sync::Arc::new(tokio::sync::Semaphore::new(STREAMS)),

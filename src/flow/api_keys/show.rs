@@ -17,6 +17,7 @@ use crate::{
     store::{
         Tx,
         audit::{AuditRow, Filter as Wanted},
+        key_alerts::Alert,
         key_facts::KeyFacts,
         key_lists::{KeyFilter, ListedKey},
     },
@@ -47,6 +48,8 @@ pub struct Shown {
     pub facts: KeyFacts,
     /// The other keys of its family, oldest first.
     pub line: Vec<ListedKey>,
+    /// What is unusual about its use now.
+    pub alerts: Vec<Alert>,
 }
 
 /// A key with its line of rotation.
@@ -59,7 +62,8 @@ pub async fn one(world: &World, caller: &Caller, id: ApiKeyId) -> Result<Shown, 
         let facts = reach(tx, &caller, Act::Read, &id)?;
         let filter = KeyFilter { family: Some(facts.family.id.clone()), ..KeyFilter::default() };
         let line = tx.api_keys().list(&filter, None, 100)?;
-        Ok(Shown { facts, line })
+        let alerts = tx.key_alerts().of_key(&id)?;
+        Ok(Shown { facts, line, alerts })
     };
     world.store.read("show_api_key", read).await
 }

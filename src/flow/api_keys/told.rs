@@ -12,7 +12,7 @@ use crate::{
         moment::Moment,
         scope::Scope,
     },
-    flow::api_keys::grants::Standing,
+    flow::api_keys::{grants::Standing, unusual},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -226,6 +226,43 @@ pub fn plan(plan: &stored_plan::Plan) -> Value {
         created_at: plan.created_at.to_string(),
         updated_at: plan.updated_at.to_string(),
         version: plan.version,
+    })
+}
+
+/// Something unusual about the use of a key that is not over.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "KeyAlert", transform = whole)]
+pub struct Alert<'a> {
+    /// What found it: `egress`, bytes of answers.
+    detector: &'a str,
+    /// When it was found.
+    #[schemars(with = "Instant")]
+    opened_at: String,
+    /// When it was seen last.
+    #[schemars(with = "Instant")]
+    seen_at: String,
+    /// The most bytes of answers in five minutes that were seen.
+    bytes: u64,
+    /// As many are usual for the key.
+    usual: u64,
+    /// How many times the usual it is.
+    times: u64,
+    /// From how many stretches of five minutes the usual was learned.
+    stretches: u64,
+}
+
+/// An alert, as it is told.
+#[must_use]
+pub fn alert(alert: &unusual::Alert) -> Value {
+    let evidence = &alert.evidence;
+    json!(Alert {
+        detector: &alert.detector,
+        opened_at: alert.opened_at.to_string(),
+        seen_at: alert.seen_at.to_string(),
+        bytes: evidence.bytes,
+        usual: evidence.usual,
+        times: evidence.times(),
+        stretches: evidence.stretches,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What API keys need in the background: counts written down, slices of quotas given back, people
 //! reminded of keys that end.
 
-use super::{capacity, create::parties, slices, usage};
+use super::{capacity, create::parties, slices, unusual, usage};
 use crate::{
     apikey::{
         create::{REMINDERS, reminders_due},
@@ -33,7 +33,7 @@ const BATCH: i64 = 200;
 
 /// Does all of it until the server ends, and gives every slice back then.
 pub async fn run(world: Arc<World>, mut ending: Ending) {
-    let (mut due, mut seldom) = (world.now() + EVERY, world.now());
+    let (mut due, mut seldom, mut looked) = (world.now() + EVERY, world.now(), world.now());
     loop {
         let wait = due.since(world.now()).clamp(Span::ZERO, EVERY);
         let crowded = either(world.api_keys.slices.full(), world.api_keys.tally.full());
@@ -56,6 +56,10 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
         warned("what keys were used for cannot be written", usage::flush(&world).await);
         warned("slices of quotas cannot be given back", slices::give_back_idle(&world).await);
         warned("how much of their limits APIs give cannot be measured", capacity::measure(&world).await);
+        if world.now() >= looked {
+            looked = world.now() + unusual::EVERY;
+            warned("it cannot be seen which keys read too much", unusual::look(&world).await);
+        }
         if world.now() >= seldom {
             seldom = world.now() + SELDOM;
             warned("nobody could be reminded of keys that end soon", remind(&world).await);

@@ -256,12 +256,17 @@ pub(super) async fn looked_up(world: &World, digest: TokenHash, address: Option<
 }
 
 fn guesses_of(address: Option<IpAddr>) -> String {
-    let network = match address.map(|address| address.to_canonical()) {
+    format!("key guesses/{}", network(address))
+}
+
+/// Whom an address stands for where guesses and reports are counted: of IPv6 the network of 64 bits.
+#[must_use]
+pub fn network(address: Option<IpAddr>) -> String {
+    match address.map(|address| address.to_canonical()) {
         None => "nowhere".to_owned(),
         Some(IpAddr::V4(v4)) => v4.to_string(),
         Some(IpAddr::V6(v6)) => std::net::Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).to_string(),
-    };
-    format!("key guesses/{network}")
+    }
 }
 
 /// Takes from every limit, then from every quota; all of it or nothing.

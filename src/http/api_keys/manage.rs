@@ -113,6 +113,8 @@ async fn try_show(site: &Site, request: &HttpRequest, path: &str) -> Outcome {
         members.insert("quota".to_owned(), super::verify::quotas(&quotas));
         let line: Vec<_> = shown.line.iter().map(|one| one.key.id.clone()).collect();
         members.insert("line".to_owned(), object!(line));
+        let alerts: Vec<_> = shown.alerts.iter().map(view::alert).collect();
+        members.insert("alerts".to_owned(), object!(alerts));
     }
     Ok(tagged(StatusCode::OK, &told, &key_etag(Seen::of(&facts.key, &facts.family))))
 }

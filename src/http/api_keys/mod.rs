@@ -4,6 +4,7 @@ pub mod apis;
 pub mod change;
 pub mod claims;
 pub mod ended;
+pub mod leaks;
 pub mod manage;
 pub mod many;
 pub mod openapi;

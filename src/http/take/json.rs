@@ -41,7 +41,11 @@ pub async fn optional<T: DeserializeOwned + Default>(
     if is_json(request) { parse(&bytes) } else { Err(Unread::MediaType) }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
+/// The document in these bytes, whatever it was said to be.
+///
+/// # Errors
+/// [`Unread::Refused`].
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
     if depth(bytes) > MAX_DEPTH {
         return refuse(InvalidRequest, "the JSON is nested more than 16 deep").map_err(Unread::Refused);
     }

@@ -8,6 +8,7 @@ mod credential;
 mod files;
 mod jose;
 mod keys;
+mod leaks;
 mod oauth;
 mod proof;
 mod token;
@@ -61,6 +62,7 @@ pub const ALL: &[Target] = &[
     api_keys::API_KEY_TEXT,
     api_keys::KEY_POLICIES,
     api_keys::KEY_CALLS,
+    leaks::SCANNED_TEXT,
 ];
 
 pub fn named(name: &str) -> Option<&'static Target> {

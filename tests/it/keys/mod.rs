@@ -11,6 +11,7 @@ mod matrix;
 mod possession;
 mod rotation;
 mod tools;
+mod unusual;
 mod usage;
 mod verify;
 

@@ -104,6 +104,10 @@ impl Operation {
     pub(super) const fn gives<T: JsonSchema>(self, status: u16) -> Self {
         Self { gives: (status, Some(form::<T>())), ..self }
     }
+    /// Gives nothing but this status when all is well.
+    pub(super) const fn says(self, status: u16) -> Self {
+        Self { gives: (status, None), ..self }
+    }
     /// What it gives has an entity tag.
     pub(super) const fn tagged(self) -> Self {
         Self { tagged: true, ..self }

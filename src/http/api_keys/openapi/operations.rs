@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        leaks,
         usage::{self, Shown, Taken},
         verify::{self, told::Told},
         wire::{
@@ -144,6 +145,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .takes::<usage::Body>(Needed)
     .gives::<Taken>(200)
     .refuses(&[429]),
+    post(
+        "/v1/leaks",
+        "report_leaks",
+        "Takes texts that somebody found where they do not belong. API keys of this server among them are ended for \
+         good. The answer is the same whatever they are. Sixty reports an hour from one address.",
+    )
+    .takes::<leaks::Report>(Needed)
+    .says(202)
+    .refuses(&[429, 500, 503]),
+    post(
+        "/v1/leaks/trufflehog",
+        "check_leak",
+        "Says to a scanner (TruffleHog's contract for custom detectors) whether one of the texts that it found is an \
+         API key of this server that is still good: 200, else 403. Nothing is spent or revoked.",
+    )
+    .takes::<leaks::Question>(Needed)
+    .says(200)
+    .refuses(&[403, 429, 500, 503]),
     post(
         "/v1/keys/{id}/rotate",
         "rotate_key",

@@ -34,6 +34,8 @@ told! {
     KeyShown {
         /// Its quotas.
         quota: Vec<QuotaTold<'static>>,
+        /// What is unusual about its use now.
+        alerts: Vec<told::Alert<'static>>,
         /// The keys of its line of rotation.
         #[schemars(with = "Vec<KeyIdentifier>")]
         line: Vec<KeyIdentifier>,

@@ -148,10 +148,22 @@ pub(super) fn event(row: Happened) -> EventLine {
         "api_key.used_after_end" => "used after its end, and refused".to_owned(),
         "api_key.exchanged" => "exchanged for a token".to_owned(),
         "api_key.expiring" => "its end is near".to_owned(),
+        "anomaly.opened" => match row.data.get("times").and_then(Value::as_u64) {
+            Some(times) => format!("reads {times} times as much as it usually does"),
+            None => "reads far more than it usually does".to_owned(),
+        },
+        "anomaly.closed" => "reads as much as it usually does again".to_owned(),
+        "leak.reported" => match text("found_at") {
+            Some(place) => format!("found where others can read it: {place}"),
+            None => "found where others can read it".to_owned(),
+        },
+        "leak.asked" => "somebody who found it asked whether it is still good".to_owned(),
         other => other.strip_prefix("api_key.").unwrap_or(other).replace(['.', '_'], " "),
     };
     let what = text("reason").map_or_else(|| what.clone(), |reason| format!("{what}: {reason}"));
-    EventLine { at: row.at.into(), what, address: row.address.map(|address| address.to_canonical().to_string()) }
+    // Who told of a key that they found need not be known to its owner.
+    let address = row.address.filter(|_| !row.kind.starts_with("leak."));
+    EventLine { at: row.at.into(), what, address: address.map(|address| address.to_canonical().to_string()) }
 }
 
 /// Why a request would not pass.
