@@ -15,6 +15,7 @@ pub mod consent;
 pub mod declared_clients;
 pub mod deliver;
 pub mod dpop;
+pub mod encrypt;
 pub mod end;
 pub mod end_session;
 pub mod erase_user;

@@ -3,6 +3,7 @@
 
 use super::{
     alg::Scheme,
+    encrypting::{EncryptingKey, KeyManagement},
     json,
     verifying::{BadKey, VerifyingKey},
 };
@@ -48,9 +49,12 @@ impl fmt::Display for BadKeySet {
 
 impl std::error::Error for BadKeySet {}
 
-/// Public keys to verify with.
+/// Public keys to verify with, and to encrypt with.
 #[derive(Debug, Default)]
-pub struct KeySet(Vec<VerifyingKey>);
+pub struct KeySet {
+    verifying: Vec<VerifyingKey>,
+    encrypting: Vec<EncryptingKey>,
+}
 
 impl KeySet {
     /// Reads the text of a set, as fetched.
@@ -77,50 +81,61 @@ impl KeySet {
         if list.len() > MAX_KEYS {
             return Err(BadKeySet::TooMany);
         }
-        let mut keys = Vec::with_capacity(list.len());
+        let mut keys = Self::default();
         for jwk in list {
-            match VerifyingKey::from_jwk(jwk) {
-                Ok(key) => keys.push(key),
-                Err(BadKey::Foreign) => {}
-                Err(bad @ (BadKey::Private | BadKey::Symmetric | BadKey::Weak | BadKey::Malformed)) => {
-                    return Err(BadKeySet::Key(bad));
-                }
-            }
+            keys.verifying.extend(unless_foreign(VerifyingKey::from_jwk(jwk))?);
+            keys.encrypting.extend(unless_foreign(EncryptingKey::from_jwk(jwk))?);
         }
-        Ok(Self(keys))
+        Ok(keys)
     }
 
-    /// How many usable keys it holds.
+    /// How many keys to verify with it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.verifying.len()
     }
 
-    /// Whether it holds no usable key.
+    /// Whether it holds no key to verify with.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.verifying.is_empty()
     }
 
     /// Whether it holds a key of this name, whatever its algorithm.
     #[must_use]
     pub fn names(&self, kid: &str) -> bool {
-        self.0.iter().any(|key| key.kid() == Some(kid))
+        self.verifying.iter().any(|key| key.kid() == Some(kid))
     }
 
     /// The one key that fits the scheme and, where the token names one, the name. `None` where
     /// there is none, and also where there are several: a guess would be the attacker's to steer.
     #[must_use]
     pub fn find(&self, kid: Option<&str>, scheme: Scheme) -> Option<&VerifyingKey> {
-        let mut fitting = self.0.iter().filter(|key| key.fits(scheme) && (kid.is_none() || key.kid() == kid));
+        let mut fitting = self.verifying.iter().filter(|key| key.fits(scheme) && (kid.is_none() || key.kid() == kid));
         let found = fitting.next();
         if fitting.next().is_some() { None } else { found }
+    }
+
+    /// The key to encrypt with in this way, for whoever the set is of: of several the first, as they
+    /// can read by each.
+    #[must_use]
+    pub fn to_encrypt(&self, way: KeyManagement) -> Option<&EncryptingKey> {
+        self.encrypting.iter().find(|key| key.way() == way)
+    }
+}
+
+/// The key, if it is one; none of a kind that is passed over.
+fn unless_foreign<K>(read: Result<K, BadKey>) -> Result<Option<K>, BadKeySet> {
+    match read {
+        Ok(key) => Ok(Some(key)),
+        Err(BadKey::Foreign) => Ok(None),
+        Err(bad @ (BadKey::Private | BadKey::Symmetric | BadKey::Weak | BadKey::Malformed)) => Err(BadKeySet::Key(bad)),
     }
 }
 
 impl FromIterator<VerifyingKey> for KeySet {
     fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
-        Self(keys.into_iter().collect())
+        Self { verifying: keys.into_iter().collect(), encrypting: Vec::new() }
     }
 }
 

@@ -152,7 +152,7 @@ fn fitting(jwk: &Map<String, Value>, possible: &[Scheme]) -> Result<Vec<Scheme>,
 }
 
 /// A text member: absent, or a string.
-fn text<'a>(jwk: &'a Map<String, Value>, member: &str) -> Result<Option<&'a str>, BadKey> {
+pub(super) fn text<'a>(jwk: &'a Map<String, Value>, member: &str) -> Result<Option<&'a str>, BadKey> {
     jwk.get(member).map(|value| value.as_str().ok_or(BadKey::Malformed)).transpose()
 }
 
@@ -162,7 +162,7 @@ fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, BadKey> {
 
 /// A point on one curve. RFC 7518 §6.2.1.2 and RFC 8037 §2: both curves have coordinates of
 /// exactly 32 bytes, leading zeros included.
-fn point(jwk: &Map<String, Value>, curve: &str, coordinates: &[&str]) -> Result<Jwk, BadKey> {
+pub(super) fn point(jwk: &Map<String, Value>, curve: &str, coordinates: &[&str]) -> Result<Jwk, BadKey> {
     if text(jwk, "crv")?.ok_or(BadKey::Malformed)? != curve {
         return Err(BadKey::Foreign);
     }
@@ -211,7 +211,7 @@ fn of_large_order(point: &[u8]) -> Result<(), BadKey> {
 
 /// An RSA key and the length of its modulus in bytes. Leading zeros, which some libraries write
 /// in front of the modulus, are dropped.
-fn modulus(jwk: &Map<String, Value>) -> Result<(usize, Jwk), BadKey> {
+pub(super) fn modulus(jwk: &Map<String, Value>) -> Result<(usize, Jwk), BadKey> {
     let (n, e) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
     let n: Vec<u8> = n.into_iter().skip_while(|byte| *byte == 0).collect();
     let leading = n.first().ok_or(BadKey::Malformed)?.leading_zeros();

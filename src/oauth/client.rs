@@ -11,7 +11,7 @@ use crate::{
         scope::Scope,
         uri::{RedirectUri, Resource, WebUri},
     },
-    jose::{Alg, BadKeySet, KeySet},
+    jose::{Alg, BadKeySet, KeyManagement, KeySet},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -179,6 +179,18 @@ pub struct AuthorizeDefaults {
     pub acr_values: Vec<String>,
 }
 
+/// How what is told of a person reaches the client, beyond the signature of its ID tokens (OpenID
+/// Connect Registration §2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// `id_token_encrypted_response_alg`.
+    pub id_token_encrypted: Option<KeyManagement>,
+    /// `userinfo_signed_response_alg`; without it, userinfo is JSON.
+    pub userinfo_signed: Option<Alg>,
+    /// `userinfo_encrypted_response_alg`: never without a signature inside.
+    pub userinfo_encrypted: Option<KeyManagement>,
+}
+
 /// A client as registered, proven to be consistent when it was registered.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -210,6 +222,8 @@ pub struct Client {
     pub defaults: AuthorizeDefaults,
     /// How its ID tokens are signed.
     pub id_token_alg: Alg,
+    /// How its ID tokens are encrypted, and its userinfo signed and encrypted.
+    pub responses: Responses,
     /// Life of its access tokens, where it is not the server's.
     pub access_token_lifetime: Option<Span>,
     /// Where it hears of ended sessions.

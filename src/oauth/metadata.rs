@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     base::uri::Issuer,
-    jose::{Alg, Scheme},
+    jose::{Alg, KeyManagement, Scheme, encrypting::CONTENT},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -134,7 +134,12 @@ fn openid(abilities: &Abilities, members: &mut Map<String, Value>) {
     let claims: Vec<&str> =
         standard_claims::all().filter(|claim| *claim != "acr" || !abilities.acr_values.is_empty()).collect();
     put(members, "subject_types_supported", json!(["public"]));
-    put(members, "id_token_signing_alg_values_supported", json!(algs));
+    let ways: Vec<&str> = KeyManagement::ALL.iter().map(|way| way.name()).collect();
+    for what in ["id_token", "userinfo"] {
+        put(members, &format!("{what}_signing_alg_values_supported"), json!(algs));
+        put(members, &format!("{what}_encryption_alg_values_supported"), json!(ways));
+        put(members, &format!("{what}_encryption_enc_values_supported"), json!([CONTENT]));
+    }
     put(members, "claim_types_supported", json!(["normal"]));
     put(members, "claims_supported", json!(claims));
     put(members, "backchannel_logout_supported", json!(true));

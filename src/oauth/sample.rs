@@ -1,7 +1,7 @@
 //! A client and a request to start tests from.
 
 use super::{
-    client::{ApplicationType, AuthMethod, AuthorizeDefaults, Client, ClientKeys, GrantType, Shown, Trust},
+    client::{ApplicationType, AuthMethod, AuthorizeDefaults, Client, ClientKeys, GrantType, Responses, Shown, Trust},
     params::Params,
 };
 use crate::{
@@ -33,6 +33,7 @@ pub(crate) fn client() -> Client {
         trust: Trust::ThirdParty,
         defaults: AuthorizeDefaults::default(),
         id_token_alg: Alg::Es256,
+        responses: Responses::default(),
         access_token_lifetime: None,
         backchannel_logout: None,
     }

@@ -98,6 +98,7 @@ fn userinfo_tells_of_the_person_while_what_they_granted_lasts() {
         let world = &sample.world;
         let bearer = |changed| field(world, &sign(world, Typ::AccessToken, &claims(&user, &grant, changed))).unwrap();
         let told = userinfo::run(world, bearer(json!({}))).await.unwrap();
+        let userinfo::Told::Claims(told) = told else { panic!("{told:?}") };
         assert_eq!(told["sub"], user);
         let lacking = userinfo::run(world, bearer(json!({"scope": "email"}))).await;
         assert_eq!(refused(lacking), Some(ErrorCode::InsufficientScope));

@@ -10,14 +10,14 @@ mod refresh;
 
 use super::{
     api_keys::exchange::Asking,
-    authenticate, dpop,
+    authenticate, dpop, encrypt,
     guard::{self, Door},
     world::World,
 };
 use crate::{
     audit::Origin,
     base::fault::Fault,
-    oauth::{dpop::Shown, engine::Ended, grant::TokenRequest, issue::Issued, params::Params},
+    oauth::{client::GrantType, dpop::Shown, engine::Ended, grant::TokenRequest, issue::Issued, params::Params},
 };
 use std::sync::Arc;
 
@@ -56,12 +56,15 @@ pub async fn run(world: &Arc<World>, sent: Sent<'_>, params: &Params, origin: &O
     guard::pass_client(world, Door::Token, &proven.client().id).await?;
     proven.client().may_use(grant_type)?;
     dpop::used(world, proof.as_ref()).await?;
-    let issued = match request {
+    let encrypted = proven.client().responses.id_token_encrypted.filter(|_| grant_type != GrantType::ClientCredentials);
+    let recipient = encrypt::recipient(world, proven.client(), encrypted).await?;
+    let mut issued = match request {
         TokenRequest::AuthorizationCode(request) => code::exchange(world, proven, request, origin).await?,
         TokenRequest::RefreshToken(request) => refresh::exchange(world, proven, request, origin).await?,
         TokenRequest::ClientCredentials(request) => own::issue(world, &proven, (&request, jkt), origin).await?,
         TokenRequest::TokenExchange(_) => return Err(Fault::bare("an exchange of two minds").into()),
     };
+    issued.id_token = issued.id_token.map(|signed| recipient.seal(signed)).transpose()?;
     world.metrics.tokens_issued.one(grant_type.wire());
     Ok(issued)
 }

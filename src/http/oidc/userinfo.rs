@@ -4,7 +4,7 @@ use crate::{
     base::fault::Stop,
     flow::{
         bearer::{self, Places},
-        userinfo,
+        userinfo::{self, Told},
     },
     http::{
         give::problem,
@@ -51,10 +51,14 @@ async fn run(site: &Site, request: &HttpRequest, body: Option<&Params>) -> HttpR
         Err(stop) => Err(stop),
     };
     match told {
-        Ok(claims) => HttpResponse::Ok()
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .insert_header((header::PRAGMA, "no-cache"))
-            .json(claims),
+        Ok(told) => {
+            let mut answer = HttpResponse::Ok();
+            answer.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
+            match told {
+                Told::Claims(claims) => answer.json(claims),
+                Told::Jwt(token) => answer.content_type("application/jwt").body(token),
+            }
+        }
         Err(Stop::Refusal(challenge)) => refused(site, &challenge),
         Err(Stop::Fault(fault)) => ended(site, Stop::<Refusal>::Fault(fault), &origin(request)),
     }

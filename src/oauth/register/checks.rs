@@ -27,10 +27,40 @@ pub(super) fn consistent(client: &Client, members: &Members<'_>) -> Result<(), R
     response_types(client, members)?;
     subject_type(members)?;
     places(client)?;
-    if client.auth_method == AuthMethod::PrivateKeyJwt && matches!(client.keys, ClientKeys::None) {
-        return wrong("token_endpoint_auth_method", "private_key_jwt needs jwks or jwks_uri");
+    keys(client)
+}
+
+/// The keys that what is registered needs. Those at an address are looked at when they are needed.
+fn keys(client: &Client) -> Result<(), RegistrationError> {
+    let proven = client.auth_method == AuthMethod::PrivateKeyJwt;
+    let asked = &client.responses;
+    let ways = [
+        ("id_token_encrypted_response_alg", asked.id_token_encrypted),
+        ("userinfo_encrypted_response_alg", asked.userinfo_encrypted),
+    ];
+    if asked.userinfo_encrypted.is_some() && asked.userinfo_signed.is_none() {
+        return wrong(
+            "userinfo_encrypted_response_alg",
+            "needs userinfo_signed_response_alg: what is encrypted is signed",
+        );
     }
-    Ok(())
+    for (member, way) in ways {
+        let has = way.is_none_or(|way| match &client.keys {
+            ClientKeys::None => false,
+            ClientKeys::Registered(keys) => keys.keys().to_encrypt(way).is_some(),
+            ClientKeys::Fetched(_) => true,
+        });
+        if !has {
+            return wrong(member, "needs a key in jwks, or jwks_uri, whose use is enc");
+        }
+    }
+    match &client.keys {
+        ClientKeys::None if proven => wrong("token_endpoint_auth_method", "private_key_jwt needs jwks or jwks_uri"),
+        ClientKeys::Registered(keys) if proven && keys.keys().is_empty() => {
+            wrong("jwks", "holds no key for ES256, EdDSA, RS256 or PS256, which private_key_jwt needs")
+        }
+        ClientKeys::None | ClientKeys::Registered(_) | ClientKeys::Fetched(_) => Ok(()),
+    }
 }
 
 fn wrong(member: &str, because: &str) -> Result<(), RegistrationError> {

@@ -17,6 +17,8 @@ pub(super) const KNOWN: &[&str] = &[
     "default_max_age",
     "first_party",
     "grant_types",
+    "id_token_encrypted_response_alg",
+    "id_token_encrypted_response_enc",
     "id_token_signed_response_alg",
     "jwks",
     "jwks_uri",
@@ -31,6 +33,9 @@ pub(super) const KNOWN: &[&str] = &[
     "subject_type",
     "token_endpoint_auth_method",
     "tos_uri",
+    "userinfo_encrypted_response_alg",
+    "userinfo_encrypted_response_enc",
+    "userinfo_signed_response_alg",
 ];
 
 /// What the server says of a client, and may hear back unharmed.
@@ -44,8 +49,6 @@ const UNSUPPORTED: &[&str] = &[
     "dpop_bound_access_tokens",
     "frontchannel_logout_session_required",
     "frontchannel_logout_uri",
-    "id_token_encrypted_response_alg",
-    "id_token_encrypted_response_enc",
     "initiate_login_uri",
     "logo_uri",
     "registration_access_token",
@@ -63,9 +66,6 @@ const UNSUPPORTED: &[&str] = &[
     "tls_client_auth_subject_dn",
     "tls_client_certificate_bound_access_tokens",
     "token_endpoint_auth_signing_alg",
-    "userinfo_encrypted_response_alg",
-    "userinfo_encrypted_response_enc",
-    "userinfo_signed_response_alg",
 ];
 
 /// Most entries of a list, and most bytes of a text.

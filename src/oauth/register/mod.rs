@@ -14,7 +14,7 @@ pub use write::to_metadata;
 
 use super::client::{
     ApplicationType, AuthMethod, AuthorizeDefaults, BackchannelLogout, Client, ClientKeys, GrantType, RegisteredKeys,
-    Shown, Trust,
+    Responses, Shown, Trust,
 };
 use crate::{
     base::{
@@ -22,7 +22,7 @@ use crate::{
         scope::Scope,
         uri::{RedirectUri, Resource, WebUri},
     },
-    jose::Alg,
+    jose::{Alg, KeyManagement, encrypting::CONTENT},
 };
 use members::Members;
 use serde_json::{Map, Value};
@@ -125,7 +125,8 @@ pub fn parse_client(
             auth_time: members.flag("require_auth_time")?,
             acr_values: members.texts("default_acr_values")?.unwrap_or_default(),
         },
-        id_token_alg: id_token_alg(&members)?,
+        id_token_alg: signing_alg(&members, "id_token_signed_response_alg")?.unwrap_or(Alg::Rs256),
+        responses: responses(&members)?,
         access_token_lifetime: members.seconds("access_token_lifetime", 10..=3600)?,
         backchannel_logout: backchannel_logout(&members)?,
     };
@@ -190,8 +191,14 @@ fn keys(members: &Members<'_>) -> Result<ClientKeys, RegistrationError> {
         (None, Some(uri)) => Ok(ClientKeys::Fetched(uri)),
         (Some(_), Some(_)) => Err(RegistrationError::new("jwks", "and jwks_uri exclude each other")),
         (Some(jwks), None) => match RegisteredKeys::parse(jwks.clone()) {
-            Ok(keys) if keys.keys().is_empty() => {
-                Err(RegistrationError::new("jwks", "holds no key for ES256, EdDSA, RS256 or PS256"))
+            Ok(keys)
+                if keys.keys().is_empty()
+                    && KeyManagement::ALL.iter().all(|way| keys.keys().to_encrypt(*way).is_none()) =>
+            {
+                Err(RegistrationError::new(
+                    "jwks",
+                    "holds no key for ES256, EdDSA, RS256 or PS256, and none to encrypt with",
+                ))
             }
             Ok(keys) => Ok(ClientKeys::Registered(keys)),
             Err(bad) => Err(RegistrationError::new("jwks", format!("is refused: {bad}"))),
@@ -224,11 +231,37 @@ fn resources(members: &Members<'_>, name: &str) -> Result<Vec<Resource>, Registr
     members.each(name, |text| Resource::parse(text).map_err(|bad| bad.to_string()))
 }
 
-/// RS256 where nothing is said, as OpenID Connect Registration §2 has it.
-fn id_token_alg(members: &Members<'_>) -> Result<Alg, RegistrationError> {
-    const NAME: &str = "id_token_signed_response_alg";
-    let Some(text) = members.text(NAME)? else { return Ok(Alg::Rs256) };
-    Alg::parse(text).ok_or_else(|| RegistrationError::new(NAME, "must be ES256, EdDSA or RS256"))
+/// For ID tokens RS256 where nothing is said, as OpenID Connect Registration §2 has it.
+fn signing_alg(members: &Members<'_>, name: &str) -> Result<Option<Alg>, RegistrationError> {
+    let read = |text| Alg::parse(text).ok_or_else(|| RegistrationError::new(name, "must be ES256, EdDSA or RS256"));
+    members.text(name)?.map(read).transpose()
+}
+
+fn responses(members: &Members<'_>) -> Result<Responses, RegistrationError> {
+    Ok(Responses {
+        id_token_encrypted: encrypted(members, "id_token_encrypted_response")?,
+        userinfo_signed: signing_alg(members, "userinfo_signed_response_alg")?,
+        userinfo_encrypted: encrypted(members, "userinfo_encrypted_response")?,
+    })
+}
+
+/// How something is encrypted. The content encryption has a default in OpenID Connect Registration §2,
+/// which we do not have: so it must be said.
+fn encrypted(members: &Members<'_>, what: &str) -> Result<Option<KeyManagement>, RegistrationError> {
+    let (alg, enc) = (format!("{what}_alg"), format!("{what}_enc"));
+    let said = members.text(&enc)?;
+    let Some(name) = members.text(&alg)? else {
+        return match said {
+            None => Ok(None),
+            Some(_) => Err(RegistrationError::new(&enc, format!("needs {alg}"))),
+        };
+    };
+    let way =
+        KeyManagement::parse(name).ok_or_else(|| RegistrationError::new(&alg, "must be RSA-OAEP-256 or ECDH-ES"))?;
+    match said {
+        Some(CONTENT) => Ok(Some(way)),
+        Some(_) | None => Err(RegistrationError::new(&enc, "must be A256GCM")),
+    }
 }
 
 fn backchannel_logout(members: &Members<'_>) -> Result<Option<BackchannelLogout>, RegistrationError> {

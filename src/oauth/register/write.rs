@@ -2,6 +2,7 @@
 
 use crate::{
     base::moment::Span,
+    jose::{Alg, KeyManagement, encrypting::CONTENT},
     oauth::client::{Client, ClientKeys, GrantType, Trust},
 };
 use serde_json::{Map, Value, json};
@@ -47,6 +48,12 @@ pub fn to_metadata(client: &Client) -> Map<String, Value> {
     put("require_auth_time", json!(client.defaults.auth_time));
     put("default_acr_values", json!(client.defaults.acr_values));
     put("id_token_signed_response_alg", json!(client.id_token_alg.name()));
+    let responses = &client.responses;
+    for (what, way) in [("id_token", responses.id_token_encrypted), ("userinfo", responses.userinfo_encrypted)] {
+        put(&format!("{what}_encrypted_response_alg"), json!(way.map(KeyManagement::name)));
+        put(&format!("{what}_encrypted_response_enc"), json!(way.map(|_| CONTENT)));
+    }
+    put("userinfo_signed_response_alg", json!(responses.userinfo_signed.map(Alg::name)));
     put("access_token_lifetime", json!(client.access_token_lifetime.map(Span::as_seconds)));
     if let Some(logout) = &client.backchannel_logout {
         put("backchannel_logout_uri", json!(logout.uri));

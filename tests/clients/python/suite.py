@@ -14,7 +14,8 @@ from authlib.common.security import generate_token  # noqa: E402
 from authlib.integrations.base_client import OAuthError  # noqa: E402
 from authlib.integrations.requests_client import OAuth2Session  # noqa: E402
 from authlib.oauth2.rfc7523 import PrivateKeyJWT  # noqa: E402
-from joserfc.jwk import ECKey  # noqa: E402
+from joserfc import jwe  # noqa: E402
+from joserfc.jwk import ECKey, RSAKey  # noqa: E402
 
 from browser import Browser  # noqa: E402
 from server import Server  # noqa: E402
@@ -24,6 +25,20 @@ API = "https://api.example"
 PERSON = ("ada", "correct horse battery staple 9")
 
 KEY = ECKey.generate_key("P-256", {"kid": "one", "alg": "ES256", "use": "sig"})
+# What the application reads by.
+READERS = {
+    "ECDH-ES": ECKey.generate_key("P-256", {"kid": "two", "alg": "ECDH-ES", "use": "enc"}),
+    "RSA-OAEP-256": RSAKey.generate_key(2048, {"kid": "three", "alg": "RSA-OAEP-256", "use": "enc"}),
+}
+
+
+def encrypted(alg: str) -> dict:
+    """Metadata of an application that wants what is told of people encrypted."""
+    asked = {"userinfo_signed_response_alg": "ES256", "jwks": {"keys": [READERS[alg].as_dict(private=False)]}}
+    for what in ("id_token", "userinfo"):
+        asked |= {f"{what}_encrypted_response_alg": alg, f"{what}_encrypted_response_enc": "A256GCM"}
+    return asked
+
 
 WEB = {
     "redirect_uris": [CALLBACK],
@@ -50,6 +65,7 @@ class Case(unittest.TestCase):
             people=dict([PERSON]),
             clients={
                 "web": {**WEB, "token_endpoint_auth_method": "client_secret_basic"},
+                **{alg: {**WEB, **encrypted(alg), "token_endpoint_auth_method": "client_secret_basic"} for alg in READERS},
                 "public": {**WEB, "token_endpoint_auth_method": "none"},
                 "basic": {**SERVICE, "token_endpoint_auth_method": "client_secret_basic"},
                 "post": {**SERVICE, "token_endpoint_auth_method": "client_secret_post"},
@@ -87,12 +103,30 @@ class Authlib(Case):
         token = session.fetch_token(
             self.found["token_endpoint"], authorization_response=back, code_verifier=verifier, state=state
         )
+        if name in READERS:
+            token["id_token"] = self.opened(name, token["id_token"])
         key = jwt.PyJWKClient(self.found["jwks_uri"]).get_signing_key_from_jwt(token["id_token"])
         claims = jwt.decode(
             token["id_token"], key, algorithms=["ES256"], audience=session.client_id, issuer=self.server.issuer
         )
         self.assertEqual(claims["nonce"], nonce)
         return session, token
+
+    def opened(self, alg: str, token: str) -> str:
+        read = jwe.decrypt_compact(token, READERS[alg], algorithms=[alg, "A256GCM"])
+        self.assertEqual((read.protected["cty"], read.protected["kid"]), ("JWT", READERS[alg].kid))
+        return read.plaintext.decode()
+
+    def test_what_is_told_of_a_person_is_encrypted_for_an_application_that_asks_for_it(self):
+        for alg in READERS:
+            self.assertIn(alg, self.found["id_token_encryption_alg_values_supported"])
+            session, _ = self.sign_in(alg, "client_secret_basic")
+            told = session.get(self.found["userinfo_endpoint"])
+            self.assertEqual(told.headers["Content-Type"], "application/jwt")
+            inside = self.opened(alg, told.text)
+            key = jwt.PyJWKClient(self.found["jwks_uri"]).get_signing_key_from_jwt(inside)
+            claims = jwt.decode(inside, key, algorithms=["ES256"], audience=session.client_id, issuer=self.server.issuer)
+            self.assertEqual(claims["preferred_username"], PERSON[0])
 
     def test_a_confidential_application_signs_a_person_in_refreshes_and_reads_userinfo(self):
         session, token = self.sign_in("web", "client_secret_basic")

@@ -1,6 +1,7 @@
 //! OpenID Connect, through the eyes of a browser, of an application and of whoever holds a token.
 
 mod backchannel;
+mod encrypted;
 mod hints;
 mod id_token;
 mod logout;
