@@ -30,7 +30,7 @@ use keywright::{
 use serde_json::json;
 
 /// Every algorithm that tokens are signed with.
-const ALGS: [Alg; 3] = Alg::ALL;
+const ALGS: [Alg; 5] = Alg::ALL;
 const NOW: Moment = Moment::from_unix(1_800_000_000);
 
 fn main() {

@@ -4,6 +4,7 @@ pub mod back_up;
 pub mod backup;
 pub mod declared;
 pub mod demo;
+pub mod drill;
 mod kek;
 pub mod observe;
 pub mod open;

@@ -15,6 +15,7 @@ use crate::{
     flow::{
         api_keys::Keys,
         guard::GuardPolicy,
+        key_tally::KeyTally,
         rotate_keys::{self, Keeper},
         secrets::{self, Given, Keks},
         world::{KeyPolicy, OfferedResource, Policy, World},
@@ -120,7 +121,8 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
     let given = kek::given(config, &store, &*dice).await?;
     let secrets = secrets::open(&store, given, Arc::clone(&edges.clock)).await?;
     let (policy, node) = (policy(config), node(config));
-    let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: &node };
+    let key_tally = KeyTally::default();
+    let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: &node, tally: &key_tally };
     let keyring = rotate_keys::build(keeper).await?;
     metrics.signing_keys.set(keyring.records().count());
     let world = World {
@@ -136,6 +138,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         journal: Default::default(),
         unrecorded: Default::default(),
         keyring: ArcSwap::from_pointee(keyring),
+        key_tally,
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(HashingPolicy { cost: edges.hash_cost, ..hashing_policy(config) }, &dice)?,
         outbound: Outbound::start(&outbound_policy(config))?,
@@ -178,6 +181,8 @@ pub fn policy(config: &Config) -> Policy {
             rotation_period: config.keys.rotation_period,
             publish_before_use: config.keys.publish_before_use,
             jwks_max_age: config.keys.jwks_max_age,
+            library_cache: config.keys.library_cache,
+            rsa_bits: config.keys.rsa_bits,
         },
         sessions: config.session_policy(),
         passwords: config.password_policy(),

@@ -4,7 +4,7 @@
 use super::{declared, kek, open, serve::Origin, settings};
 use crate::{
     config::{Config, LogRequests},
-    flow::{secrets, world::World},
+    flow::{rotate_keys, secrets, world::World},
     http::site::Site,
     telemetry::Requests,
 };
@@ -52,6 +52,9 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     policy.tokens.issuer = old.server.issuer.clone();
     world.policy.store(Arc::new(policy));
     take_keys(&new, world).await;
+    if let Err(error) = rotate_keys::policy_changed(world).await {
+        tracing::error!(%error, "the signing keys follow the new settings within a minute, not at once");
+    }
     world.outbound.apply(&open::outbound_policy(&new));
     if let Err(error) = world.geo.reload(new.geo.database.as_deref(), world.now()) {
         tracing::error!(%error, "the database of addresses stays as it was");

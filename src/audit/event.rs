@@ -171,7 +171,7 @@ events! {
     /// A refresh token was rotated and a new access token issued.
     TokenRefreshed "token.refreshed" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, jti: String, kid: KeyId }
     /// A spent refresh token came again within the grace window and got the same successor.
-    RefreshReplayedInGrace "token.replayed_in_grace" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, jti: String }
+    RefreshReplayedInGrace "token.replayed_in_grace" { client: ClientId, user: Option<UserId>, grant: GrantId, generation: u32, jti: String, kid: KeyId }
     /// A spent refresh token came again outside the grace window; its grant is revoked.
     RefreshReused "token.reused" { client: ClientId, user: Option<UserId>, grant: GrantId, presented: u32, current: u32 }
     /// One access token was revoked.
@@ -202,6 +202,10 @@ events! {
     SigningKeyPromoted "key.promoted" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
     /// A signing key stopped signing; it is still published.
     SigningKeyRetired "key.retired" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
+    /// A signing key was brought from elsewhere, in this state.
+    SigningKeyImported "key.imported" { kid: KeyId, alg: &'static str, state: &'static str, by: Actor }
+    /// An operator ended a signing key at once: whatever it signed is refused.
+    SigningKeyRevoked "key.revoked" { kid: KeyId, alg: &'static str, reason: String, by: Actor }
     /// A signing key was deleted.
     SigningKeyDeleted "key.deleted" { kid: KeyId, alg: &'static str, why: &'static str, by: Actor }
     /// Another key-encryption key took the place of the one before; both by their versions.

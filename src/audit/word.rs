@@ -112,6 +112,8 @@ pub enum SignOutKind {
     Replaced,
     /// All of a person's sessions were ended at once.
     Everywhere,
+    /// A signing key was revoked, and everybody is to sign in again.
+    KeyRevoked,
 }
 
 /// Why a grant ended before its time.

@@ -6,7 +6,7 @@
 use super::secret::{Secret, same};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 /// The keyed hash of a secret, as stored. Compared in constant time.
 #[derive(Clone, Copy, Eq)]
@@ -111,6 +111,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// SHA-384.
+#[must_use]
+pub fn sha384(bytes: &[u8]) -> [u8; 48] {
+    Sha384::digest(bytes).into()
+}
+
 /// base64 with padding (RFC 4648 §4).
 #[must_use]
 pub fn base64(bytes: &[u8]) -> String {
@@ -134,6 +140,8 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
 pub enum HalfHash {
     /// For ES256, RS256, PS256.
     Sha256,
+    /// For ES384.
+    Sha384,
     /// For EdDSA with Ed25519.
     Sha512,
 }
@@ -143,6 +151,7 @@ pub enum HalfHash {
 pub fn half_hash(with: HalfHash, value: &str) -> String {
     match with {
         HalfHash::Sha256 => left_half(&Sha256::digest(value.as_bytes())),
+        HalfHash::Sha384 => left_half(&Sha384::digest(value.as_bytes())),
         HalfHash::Sha512 => left_half(&Sha512::digest(value.as_bytes())),
     }
 }

@@ -92,7 +92,7 @@ pub(super) struct Add {
     /// Where it hears of ended sessions.
     #[arg(long, value_name = "URI")]
     backchannel_logout_uri: Option<String>,
-    /// How its ID tokens are signed: ES256, EdDSA or RS256. Unset: ES256.
+    /// How its ID tokens are signed: ES256, ES384, EdDSA, RS256 or PS256. Unset: ES256.
     #[arg(long, value_name = "ALG")]
     id_token_alg: Option<String>,
     /// How long its access tokens live. Unset: as long as anybody's.

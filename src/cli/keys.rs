@@ -1,75 +1,81 @@
 //! `keywright keys`: signing keys.
 
+mod drill;
+mod import;
+mod revoke;
+mod told;
+
 use super::{
     Answer, Failure, Session,
-    at_work::{in_world, moment, operator},
+    at_work::{in_world, operator},
 };
 use crate::{
-    flow::rotate_keys,
-    keyring::{KeyRecord, Keyring, Rotation, State, Step},
+    base::id::KeyId,
+    flow::{list_keys, rotate_keys},
+    keyring::{Rotation, State, Step},
 };
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List the published signing keys.
-    List,
+    /// List the signing keys: where each stands, since when and why, what comes next, what it is used for.
+    List(List),
     /// Publish successors of the keys that sign now; they take over as soon as everybody can know them.
     Rotate,
+    /// End a key at once, because somebody else may hold it: whatever it signed is refused, and a successor signs.
+    Revoke(revoke::Revoke),
+    /// Take a key of another server in: published first, signing later; or only published, for tokens that are out.
+    Import(import::Bring),
+    /// Write the public halves of keys.
+    Export(import::Export),
+    /// Rehearse rotations and a leak under the settings in force, with a throw-away issuer; nothing of yours is touched.
+    Drill(drill::Drill),
+    /// Show who fetched the published keys, and who may still go by an older set.
+    Fetches,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Also those that are gone.
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
+    KeyId::parse(text).ok_or_else(|| "is no name of a signing key".to_owned())
 }
 
 pub(super) fn run(command: &Command, session: &Session) -> Result<Answer, Failure> {
     match command {
-        Command::List => in_world(session, async |_, world| Ok(listed(&world.keyring.load()))),
+        Command::List(args) => in_world(session, async |_, world| {
+            let mut keys = list_keys::run(world).await?;
+            keys.retain(|key| args.all || key.record.state != State::Gone);
+            Ok(told::keys(&keys))
+        }),
         Command::Rotate => in_world(session, async |_, world| {
             let steps = rotate_keys::run(world, Rotation::Requested, operator()).await?;
-            Ok(rotated(&steps, &world.keyring.load()))
+            let mut keys = list_keys::run(world).await?;
+            keys.retain(|key| key.record.state != State::Gone);
+            Ok(rotated(&steps, &keys))
         }),
+        Command::Revoke(args) => revoke::run(args, session),
+        Command::Drill(args) => drill::run(args, session),
+        Command::Import(args) => import::bring(args, session),
+        Command::Export(args) => import::export(args, session),
+        Command::Fetches => in_world(session, async |_, world| Ok(told::fetches(&list_keys::fetches(world).await?))),
     }
 }
 
-fn listed(keyring: &Keyring) -> Answer {
-    let rows: Vec<[String; 4]> = keyring
-        .records()
-        .map(|key| [key.kid.to_string(), key.alg.to_string(), key.state.name().to_owned(), since(key)])
-        .collect();
-    Answer::table(["kid", "alg", "state", "since"], &rows, json!({ "keys": as_json(keyring) }))
-}
-
-fn since(key: &KeyRecord) -> String {
-    match key.state {
-        State::Pending | State::Gone => format!("made {}", key.created_at),
-        State::Active { since } => format!("signs since {since}"),
-        State::Retiring { until } => format!("published until {until}"),
-    }
-}
-
-fn as_json(keyring: &Keyring) -> Vec<Value> {
-    let one = |key: &KeyRecord| {
-        let (active_since, published_until) = match key.state {
-            State::Active { since } => (Some(since), None),
-            State::Retiring { until } => (None, Some(until)),
-            State::Pending | State::Gone => (None, None),
-        };
-        json!({
-            "kid": key.kid,
-            "alg": key.alg.name(),
-            "state": key.state.name(),
-            "created_at": moment(Some(key.created_at)),
-            "active_since": moment(active_since),
-            "published_until": moment(published_until),
-        })
-    };
-    keyring.records().map(one).collect()
-}
-
-fn rotated(steps: &[Step], keyring: &Keyring) -> Answer {
+fn rotated(steps: &[Step], keys: &[list_keys::Shown]) -> Answer {
     let told = |step: &Step| match step {
-        Step::Create { alg, state, why, .. } => (format!("made a key for {alg}, {}", state.name()), "create", *why),
-        Step::Promote { kid, why } => (format!("{kid} signs from now on"), "promote", *why),
-        Step::Retire { kid, until, why } => (format!("{kid} signs no longer, published until {until}"), "retire", *why),
-        Step::Delete { kid, why } => (format!("{kid} is gone"), "delete", *why),
+        Step::Create { alg, state, .. } => (format!("made a key for {alg}, {}", state.name()), "create", step.why()),
+        Step::Promote { kid, .. } => (format!("{kid} signs from now on"), "promote", step.why()),
+        Step::Retire { kid, until, .. } => {
+            (format!("{kid} signs no longer, published until {until}"), "retire", step.why())
+        }
+        Step::Revoke { kid } => (format!("{kid} is revoked"), "revoke", step.why()),
+        Step::Delete { kid, .. } => (format!("{kid} is gone"), "delete", step.why()),
     };
     let told: Vec<(String, &str, &str)> = steps.iter().map(told).collect();
     let text = match told.as_slice() {
@@ -78,5 +84,5 @@ fn rotated(steps: &[Step], keyring: &Keyring) -> Answer {
     };
     let json: Vec<Value> =
         told.iter().map(|(what, step, why)| json!({ "step": step, "told": what, "why": why })).collect();
-    Answer::new(text, json!({ "steps": json, "keys": as_json(keyring) }))
+    Answer::new(text, json!({ "steps": json, "keys": told::as_json(keys) }))
 }

@@ -7,7 +7,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use std::{
     env, fs,
     io::{self, BufRead, IsTerminal, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroize;
 
@@ -51,6 +51,22 @@ impl PasswordSource {
             (None, None) => whole(io::stdin().lock()),
         }
     }
+}
+
+/// The passphrase of a file, from another file or from the environment, where one is named.
+///
+/// # Errors
+/// As [`PasswordSource::read`].
+pub fn passphrase(file: Option<&Path>, variable: Option<&str>) -> Result<Option<Secret<String>>, Failure> {
+    if file.is_none() && variable.is_none() {
+        return Ok(None);
+    }
+    let source = PasswordSource {
+        password_file: file.map(Path::to_owned),
+        password_env: variable.map(str::to_owned),
+        password_stdin: false,
+    };
+    source.read().map(Some)
 }
 
 /// All of an input, less one newline at its end.

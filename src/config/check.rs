@@ -1,7 +1,7 @@
 //! What no single setting can say: rules between settings, and what is allowed but doubtful.
 
 use super::{Config, CountedIn, Synchronous, problem::Problem, setting::Setting};
-use crate::base::moment::Span;
+use crate::{base::moment::Span, jose::Alg};
 use std::collections::BTreeSet;
 
 /// Every rule between settings that does not hold.
@@ -61,6 +61,16 @@ fn lifetimes(config: &Config, found: &mut Vec<Problem>) {
     not_beyond(("sign_in.session_idle", sign_in.session_idle), ("sign_in.session_absolute", sign_in.session_absolute));
     // A key that signs before every cached key set has expired makes tokens that cannot be verified.
     not_beyond(("keys.jwks_max_age", keys.jwks_max_age), ("keys.publish_before_use", keys.publish_before_use));
+    let together = keys.jwks_max_age + keys.library_cache;
+    if keys.jwks_max_age <= keys.publish_before_use && together > keys.publish_before_use {
+        let text = |span: Span| span.to_toml().unwrap_or_default();
+        let (library, age) = (text(keys.library_cache), text(keys.jwks_max_age));
+        let wrong = format!(
+            "{library} and keys.jwks_max_age, {age}, are together longer than keys.publish_before_use, {}",
+            text(keys.publish_before_use)
+        );
+        found.push(Problem::new("keys.library_cache", wrong, "make keys.publish_before_use as long as both together"));
+    }
     if keys.rotation_period <= keys.publish_before_use {
         let wrong = "is not longer than keys.publish_before_use: successors would be replaced before they sign";
         found.push(Problem::new("keys.rotation_period", wrong, "make it longer"));
@@ -98,7 +108,7 @@ fn limits(config: &Config, found: &mut Vec<Problem>) {
 
 /// What is allowed but doubtful.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
-    let Config { server, tokens, .. } = config;
+    let Config { server, tokens, keys, .. } = config;
     let mut found = Vec::new();
     let mut when = |doubtful: bool, what: String| {
         if doubtful {
@@ -132,6 +142,13 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     when(
         config.limits.store == CountedIn::Local && config.limits.redis_url.is_some(),
         "limits.redis_url is given, but limits.store is \"local\": it is not used".into(),
+    );
+    when(
+        keys.rsa_bits < 3072 && matches!(tokens.access_token_signing_alg, Alg::Rs256 | Alg::Ps256),
+        format!(
+            "keys.rsa_bits is {} and access tokens are signed with RSA: 3072 is what is advised from now on, or ES256",
+            keys.rsa_bits
+        ),
     );
     if let Some(audience) = &tokens.default_audience {
         let listed = config.resources.iter().any(|resource| resource.identifier == *audience);

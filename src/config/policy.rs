@@ -55,13 +55,14 @@ impl Config {
     /// Never for a configuration that was loaded: loading checks it.
     pub fn key_policy(&self, algs: impl IntoIterator<Item = Alg>) -> Result<keyring::Policy, keyring::BadPolicy> {
         let keys = &self.keys;
-        keyring::Policy::new(
-            algs.into_iter().chain([self.tokens.access_token_signing_alg]),
-            keys.rotation_period,
-            keys.publish_before_use,
-            LONGEST_ACCESS_TOKEN.max(self.tokens.id_token_lifetime),
-            keys.jwks_max_age,
-        )
+        let times = keyring::Times {
+            rotation_period: keys.rotation_period,
+            publish_before_use: keys.publish_before_use,
+            longest_token_life: LONGEST_ACCESS_TOKEN.max(self.tokens.id_token_lifetime),
+            jwks_max_age: keys.jwks_max_age,
+            library_cache: keys.library_cache,
+        };
+        keyring::Policy::new(algs.into_iter().chain([self.tokens.access_token_signing_alg]), times)
     }
 
     /// What is decided about sessions.

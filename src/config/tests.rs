@@ -290,6 +290,7 @@ fn rules_between_settings_hold() {
         ("[server]\nlisten = \"0.0.0.0:8080\"", "server.listen"),
         ("[server]\nmetrics_listen = \"127.0.0.1:8080\"", "server.metrics_listen"),
         ("[keys]\npublish_before_use = \"1m\"", "keys.jwks_max_age"),
+        ("[keys]\npublish_before_use = \"14m\"", "keys.library_cache"),
         ("[keys]\nrotation_period = \"1h\"", "keys.rotation_period"),
         ("[tokens]\nrefresh_idle = \"100d\"", "tokens.refresh_idle"),
         ("[sign_in]\nsession_absolute = \"1h\"", "sign_in.session_idle"),
@@ -308,6 +309,7 @@ fn what_is_doubtful_is_warned_of() {
     for (text, told) in [
         ("[server]\nissuer = \"https://id.example\"", "trusted_proxies is empty"),
         ("[server]\ntrusted_proxies = [\"0.0.0.0/0\"]", "anybody can forge"),
+        ("[tokens]\naccess_token_signing_alg = \"PS256\"", "3072 is what is advised"),
         ("[database]\nurl = \"postgres://db/kw\"", "KEYWRIGHT_KEK_FILE"),
         ("[database]\nsqlite_synchronous = \"normal\"", "may be lost"),
     ] {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Setting for Alg {
-    const WHAT: &'static str = "\"ES256\", \"EdDSA\" or \"RS256\"";
+    const WHAT: &'static str = "\"ES256\", \"ES384\", \"EdDSA\", \"RS256\" or \"PS256\"";
     fn from_text(text: &str) -> Result<Self, String> {
         Self::parse(text.trim()).ok_or_else(|| format!("{} is none of them", echo(text)))
     }

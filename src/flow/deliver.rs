@@ -2,7 +2,7 @@
 //! told is stored with the end itself, and delivered afterwards, again and again if need be.
 
 use super::{
-    clients,
+    clients, follow,
     journal::own_work,
     pace::{Ending, goes_on, has_ended},
     rotate_keys,
@@ -132,6 +132,7 @@ async fn attempt(world: &Arc<World>, payload: &Payload) -> Result<Attempt, Fault
         return Ok(Attempt::Hopeless("the client no longer wants to hear"));
     };
     let alg = listed.client().id_token_alg;
+    follow::awake(world).await;
     rotate_keys::ensure(world, alg).await?;
     let issuer = world.policy.load().tokens.issuer.clone();
     let claims = LogoutToken::of(&issuer, &payload.client, (&payload.sub, &payload.sid), world.now(), &*world.dice)?;

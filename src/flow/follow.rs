@@ -18,8 +18,15 @@ use crate::{
         feed::{FeedRow, Reader, Subject},
     },
 };
-use std::{convert::Infallible, sync::Arc, time::Instant};
-use tokio::sync::Mutex;
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{sync::Mutex, time::timeout};
 
 /// How often the feed is read though nothing was heard.
 const EVERY: Span = Span::millis(400);
@@ -30,9 +37,57 @@ const REST: u32 = 4;
 /// More changed keys than this in one look, and all keys in memory are forgotten at once.
 const MANY: usize = 100;
 
+/// A node that has not even tried to look for so long was asleep: stopped, or starved of its processor.
+const ASLEEP: Duration = Duration::from_secs(3);
+/// For how long a request waits for a look after such a sleep. Then it goes on with what is known.
+const WAKING: Duration = Duration::from_secs(1);
+
 /// Where this node stands in the feed.
 #[derive(Debug, Default)]
-pub struct Follower(Mutex<Place>);
+pub struct Follower {
+    place: Mutex<Place>,
+    pulse: Pulse,
+    waking: Mutex<()>,
+}
+
+/// When somebody last tried to look, by a clock that nobody sets. It beats once [`run`] has begun.
+#[derive(Debug, Default)]
+struct Pulse {
+    began: OnceLock<Instant>,
+    last: AtomicU64,
+}
+
+impl Pulse {
+    fn beat(&self) {
+        let passed = self.began.get_or_init(Instant::now).elapsed();
+        self.last.store(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    fn has_stopped(&self) -> bool {
+        let last = Duration::from_millis(self.last.load(Ordering::Acquire));
+        self.began.get().is_some_and(|began| began.elapsed().saturating_sub(last) > ASLEEP)
+    }
+}
+
+/// Before keys are handed out or signed with: where this node was asleep it looks first, because
+/// others may have rotated them meanwhile. Where that fails it goes on with what it knows, for others
+/// that are away from the database cannot rotate anything either.
+pub async fn awake(world: &World) {
+    let follower = &world.follower;
+    if !follower.pulse.has_stopped() {
+        return;
+    }
+    let Ok(_alone) = timeout(WAKING, follower.waking.lock()).await else { return };
+    if !follower.pulse.has_stopped() {
+        return;
+    }
+    match timeout(WAKING, now(world)).await {
+        Ok(Ok(())) => tracing::info!("this node was asleep, and has caught up"),
+        Ok(Err(fault)) => tracing::warn!(error = %fault, "this node was asleep, and cannot hear what has changed"),
+        Err(_) => tracing::warn!("this node was asleep, and has not heard yet what has changed"),
+    }
+    follower.pulse.beat();
+}
 
 #[derive(Debug, Default)]
 struct Place {
@@ -49,7 +104,7 @@ struct Place {
 /// # Errors
 /// A fault of the store.
 pub async fn now(world: &World) -> Result<(), Fault> {
-    let mut place = world.follower.0.lock().await;
+    let mut place = world.follower.place.lock().await;
     // Before the read: what commits while it runs may be missing from it.
     let now = world.now();
     let floor = place.reader.floor();
@@ -71,6 +126,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
         tracing::warn!(error = %fault, "changes are heard at the pace of the change feed only");
         Bell::default()
     });
+    world.follower.pulse.beat();
     while goes_on_or(&mut ending, EVERY, bell.rung()).await {
         let began = Instant::now();
         match now(&world).await {
@@ -85,6 +141,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
                 tracing::warn!(error = %fault, "the change feed cannot be read: this node stops vouching soon");
             }
         }
+        world.follower.pulse.beat();
         let rest = i64::try_from(began.elapsed().saturating_mul(REST).as_millis()).unwrap_or(i64::MAX);
         if !goes_on(&mut ending, Span::millis(rest).min(EVERY)).await {
             return;
@@ -165,6 +222,23 @@ mod tests {
             world.keyring.store(before);
             now(world).await.unwrap();
             assert_eq!(world.keyring.load().records().filter(|key| key.alg == Alg::Es256).count(), 2);
+        });
+    }
+
+    #[test]
+    fn a_node_that_was_asleep_looks_before_it_hands_out_or_uses_a_key() {
+        in_sample(async |sample| {
+            let world = &sample.world;
+            sample.clock.advance(Span::seconds(1));
+            let before = world.keyring.load_full();
+            rotate_keys::run(world, Rotation::Requested, Actor::System).await.unwrap();
+            world.keyring.store(Arc::clone(&before));
+            awake(world).await;
+            assert_eq!(world.keyring.load().jwks(), before.jwks(), "nobody follows here, so nobody sleeps");
+            world.follower.pulse.began.set(Instant::now().checked_sub(ASLEEP * 2).unwrap()).unwrap();
+            awake(world).await;
+            assert_ne!(world.keyring.load().jwks(), before.jwks());
+            assert!(!world.follower.pulse.has_stopped());
         });
     }
 

@@ -48,7 +48,7 @@ pub(super) fn one(
     // Whom to tell is known by what was granted in the session: so this first.
     deliver::enqueue(tx, user, session)?;
     let by = match how {
-        SignOutKind::Replaced => Actor::System,
+        SignOutKind::Replaced | SignOutKind::KeyRevoked => Actor::System,
         SignOutKind::Page | SignOutKind::Client | SignOutKind::Account | SignOutKind::Everywhere => {
             Actor::User(user.clone())
         }

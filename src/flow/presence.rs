@@ -50,6 +50,14 @@ pub async fn end(world: &World) -> Result<(), Fault> {
     world.store.write("say_ended", remove).await.map_err(only_fault)
 }
 
+/// The latest time at which any node said that it is running: what time it has been at least.
+///
+/// # Errors
+/// A fault of the store.
+pub fn latest(tx: &mut Tx<'_>) -> Result<Option<Moment>, Fault> {
+    Ok(tx.meta().starting_with(PREFIX)?.iter().map(|(_, value)| read(value)).max())
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Beginning {
     Yes,

@@ -2,6 +2,7 @@
 
 use super::{
     guard::GuardPolicy,
+    key_tally::KeyTally,
     manage_clients,
     manage_users::{self, NewUser},
     rotate_keys::{self, Keeper},
@@ -73,6 +74,8 @@ fn policy() -> Policy {
             rotation_period: Span::days(90),
             publish_before_use: Span::hours(1),
             jwks_max_age: Span::minutes(5),
+            library_cache: Span::minutes(10),
+            rsa_bits: 2048,
         },
         sessions: SessionPolicy::default(),
         passwords: PasswordPolicy::default(),
@@ -97,7 +100,9 @@ async fn sample() -> Sample {
     let store = Store::open(&settings, Arc::clone(&time), Arc::clone(&dice)).unwrap();
     store.migrate().await.unwrap();
     let (secrets, policy) = (Secrets::from(&Secret::new([7; 32]), Arc::clone(&time)), policy());
-    let keyring = rotate_keys::build(Keeper { store: &store, secrets: &secrets, policy: &policy, node: "a" });
+    let key_tally = KeyTally::default();
+    let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: "a", tally: &key_tally };
+    let keyring = rotate_keys::build(keeper).await.unwrap();
     let hashing = HashingPolicy { threads: 1, queue: 8, cost: Cost::new(64, 1, 1).unwrap() };
     let outbound = OutboundPolicy { allow: vec![Allowed::Host("127.0.0.1".to_owned())], ..OutboundPolicy::default() };
     let world = World {
@@ -109,7 +114,8 @@ async fn sample() -> Sample {
         secret_uses: Default::default(),
         journal: Default::default(),
         unrecorded: Default::default(),
-        keyring: ArcSwap::from_pointee(keyring.await.unwrap()),
+        keyring: ArcSwap::from_pointee(keyring),
+        key_tally,
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(hashing, &dice).unwrap(),
         outbound: Outbound::start(&outbound).unwrap(),

@@ -4,6 +4,7 @@
 use super::{
     client_secrets, end,
     journal::{BATCH, own_work},
+    key_tally,
     pace::{Ending, goes_on},
     presence, rotate_keys, secret_uses, unrecorded,
     world::{World, only_fault},
@@ -33,7 +34,8 @@ const DELETING: Span = Span::millis(300);
 /// answered the node has said that it is running: see [`presence::begin`].
 pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
-    let (mut seldom, mut keys, mut uses, mut old) = (world.now(), world.now(), world.now(), Old::Gone);
+    let begin = world.now();
+    let (mut seldom, mut keys, mut uses, mut counts, mut old) = (begin, begin, begin, begin, Old::Gone);
     while goes_on(&mut ending, EVERY).await {
         told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
         measure(&world);
@@ -52,6 +54,10 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
                 Old::Gone
             });
         }
+        if world.now() >= counts {
+            counts = world.now() + key_tally::EVERY;
+            warned("what signing keys were used for could not be written", key_tally::flush(&world).await);
+        }
         if world.now() >= keys {
             keys = world.now() + pace_of_keys(&world);
             let kept = rotate_keys::run(&world, Rotation::OnSchedule, Actor::System).await;
@@ -60,6 +66,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
     }
     unrecorded::tell(&world);
     warned("what clients' secrets were used for could not be written", secret_uses::flush(&world).await);
+    warned("what signing keys were used for could not be written", key_tally::flush(&world).await);
     if let Err(fault) = flush(&world).await {
         let pending = world.journal.pending();
         tracing::error!(error = %fault, audit.pending = pending, "audit events could not be written before the end");

@@ -3,7 +3,7 @@
 
 use super::{
     api_keys::Keys, challenges::Challenges, clients::Directory, follow::Follower, guard::GuardPolicy, journal::Journal,
-    revocations::Revocations, secret_uses::SecretUses, secrets::Secrets, unrecorded::Unrecorded,
+    key_tally::KeyTally, revocations::Revocations, secret_uses::SecretUses, secrets::Secrets, unrecorded::Unrecorded,
 };
 use crate::{
     account::{rules::PasswordPolicy, session::SessionPolicy, throttle::ThrottlePolicy},
@@ -89,6 +89,10 @@ pub struct KeyPolicy {
     pub publish_before_use: Span,
     /// See [`keyring::Policy`].
     pub jwks_max_age: Span,
+    /// See [`keyring::Policy`].
+    pub library_cache: Span,
+    /// How many bits a new RSA key has.
+    pub rsa_bits: u32,
 }
 
 /// The world.
@@ -109,6 +113,8 @@ pub struct World {
     pub challenges: Challenges,
     /// Signing keys.
     pub keyring: ArcSwap<Keyring>,
+    /// What signing keys are used for.
+    pub key_tally: KeyTally,
     /// Everything secret that work is done with.
     pub secrets: Secrets,
     /// What the operator decides.
@@ -205,6 +211,12 @@ pub fn only_fault(stop: Stop<std::convert::Infallible>) -> Fault {
 pub fn key_policy(policy: &Policy, algs: impl IntoIterator<Item = crate::jose::Alg>) -> Result<keyring::Policy, Fault> {
     let longest = LONGEST_TOKEN.max(policy.tokens.id_token_lifetime);
     let keys = &policy.keys;
-    keyring::Policy::new(algs, keys.rotation_period, keys.publish_before_use, longest, keys.jwks_max_age)
-        .map_err(|e| Fault::new("reading the policy of signing keys", e.to_string()))
+    let times = keyring::Times {
+        rotation_period: keys.rotation_period,
+        publish_before_use: keys.publish_before_use,
+        longest_token_life: longest,
+        jwks_max_age: keys.jwks_max_age,
+        library_cache: keys.library_cache,
+    };
+    keyring::Policy::new(algs, times).map_err(|e| Fault::new("reading the policy of signing keys", e.to_string()))
 }

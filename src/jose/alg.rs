@@ -1,4 +1,4 @@
-//! The signature algorithms: the three we sign with, and the four we verify (RFC 7518 §3.1, RFC 8037 §3.1).
+//! The signature algorithms: those we sign with, and those we verify (RFC 7518 §3.1, RFC 8037 §3.1).
 
 use crate::base::digest::HalfHash;
 use std::fmt;
@@ -10,14 +10,18 @@ pub enum Alg {
     Es256,
     /// Ed25519.
     EdDsa,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits: what OpenID Connect expects of everybody
-    /// (Core §15.1), at fifteen times the price of ES256.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: what OpenID Connect expects of everybody (Core §15.1), at
+    /// fifteen times the price of ES256.
     Rs256,
+    /// ECDSA over P-384 with SHA-384.
+    Es384,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
 }
 
 impl Alg {
     /// All of them, in the order in which they are published.
-    pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+    pub const ALL: [Self; 5] = [Self::Es256, Self::EdDsa, Self::Rs256, Self::Es384, Self::Ps256];
 
     /// Its registered name: the value of `alg`.
     #[must_use]
@@ -26,6 +30,8 @@ impl Alg {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
             Self::Rs256 => "RS256",
+            Self::Es384 => "ES384",
+            Self::Ps256 => "PS256",
         }
     }
 
@@ -40,7 +46,8 @@ impl Alg {
     #[must_use]
     pub const fn half_hash(self) -> HalfHash {
         match self {
-            Self::Es256 | Self::Rs256 => HalfHash::Sha256,
+            Self::Es256 | Self::Rs256 | Self::Ps256 => HalfHash::Sha256,
+            Self::Es384 => HalfHash::Sha384,
             Self::EdDsa => HalfHash::Sha512,
         }
     }
@@ -52,6 +59,8 @@ impl Alg {
             Self::Es256 => Scheme::Es256,
             Self::EdDsa => Scheme::EdDsa,
             Self::Rs256 => Scheme::Rs256,
+            Self::Es384 => Scheme::Es384,
+            Self::Ps256 => Scheme::Ps256,
         }
     }
 }
@@ -73,11 +82,13 @@ pub enum Scheme {
     Rs256,
     /// RSASSA-PSS with SHA-256.
     Ps256,
+    /// ECDSA over P-384 with SHA-384.
+    Es384,
 }
 
 impl Scheme {
     /// All of them, in the order in which metadata lists them.
-    pub const ALL: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Rs256, Self::Ps256];
+    pub const ALL: [Self; 5] = [Self::Es256, Self::EdDsa, Self::Rs256, Self::Ps256, Self::Es384];
 
     /// Its registered name.
     #[must_use]
@@ -87,6 +98,7 @@ impl Scheme {
             Self::EdDsa => "EdDSA",
             Self::Rs256 => "RS256",
             Self::Ps256 => "PS256",
+            Self::Es384 => "ES384",
         }
     }
 

@@ -64,7 +64,7 @@ impl EncryptingKey {
         let way = purpose(jwk)?;
         let public = match way {
             KeyManagement::RsaOaep256 => modulus(jwk)?.1,
-            KeyManagement::EcdhEs => point(jwk, "P-256", &["x", "y"])?,
+            KeyManagement::EcdhEs => point(jwk, ("P-256", 32), &["x", "y"])?,
         };
         let encrypter = encrypter(way, &public).map_err(|_| BadKey::Malformed)?;
         Ok(Self { kid: text(jwk, "kid")?.map(str::to_owned), way, encrypter })

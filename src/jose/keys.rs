@@ -8,7 +8,13 @@ use super::{
     verifying::{BadKey, VerifyingKey},
 };
 use serde_json::Value;
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// The largest text of a set, in bytes.
 pub const MAX_TEXT: usize = 64 * 1024;
@@ -54,6 +60,8 @@ impl std::error::Error for BadKeySet {}
 pub struct KeySet {
     verifying: Vec<VerifyingKey>,
     encrypting: Vec<EncryptingKey>,
+    /// Names of keys that are gone, and where it is counted that a token names one.
+    gone: Vec<(String, Arc<AtomicU64>)>,
 }
 
 impl KeySet {
@@ -87,6 +95,20 @@ impl KeySet {
             keys.encrypting.extend(unless_foreign(EncryptingKey::from_jwk(jwk))?);
         }
         Ok(keys)
+    }
+
+    /// Counts from now on how often a token names one of these, which are not here any more. Nothing
+    /// verifies that: whoever makes a token names what they like in it.
+    pub fn count_gone(&mut self, gone: impl IntoIterator<Item = (String, Arc<AtomicU64>)>) {
+        self.gone = gone.into_iter().collect();
+    }
+
+    /// A token named a key that is not here.
+    pub(super) fn missed(&self, kid: Option<&str>) {
+        let Some(kid) = kid else { return };
+        if let Some((_, count)) = self.gone.iter().find(|(gone, _)| gone == kid) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How many keys to verify with it holds.
@@ -135,7 +157,7 @@ fn unless_foreign<K>(read: Result<K, BadKey>) -> Result<Option<K>, BadKeySet> {
 
 impl FromIterator<VerifyingKey> for KeySet {
     fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
-        Self { verifying: keys.into_iter().collect(), encrypting: Vec::new() }
+        Self { verifying: keys.into_iter().collect(), ..Self::default() }
     }
 }
 

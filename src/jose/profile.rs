@@ -62,7 +62,7 @@ pub struct Profile {
 }
 
 /// What we sign with.
-const OURS: &[Scheme] = &[Scheme::Es256, Scheme::EdDsa, Scheme::Rs256];
+const OURS: &[Scheme] = &[Scheme::Es256, Scheme::EdDsa, Scheme::Rs256, Scheme::Es384, Scheme::Ps256];
 
 impl Profile {
     /// One of our own access tokens (RFC 9068 §4). Not accepted from the second of its expiry

@@ -2,7 +2,7 @@
 
 use super::{Alg, thumbprint::thumbprint};
 use crate::base::{
-    digest::{base64url, sha256},
+    digest::{base64url, from_base64url, sha256, sha384},
     fault::Fault,
     id::KeyId,
     secret::Secret,
@@ -10,22 +10,30 @@ use crate::base::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use josekit::{
     jwk::{Jwk, KeyPair},
-    jws::{ES256, EdDSA, JwsSigner, RS256},
+    jws::{ES256, ES384, EdDSA, JwsSigner, RS256},
 };
 use openssl::{
     ec::{EcGroup, EcKey},
     ecdsa::EcdsaSig,
     error::ErrorStack,
+    hash::MessageDigest,
     nid::Nid,
     pkey::{PKey, Private},
-    rsa::Rsa,
+    rsa::{Padding, Rsa},
+    sign::{RsaPssSaltlen, Signer as Signature},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-/// How many bits a new RSA key has.
-const RSA_BITS: u32 = 2048;
+/// How many bits a new RSA key has, unless somebody wants more.
+pub const RSA_BITS: u32 = 2048;
 
 /// What kind of token is signed: its `typ` keeps one kind from passing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +65,11 @@ pub struct SigningKey {
     alg: Alg,
     public_jwk: Value,
     signer: Signer,
+    signature_len: usize,
     access_token: String,
     id_token: String,
     logout_token: String,
+    signed: Arc<AtomicU64>,
 }
 
 impl SigningKey {
@@ -68,14 +78,21 @@ impl SigningKey {
     /// # Errors
     /// A [`Fault`] when OpenSSL cannot.
     pub fn generate(alg: Alg) -> Result<Secret<Vec<u8>>, Fault> {
+        Self::generate_sized(alg, RSA_BITS)
+    }
+
+    /// The same; one of RSA has so many bits, 2048 at least.
+    ///
+    /// # Errors
+    /// As [`SigningKey::generate`].
+    pub fn generate_sized(alg: Alg, rsa_bits: u32) -> Result<Secret<Vec<u8>>, Fault> {
+        let on = |curve: Nid| PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(curve)?)?);
         let made = (|| -> Result<Vec<u8>, ErrorStack> {
             let key = match alg {
-                Alg::Es256 => {
-                    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-                    PKey::from_ec_key(EcKey::generate(&curve)?)?
-                }
+                Alg::Es256 => on(Nid::X9_62_PRIME256V1)?,
+                Alg::Es384 => on(Nid::SECP384R1)?,
                 Alg::EdDsa => PKey::generate_ed25519()?,
-                Alg::Rs256 => PKey::from_rsa(Rsa::generate(RSA_BITS)?)?,
+                Alg::Rs256 | Alg::Ps256 => PKey::from_rsa(Rsa::generate(rsa_bits.max(RSA_BITS))?)?,
             };
             key.private_key_to_pkcs8()
         })();
@@ -89,13 +106,29 @@ impl SigningKey {
     pub fn from_private(kid: KeyId, alg: Alg, private: &Secret<Vec<u8>>) -> Result<Self, Fault> {
         let (signer, public) = open(alg, private.expose())?;
         let public_jwk = published(&public, &kid, alg)?;
+        let signature_len = signature_len(alg, &public_jwk);
         let header = |typ: Typ| {
             let header = json!({"alg": alg.name(), "typ": typ.name(), "kid": kid.as_str()});
             format!("{}.", base64url(header.to_string().as_bytes()))
         };
         let (access_token, id_token, logout_token) =
             (header(Typ::AccessToken), header(Typ::IdToken), header(Typ::LogoutToken));
-        Ok(Self { kid, alg, public_jwk, signer, access_token, id_token, logout_token })
+        Ok(Self {
+            kid,
+            alg,
+            public_jwk,
+            signer,
+            signature_len,
+            access_token,
+            id_token,
+            logout_token,
+            signed: Arc::default(),
+        })
+    }
+
+    /// Counts signatures here from now on.
+    pub fn count(&mut self, signed: Arc<AtomicU64>) {
+        self.signed = signed;
     }
 
     /// The name that a private key gets when it is new: the thumbprint of its public half
@@ -141,13 +174,13 @@ impl SigningKey {
         };
         let mut payload = Vec::with_capacity(512);
         serde_json::to_writer(&mut payload, claims).map_err(|e| Fault::new("writing the claims of a token", e))?;
-        let mut token =
-            String::with_capacity(header.len() + encoded(payload.len()) + 1 + encoded(self.signature_len()));
+        let mut token = String::with_capacity(header.len() + encoded(payload.len()) + 1 + encoded(self.signature_len));
         token.push_str(header);
         BASE64_URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
         let signature = self.signer.sign(token.as_bytes())?;
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
+        self.signed.fetch_add(1, Ordering::Relaxed);
         Ok(token)
     }
 
@@ -156,11 +189,16 @@ impl SigningKey {
     pub fn signature(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
         self.signer.sign(message)
     }
+}
 
-    const fn signature_len(&self) -> usize {
-        match self.alg {
-            Alg::Es256 | Alg::EdDsa => 64,
-            Alg::Rs256 => 256,
+/// How many bytes a signature has; of an RSA key as many as its modulus.
+fn signature_len(alg: Alg, public_jwk: &Value) -> usize {
+    match alg {
+        Alg::Es256 | Alg::EdDsa => 64,
+        Alg::Es384 => 96,
+        Alg::Rs256 | Alg::Ps256 => {
+            let n = public_jwk.get("n").and_then(Value::as_str).and_then(from_base64url);
+            n.map_or(0, |n| n.len())
         }
     }
 }
@@ -170,6 +208,11 @@ enum Signer {
     /// Handed to OpenSSL's ECDSA without its general interface for all algorithms, by which josekit
     /// goes: that costs an eighth of a signature, in the busiest line of the server.
     P256(EcKey<Private>),
+    /// The same over the larger curve.
+    P384(EcKey<Private>),
+    /// RSASSA-PSS, with a salt as long as the hash (RFC 7518 §3.5). josekit wants a key that is marked
+    /// for PSS alone; ours are plain RSA keys.
+    Pss(PKey<Private>),
     /// Everything else.
     Jws(Box<dyn JwsSigner>),
 }
@@ -177,18 +220,28 @@ enum Signer {
 impl Signer {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
         match self {
-            Self::P256(key) => es256(key, message).map_err(|e| Fault::new("signing a token", e)),
+            Self::P256(key) => ecdsa(key, &sha256(message), 32).map_err(|e| Fault::new("signing a token", e)),
+            Self::P384(key) => ecdsa(key, &sha384(message), 48).map_err(|e| Fault::new("signing a token", e)),
+            Self::Pss(key) => pss(key, message).map_err(|e| Fault::new("signing a token", e)),
             Self::Jws(signer) => signer.sign(message).map_err(|e| Fault::new("signing a token", e)),
         }
     }
 }
 
-/// R and S, 32 bytes each, as JSON Web Algorithms want them.
-fn es256(key: &EcKey<Private>, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-    let signature = EcdsaSig::sign(&sha256(message), key)?;
-    let mut bytes = signature.r().to_vec_padded(32)?;
-    bytes.extend(signature.s().to_vec_padded(32)?);
+/// R and S, so many bytes each, as JSON Web Algorithms want them (RFC 7518 §3.4).
+fn ecdsa(key: &EcKey<Private>, hash: &[u8], bytes_each: i32) -> Result<Vec<u8>, ErrorStack> {
+    let signature = EcdsaSig::sign(hash, key)?;
+    let mut bytes = signature.r().to_vec_padded(bytes_each)?;
+    bytes.extend(signature.s().to_vec_padded(bytes_each)?);
     Ok(bytes)
+}
+
+fn pss(key: &PKey<Private>, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+    let mut signature = Signature::new(MessageDigest::sha256(), key)?;
+    signature.set_rsa_padding(Padding::PKCS1_PSS)?;
+    signature.set_rsa_mgf1_md(MessageDigest::sha256())?;
+    signature.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
+    signature.sign_oneshot_to_vec(message)
 }
 
 impl fmt::Debug for SigningKey {
@@ -212,6 +265,16 @@ fn open(alg: Alg, private: &[u8]) -> Result<(Signer, Jwk), Fault> {
             let key = PKey::private_key_from_der(private).and_then(|key| key.ec_key());
             (Signer::P256(key.map_err(|e| Fault::new(what(), e))?), pair.to_jwk_public_key())
         }
+        Alg::Es384 => {
+            let pair = ES384.key_pair_from_der(private).map_err(wrong)?;
+            let key = PKey::private_key_from_der(private).and_then(|key| key.ec_key());
+            (Signer::P384(key.map_err(|e| Fault::new(what(), e))?), pair.to_jwk_public_key())
+        }
+        Alg::Ps256 => {
+            let pair = RS256.key_pair_from_der(private).map_err(wrong)?;
+            let key = PKey::private_key_from_der(private).map_err(|e| Fault::new(what(), e))?;
+            (Signer::Pss(key), pair.to_jwk_public_key())
+        }
         Alg::EdDsa => {
             let pair = EdDSA.key_pair_from_der(private).map_err(wrong)?;
             (Signer::Jws(Box::new(EdDSA.signer_from_der(private).map_err(wrong)?)), pair.to_jwk_public_key())
@@ -226,9 +289,9 @@ fn open(alg: Alg, private: &[u8]) -> Result<(Signer, Jwk), Fault> {
 /// The members that are the key, in an order of ours.
 fn key_members(public: &Jwk, alg: Alg) -> Result<Map<String, Value>, Fault> {
     let members: &[&str] = match alg {
-        Alg::Es256 => &["kty", "crv", "x", "y"],
+        Alg::Es256 | Alg::Es384 => &["kty", "crv", "x", "y"],
         Alg::EdDsa => &["kty", "crv", "x"],
-        Alg::Rs256 => &["kty", "n", "e"],
+        Alg::Rs256 | Alg::Ps256 => &["kty", "n", "e"],
     };
     let mut jwk = Map::new();
     for member in members {

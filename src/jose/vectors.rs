@@ -30,6 +30,30 @@ fn the_rs256_example_of_rfc_7515_a_2_verifies() {
     );
 }
 
+#[test]
+fn a_ps256_signature_made_step_by_step_as_rfc_8017_9_1_1_says_verifies() {
+    // With the key of RFC 7515 A.2 and the salt 00 01 … 1f; the arithmetic was done by hand, not by OpenSSL.
+    assert_good(
+        json!({"kty": "RSA", "e": "AQAB", "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}),
+        Scheme::Ps256,
+        "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.SHdbwC2HD3805O3W0NLTalEJlZuhQQDQmdZmm4Sh4Bm-OtmSht6GLzIUjtIjkBv5Ey3E74e6f9G_OXO3g1UC6W4jI4Xo6JmzK1wtY7YyQbDiiO9oVdfh5XFfX-i5NhZLD3ciP4x6tw7SiQuMXEfjCKKS8dbxqZsL0zU-OS4fj1zCFwv9thlunPSmOfYzfW0eTGtSemOMmfjFt5W9GR05OMdF90HlUpvKwBh5NwDFLwRJ92jIl5XNgp0E1a9GjFI-IyjeClmduHFKjmEF9UAPMHk8MrRzSaXngGKpagBnAGkBl1DR2JNN9-q5Zb4OhkeVPSYRW7HKeGdb1eT5tmdmPg",
+    );
+}
+
+#[test]
+fn the_p_384_example_of_rfc_6979_a_2_6_verifies() {
+    let key = VerifyingKey::from_jwk(&json!({
+        "kty": "EC", "crv": "P-384", "x": "7DpOQVtOGaRWhhgCn0J_pdqai8SukuAuBqrlKGswDGTe-PDqkFWGYGSiVFFUgLwT",
+        "y": "gBXZty19VyROqO-awMYhiWcIpZNn-d-59UyoSz8cnbEoiyMcOuDU_nNE_SUzJkcg",
+    }));
+    let signature = "lO27kqXsuKrUc25WxpGRaz-IFAZmzp-nPWTE6pWtEzyBpkgVLkSs-W423R6A-r5Gme9K6xXxeM6h_kDbJgMTjxMOdAoZYkUmIDtjUdCjqU-jKcFFeG5nnnuCxxo4YorI";
+    let signature = from_base64url(signature).unwrap();
+    let key = key.unwrap();
+    assert!(key.accepts(Scheme::Es384, b"sample", &signature));
+    assert!(!key.accepts(Scheme::Es384, b"Sample", &signature));
+    assert!(!key.accepts(Scheme::Es256, b"sample", &signature));
+}
+
 const A_3: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
 
 fn a_3() -> Value {
@@ -98,6 +122,8 @@ fn the_public_half_is_published_and_nothing_more() {
         (Alg::Es256, &["kty", "crv", "x", "y", "kid", "alg", "use"][..]),
         (Alg::EdDsa, &["kty", "crv", "x", "kid", "alg", "use"]),
         (Alg::Rs256, &["kty", "n", "e", "kid", "alg", "use"]),
+        (Alg::Es384, &["kty", "crv", "x", "y", "kid", "alg", "use"]),
+        (Alg::Ps256, &["kty", "n", "e", "kid", "alg", "use"]),
     ] {
         let key = key(alg);
         let jwk = key.public_jwk();
@@ -111,7 +137,14 @@ fn the_public_half_is_published_and_nothing_more() {
 #[test]
 fn a_private_key_of_another_algorithm_is_a_fault() {
     let kid = || KeyId::parse("k").unwrap();
-    for (made, taken) in [(Alg::Es256, Alg::EdDsa), (Alg::EdDsa, Alg::Es256), (Alg::Es256, Alg::Rs256)] {
+    for (made, taken) in [
+        (Alg::Es256, Alg::EdDsa),
+        (Alg::EdDsa, Alg::Es256),
+        (Alg::Es256, Alg::Rs256),
+        (Alg::Es256, Alg::Es384),
+        (Alg::Es384, Alg::Es256),
+        (Alg::EdDsa, Alg::Ps256),
+    ] {
         let private = SigningKey::generate(made).unwrap();
         assert!(SigningKey::from_private(kid(), taken, &private).is_err(), "{made} as {taken}");
     }

@@ -29,7 +29,10 @@ pub fn verify(profile: &Profile, keys: &KeySet, token: &str, now: Moment) -> Res
     let scheme = scheme(profile.schemes, &header)?;
     typ(profile.typ, &header)?;
     let kid = header.get("kid").map(|kid| kid.as_str().ok_or(BadToken::KeyId)).transpose()?;
-    let key = keys.find(kid, scheme).ok_or(BadToken::UnknownKey)?;
+    let key = keys.find(kid, scheme).ok_or_else(|| {
+        keys.missed(kid);
+        BadToken::UnknownKey
+    })?;
     let signature = from_base64url(parts.signature).ok_or(BadToken::NotBase64)?;
     if signature.len() != key.signature_len() {
         return Err(BadToken::SignatureLength);
@@ -37,6 +40,7 @@ pub fn verify(profile: &Profile, keys: &KeySet, token: &str, now: Moment) -> Res
     if !key.accepts(scheme, parts.signed.as_bytes(), &signature) {
         return Err(BadToken::Signature);
     }
+    key.met();
     let claims = decoded(parts.payload, BadToken::Claims)?;
     typed(profile, &claims)?;
     parties(profile, &claims)?;

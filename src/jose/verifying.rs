@@ -8,10 +8,16 @@ use crate::base::digest::{base64url, from_base64url};
 use josekit::{
     JoseError,
     jwk::Jwk,
-    jws::{ES256, EdDSA, JwsVerifier, PS256, RS256},
+    jws::{ES256, ES384, EdDSA, JwsVerifier, PS256, RS256},
 };
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// The members in which private and symmetric keys keep what is secret (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
 const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -43,7 +49,9 @@ impl BadKey {
     #[must_use]
     pub const fn because(self) -> &'static str {
         match self {
-            Self::Foreign => "the key is for another algorithm or use: ES256, EdDSA, RS256 and PS256 are understood",
+            Self::Foreign => {
+                "the key is for another algorithm or use: ES256, ES384, EdDSA, RS256 and PS256 are understood"
+            }
             Self::Private => "the key set holds a private key: publish the public half alone, and replace this key",
             Self::Symmetric => "the key set holds a symmetric key, which must never be published",
             Self::Weak => "an RSA key must have 2048 to 8192 bits and an odd public exponent of at least 65537",
@@ -65,6 +73,7 @@ pub struct VerifyingKey {
     kid: Option<String>,
     signature_len: usize,
     verifiers: Vec<(Scheme, Box<dyn JwsVerifier>)>,
+    seen: Arc<AtomicU64>,
 }
 
 impl VerifyingKey {
@@ -83,9 +92,12 @@ impl VerifyingKey {
         }
         let kid = text(jwk, "kid")?.map(str::to_owned);
         let (possible, signature_len, public): (&[Scheme], _, _) = match kty {
-            "EC" => (&[Scheme::Es256], 64, point(jwk, "P-256", &["x", "y"])?),
+            "EC" if text(jwk, "crv")? == Some("P-384") => {
+                (&[Scheme::Es384], 96, point(jwk, ("P-384", 48), &["x", "y"])?)
+            }
+            "EC" => (&[Scheme::Es256], 64, point(jwk, ("P-256", 32), &["x", "y"])?),
             "OKP" => {
-                let public = point(jwk, "Ed25519", &["x"])?;
+                let public = point(jwk, ("Ed25519", 32), &["x"])?;
                 of_large_order(&bytes(jwk, "x")?)?;
                 (&[Scheme::EdDsa], 64, public)
             }
@@ -99,7 +111,18 @@ impl VerifyingKey {
         for scheme in fitting(jwk, possible)? {
             verifiers.push((scheme, verifier(scheme, &public).map_err(|_| BadKey::Malformed)?));
         }
-        Ok(Self { kid, signature_len, verifiers })
+        Ok(Self { kid, signature_len, verifiers, seen: Arc::default() })
+    }
+
+    /// The same key, of which it is counted here how often a good signature by it was met.
+    #[must_use]
+    pub fn counted(self, seen: Arc<AtomicU64>) -> Self {
+        Self { seen, ..self }
+    }
+
+    /// Counts a good signature by it.
+    pub(super) fn met(&self) {
+        self.seen.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Its name, where it has one.
@@ -160,9 +183,13 @@ fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, BadKey> {
     text(jwk, member)?.and_then(from_base64url).ok_or(BadKey::Malformed)
 }
 
-/// A point on one curve. RFC 7518 §6.2.1.2 and RFC 8037 §2: both curves have coordinates of
-/// exactly 32 bytes, leading zeros included.
-pub(super) fn point(jwk: &Map<String, Value>, curve: &str, coordinates: &[&str]) -> Result<Jwk, BadKey> {
+/// A point on one curve. RFC 7518 §6.2.1.2 and RFC 8037 §2: its coordinates have exactly as many
+/// bytes as the curve says, leading zeros included.
+pub(super) fn point(
+    jwk: &Map<String, Value>,
+    (curve, size): (&str, usize),
+    coordinates: &[&str],
+) -> Result<Jwk, BadKey> {
     if text(jwk, "crv")?.ok_or(BadKey::Malformed)? != curve {
         return Err(BadKey::Foreign);
     }
@@ -170,7 +197,7 @@ pub(super) fn point(jwk: &Map<String, Value>, curve: &str, coordinates: &[&str])
     set(&mut public, "crv", curve.to_owned())?;
     for coordinate in coordinates {
         let value = bytes(jwk, coordinate)?;
-        if value.len() != 32 {
+        if value.len() != size {
             return Err(BadKey::Malformed);
         }
         set(&mut public, coordinate, base64url(&value))?;
@@ -239,6 +266,7 @@ fn set(jwk: &mut Jwk, member: &str, value: String) -> Result<(), BadKey> {
 fn verifier(scheme: Scheme, public: &Jwk) -> Result<Box<dyn JwsVerifier>, JoseError> {
     Ok(match scheme {
         Scheme::Es256 => Box::new(ES256.verifier_from_jwk(public)?),
+        Scheme::Es384 => Box::new(ES384.verifier_from_jwk(public)?),
         Scheme::EdDsa => Box::new(EdDSA.verifier_from_jwk(public)?),
         Scheme::Rs256 => Box::new(RS256.verifier_from_jwk(public)?),
         Scheme::Ps256 => Box::new(PS256.verifier_from_jwk(public)?),

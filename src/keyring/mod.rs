@@ -3,12 +3,18 @@
 //! [`sweep`] looks at the keys there are and says what to do; the flow does it and builds the
 //! [`Keyring`], from which tokens are signed and verified and the key set is published.
 
+mod next;
+mod past;
 mod policy;
 mod record;
 mod snapshot;
 mod sweep;
+mod uses;
 
-pub use policy::{BadPolicy, Policy};
+pub use next::{Next, next};
+pub use past::{MAX_STEP, Past};
+pub use policy::{BadPolicy, Policy, Times};
 pub use record::{KeyRecord, State};
 pub use snapshot::{HeldKey, Keyring};
-pub use sweep::{Rotation, Step, sweep};
+pub use sweep::{Facts, Rotation, Step, revoke, sweep};
+pub use uses::Uses;

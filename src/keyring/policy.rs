@@ -15,48 +15,55 @@ impl fmt::Display for BadPolicy {
 
 impl std::error::Error for BadPolicy {}
 
+/// The lengths of time that a policy is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// For how long a key signs.
+    pub rotation_period: Span,
+    /// For how long it is published before it signs.
+    pub publish_before_use: Span,
+    /// How long the longest token by it lives.
+    pub longest_token_life: Span,
+    /// For how long others may keep a copy of the published set: its HTTP max-age.
+    pub jwks_max_age: Span,
+    /// For how long libraries keep the set on top of that, whatever its max-age says.
+    pub library_cache: Span,
+}
+
 /// How long keys live, and which are needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     algs: BTreeSet<Alg>,
-    rotation_period: Span,
-    publish_before_use: Span,
-    retention: Span,
-    jwks_max_age: Span,
+    times: Times,
 }
 
 impl Policy {
-    /// A policy: for which algorithms a key is needed; for how long a key signs; for how long it
-    /// is published before it signs; how long the longest token by it lives; and for how long
-    /// others may keep a copy of the published set.
+    /// A policy: for which algorithms a key is needed, and how long everything takes.
     ///
     /// # Errors
     /// [`BadPolicy`] where somebody could meet a signature by a key that their copy of the set
     /// does not have, or a key would be replaced before its successor could be known.
-    pub fn new(
-        algs: impl IntoIterator<Item = Alg>,
-        rotation_period: Span,
-        publish_before_use: Span,
-        longest_token_life: Span,
-        jwks_max_age: Span,
-    ) -> Result<Self, BadPolicy> {
+    pub fn new(algs: impl IntoIterator<Item = Alg>, times: Times) -> Result<Self, BadPolicy> {
         let algs: BTreeSet<Alg> = algs.into_iter().collect();
         if algs.is_empty() {
             return Err(BadPolicy("at least one signature algorithm is needed"));
         }
-        if jwks_max_age <= Span::ZERO || longest_token_life <= Span::ZERO {
+        if times.jwks_max_age <= Span::ZERO || times.longest_token_life <= Span::ZERO {
             return Err(BadPolicy("the life of tokens and the max-age of the key set must be longer than nothing"));
         }
-        if publish_before_use < jwks_max_age {
+        if times.library_cache < Span::ZERO {
+            return Err(BadPolicy("no library keeps the key set for less than nothing"));
+        }
+        if times.publish_before_use < times.jwks_max_age + times.library_cache {
             return Err(BadPolicy(
-                "a key must be published before its use for at least the max-age of the key set, or copies lack it",
+                "a key must be published before its use for at least the max-age of the key set and the cache of \
+                 libraries together, or copies lack it",
             ));
         }
-        if rotation_period <= publish_before_use {
+        if times.rotation_period <= times.publish_before_use {
             return Err(BadPolicy("a key must sign for longer than its successor is published before its use"));
         }
-        let retention = longest_token_life + jwks_max_age;
-        Ok(Self { algs, rotation_period, publish_before_use, retention, jwks_max_age })
+        Ok(Self { algs, times })
     }
 
     /// The algorithms for which a key is needed.
@@ -67,23 +74,34 @@ impl Policy {
     /// For how long a key signs.
     #[must_use]
     pub const fn rotation_period(&self) -> Span {
-        self.rotation_period
+        self.times.rotation_period
     }
     /// For how long a key is published before it signs.
     #[must_use]
     pub const fn publish_before_use(&self) -> Span {
-        self.publish_before_use
+        self.times.publish_before_use
+    }
+    /// How long the longest token lives.
+    #[must_use]
+    pub const fn longest_token_life(&self) -> Span {
+        self.times.longest_token_life
     }
     /// For how long a key is published after it signed last: the longest life of a token, and on
     /// top the max-age of the set, for a node that learns late of the rotation.
     #[must_use]
-    pub const fn retention(&self) -> Span {
-        self.retention
+    pub fn retention(&self) -> Span {
+        self.times.longest_token_life + self.times.jwks_max_age
     }
-    /// For how long others may keep a copy of the published set.
+    /// For how long others may keep a copy of the published set: its HTTP max-age.
     #[must_use]
     pub const fn jwks_max_age(&self) -> Span {
-        self.jwks_max_age
+        self.times.jwks_max_age
+    }
+    /// For how long anybody may go by a copy: a library may be handed one that lay in an HTTP cache
+    /// for its whole max-age, and keep it for its own time.
+    #[must_use]
+    pub fn cache(&self) -> Span {
+        self.times.jwks_max_age + self.times.library_cache
     }
 }
 
@@ -93,19 +111,37 @@ mod tests {
 
     #[test]
     fn a_policy_under_which_a_signature_could_outrun_its_key_is_refused() {
-        let hours = |period, publish, life, age| {
-            let span = Span::hours;
-            Policy::new([Alg::Es256], span(period), span(publish), span(life), span(age))
-                .map(|policy| policy.retention())
+        let hours = |period, publish, life, age, library| {
+            let times = Times {
+                rotation_period: Span::hours(period),
+                publish_before_use: Span::hours(publish),
+                longest_token_life: Span::hours(life),
+                jwks_max_age: Span::hours(age),
+                library_cache: Span::hours(library),
+            };
+            Policy::new([Alg::Es256], times).map(|policy| (policy.retention(), policy.cache()))
         };
-        assert_eq!(hours(720, 24, 2, 1), Ok(Span::hours(3)));
-        assert_eq!(hours(720, 1, 2, 1), Ok(Span::hours(3)));
-        for (period, publish, life, age) in
-            [(720, 1, 1, 2), (24, 24, 1, 1), (720, 24, 0, 1), (720, 24, 1, 0), (-1, -2, 1, 1)]
-        {
-            assert!(hours(period, publish, life, age).is_err(), "{period} {publish} {life} {age}");
+        assert_eq!(hours(720, 24, 2, 1, 0), Ok((Span::hours(3), Span::hours(1))));
+        assert_eq!(hours(720, 3, 2, 1, 2), Ok((Span::hours(3), Span::hours(3))));
+        for (period, publish, life, age, library) in [
+            (720, 1, 1, 2, 0),
+            (720, 2, 1, 1, 2),
+            (24, 24, 1, 1, 0),
+            (720, 24, 0, 1, 0),
+            (720, 24, 1, 0, 0),
+            (720, 24, 1, 1, -1),
+            (-1, -2, 1, 1, 0),
+        ] {
+            assert!(hours(period, publish, life, age, library).is_err(), "{period} {publish} {life} {age} {library}");
         }
         let day = Span::days(1);
-        assert!(Policy::new([], Span::days(90), day, day, day).is_err());
+        let times = Times {
+            rotation_period: Span::days(90),
+            publish_before_use: day,
+            longest_token_life: day,
+            jwks_max_age: Span::hours(1),
+            library_cache: Span::ZERO,
+        };
+        assert!(Policy::new([], times).is_err());
     }
 }

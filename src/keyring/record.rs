@@ -1,5 +1,6 @@
 //! A signing key as it is remembered, and the states of its life.
 
+use super::policy::Policy;
 use crate::{
     base::{id::KeyId, moment::Moment},
     jose::Alg,
@@ -58,6 +59,22 @@ pub struct KeyRecord {
     pub epoch: i32,
     /// When it was made, and published.
     pub created_at: Moment,
+    /// From when on every copy of the set that anybody may still keep has it: settled when it was
+    /// published, because only copies from before that lack it. A policy that changes later
+    /// changes nothing about them.
+    pub known_at: Moment,
+    /// When it signed last, as far as that was written down. It may be a little later than that,
+    /// and it lags behind by as much as counts wait to be written.
+    pub signed_at: Option<Moment>,
     /// Where it stands.
     pub state: State,
+}
+
+impl KeyRecord {
+    /// From when on it may sign: everybody has it, and it has been published for as long as the
+    /// policy asks.
+    #[must_use]
+    pub fn may_sign(&self, policy: &Policy) -> Moment {
+        self.known_at.max(self.created_at + policy.publish_before_use())
+    }
 }

@@ -3,16 +3,19 @@
 use super::{
     policy::Policy,
     record::{KeyRecord, State},
+    uses::Uses,
 };
 use crate::{
     base::{
         digest::{base64url, sha256},
         fault::Fault,
+        id::KeyId,
         moment::Span,
     },
     jose::{Alg, KeySet, SigningKey, VerifyingKey},
 };
 use serde_json::json;
+use std::sync::Arc;
 
 /// A key as remembered, and the key itself.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct HeldKey {
     pub record: KeyRecord,
     /// The key.
     pub key: SigningKey,
+    /// What it is used for.
+    pub uses: Uses,
 }
 
 /// The keys in hand at one moment. Built anew after each change, and shared.
@@ -34,12 +39,17 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// From the keys that are not gone (others are passed over), in any order.
+    /// From the keys that are not gone (others are passed over), in any order. Of those that are gone
+    /// it is only counted that tokens name them.
     ///
     /// # Errors
     /// A [`Fault`] where a key's record and the key itself disagree, or two keys of one
     /// algorithm are active.
-    pub fn new(held: impl IntoIterator<Item = HeldKey>, policy: &Policy) -> Result<Self, Fault> {
+    pub fn new(
+        held: impl IntoIterator<Item = HeldKey>,
+        gone: impl IntoIterator<Item = (KeyId, Uses)>,
+        policy: &Policy,
+    ) -> Result<Self, Fault> {
         let mut held: Vec<HeldKey> = held.into_iter().filter(|one| one.record.state.is_published()).collect();
         // Algorithm, then age: a promotion does not change the order, and so not the text.
         held.sort_by(|a, b| {
@@ -55,9 +65,16 @@ impl Keyring {
                 return Err(Fault::bare(format!("two signing keys for {alg} are active")));
             }
         }
+        let counted = |one: &HeldKey| {
+            VerifyingKey::from_jwk(one.key.public_jwk()).map(|key| key.counted(Arc::clone(&one.uses.seen)))
+        };
+        let keys: Result<KeySet, _> = held.iter().map(counted).collect();
+        let mut keys = keys.map_err(|e| Fault::new("reading our own public keys", e))?;
+        keys.count_gone(gone.into_iter().map(|(kid, uses)| (kid.as_str().to_owned(), uses.seen)));
+        for one in &mut held {
+            one.key.count(Arc::clone(&one.uses.signed));
+        }
         let public: Vec<_> = held.iter().map(|one| one.key.public_jwk()).collect();
-        let keys: Result<KeySet, _> = public.iter().map(|jwk| VerifyingKey::from_jwk(jwk)).collect();
-        let keys = keys.map_err(|e| Fault::new("reading our own public keys", e))?;
         let jwks = json!({ "keys": public }).to_string();
         let etag = format!("\"{}\"", base64url(&sha256(jwks.as_bytes())));
         Ok(Self { held, keys, jwks, etag, jwks_max_age: policy.jwks_max_age() })

@@ -24,6 +24,7 @@ use crate::{
     oauth::grant::Grant,
 };
 use diesel::prelude::*;
+use std::collections::BTreeSet;
 
 /// The scope that lets a grant outlive its session (OpenID Connect Core §11).
 const OFFLINE: &str = "offline_access";
@@ -268,6 +269,24 @@ impl Grants<'_, '_> {
                 .load(c)
         })?;
         ids.iter().map(|id| ClientId::parse(id).ok_or_else(|| illegal("grants", id, "client_id"))).collect()
+    }
+
+    /// Whose these grants are, those that are still kept.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn owners(&mut self, grants: &[GrantId]) -> Result<BTreeSet<UserId>, Fault> {
+        let mut owners = BTreeSet::new();
+        for batch in grants.chunks(500) {
+            let ids: Vec<&str> = batch.iter().map(GrantId::as_str).collect();
+            let users: Vec<String> = sql!(self.tx, "listing rows of grants", "several", |c| {
+                grants::table.filter(grants::id.eq_any(&ids)).select(grants::user_id).distinct().load(c)
+            })?;
+            for user in users {
+                owners.insert(UserId::parse(&user).ok_or_else(|| illegal("grants", &user, "user_id"))?);
+            }
+        }
+        Ok(owners)
     }
 
     /// Rotates a refresh token and records it, as one statement: the row as it is afterwards, or

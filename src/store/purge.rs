@@ -4,7 +4,7 @@
 use super::{
     Tx,
     column::At,
-    schema::{change_feed, codes, grants, idempotency, key_claims, outbox, replay, sessions},
+    schema::{change_feed, codes, grants, idempotency, jwks_fetches, key_claims, outbox, replay, sessions},
     statement::Statement,
     tx::sql,
 };
@@ -29,6 +29,9 @@ pub const PLACES_KEPT: Span = Span::days(8);
 /// For how long it is kept what was used of a quota in a period, from its beginning: longer than a
 /// year, so that this month can be compared with the same one a year ago.
 pub const QUOTAS_KEPT: Span = Span::days(400);
+
+/// For how long it is kept who fetched the key set, after they did so last.
+pub const FETCHES_KEPT: Span = Span::days(30);
 
 /// How many rows were deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct Purged {
     pub places: usize,
     /// What was used of quotas.
     pub quotas: usize,
+    /// Who fetched the key set long ago.
+    pub fetches: usize,
     /// Reports that are too old to come again, and what was summed of them by the minute.
     pub reports: usize,
 }
@@ -64,7 +69,7 @@ impl Purged {
     #[must_use]
     pub fn more(&self) -> bool {
         let signing_in = [self.codes, self.sessions, self.replay, self.feed, self.grants, self.outbox];
-        let keys = [self.claims, self.idempotency, self.usage, self.places, self.quotas, self.reports];
+        let keys = [self.fetches, self.claims, self.idempotency, self.usage, self.places, self.quotas, self.reports];
         signing_in.into_iter().chain(keys).any(|n| i64::try_from(n).is_ok_and(|n| n >= BATCH))
     }
 }
@@ -137,6 +142,14 @@ fn old_reports(tx: &mut Tx<'_>) -> Result<usize, Fault> {
     Ok(most)
 }
 
+/// Fetches of the key set by those who have not come for long.
+fn old_fetches(tx: &mut Tx<'_>) -> Result<usize, Fault> {
+    let until = At(tx.now() - FETCHES_KEPT);
+    sql!(tx, "deleting rows of jwks_fetches", "old ones", |c| {
+        diesel::delete(jwks_fetches::table.filter(jwks_fetches::last_at.lt(until))).execute(c)
+    })
+}
+
 /// Counters of periods long past. A quota that is never filled up again counts from
 /// [`Moment::EPOCH`] on; its counter is never old.
 fn old_quotas(tx: &mut Tx<'_>) -> Result<usize, Fault> {
@@ -195,6 +208,7 @@ pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
         usage: old_usage(tx)?,
         places: old_places(tx)?,
         quotas: old_quotas(tx)?.saturating_add(old_grants(tx)?),
+        fetches: old_fetches(tx)?,
         reports: old_reports(tx)?,
     })
 }

@@ -106,6 +106,26 @@ tables! {
         sealed -> Binary,
         public -> JsonDoc,
         created_at -> UtcTime,
+        known_at -> Nullable<UtcTime>,
+        changed_at -> Nullable<UtcTime>,
+        why -> Nullable<Text>,
+        origin -> Text,
+        revoked_at -> Nullable<UtcTime>,
+    }
+    signing_key_uses (kid) {
+        kid -> Text,
+        signed -> BigInt,
+        signed_at -> Nullable<UtcTime>,
+        seen -> BigInt,
+        seen_at -> Nullable<UtcTime>,
+    }
+    jwks_fetches (address, agent) {
+        address -> Text,
+        agent -> Text,
+        fetches -> BigInt,
+        first_at -> UtcTime,
+        last_at -> UtcTime,
+        etag -> Text,
     }
     replay (scope, hash) {
         scope -> Text,
@@ -316,3 +336,4 @@ diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(client_secret_uses -> client_secrets (hash));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(consents -> clients (client_id));
+diesel::joinable!(signing_key_uses -> signing_keys (kid));

@@ -197,6 +197,31 @@ impl Sessions<'_, '_> {
         ended.iter().map(parse).collect()
     }
 
+    /// At most `n` sessions of anybody that have not ended and are not too old, with whose they are, by
+    /// identifier, after this one where one is given.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn page_live(&mut self, after: Option<&SessionId>, n: i64) -> Result<Vec<(SessionId, UserId)>, Fault> {
+        let now = At(self.tx.now());
+        let found: Vec<(String, String)> = sql!(self.tx, "listing rows of sessions", "a page", |c| {
+            sessions::table
+                .filter(sessions::id.gt(after.map_or("", SessionId::as_str)))
+                .filter(sessions::ended_at.is_null())
+                .filter(sessions::expires_at.gt(now))
+                .order(sessions::id)
+                .limit(n)
+                .select((sessions::id, sessions::user_id))
+                .load(c)
+        })?;
+        let parse = |(id, user): &(String, String)| {
+            let bad = |what| illegal("sessions", id, what);
+            let session = SessionId::parse(id).ok_or_else(|| bad("id"))?;
+            Ok((session, UserId::parse(user).ok_or_else(|| bad("user_id"))?))
+        };
+        found.iter().map(parse).collect()
+    }
+
     /// The sessions of a person that have not ended and are not too old, newest first. Idle ones are among them.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::{
     column::{At, Json},
     dialect,
     failure::illegal,
-    schema::signing_keys,
+    schema::{signing_key_uses, signing_keys},
     tx::sql,
 };
 use crate::{
@@ -26,6 +26,44 @@ pub struct KeyRow {
     pub sealed: Vec<u8>,
     /// Its public half, as a JWK (RFC 7517 §4).
     pub public: Value,
+    /// Where it came from.
+    pub origin: Origin,
+    /// When an operator ended it before its time, where one did.
+    pub revoked: Option<Moment>,
+    /// Since when it is in its state and why; keys from before this was written down lack it.
+    pub standing: Option<Standing>,
+}
+
+/// Since when a key is in its state, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Since when.
+    pub since: Moment,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Where a key came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// We made it.
+    Made,
+    /// An operator brought it from elsewhere.
+    Imported,
+}
+
+impl Origin {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Imported => "imported",
+        }
+    }
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Made, Self::Imported].into_iter().find(|origin| origin.as_str() == word)
+    }
 }
 
 impl std::fmt::Debug for KeyRow {
@@ -45,19 +83,36 @@ struct Loaded {
     sealed: Vec<u8>,
     public: Json<Value>,
     created_at: At,
+    known_at: Option<At>,
+    changed_at: Option<At>,
+    why: Option<String>,
+    origin: String,
+    revoked_at: Option<At>,
 }
 
 impl Loaded {
-    fn into_row(self) -> Result<KeyRow, Fault> {
+    fn into_row(self, signed_at: Option<Moment>) -> Result<KeyRow, Fault> {
         let bad = |what| illegal("signing_keys", &self.kid, what);
         let record = KeyRecord {
             kid: KeyId::parse(&self.kid).ok_or_else(|| bad("kid"))?,
             alg: Alg::parse(&self.alg).ok_or_else(|| bad("alg"))?,
             epoch: self.epoch,
             created_at: self.created_at.0,
+            // Before this was written down, it was enough that a key had been published for a while.
+            known_at: self.known_at.map_or(self.created_at.0, |at| at.0),
+            signed_at,
             state: read_state(&self.state, self.state_at.map(|at| at.0)).ok_or_else(|| bad("state"))?,
         };
-        Ok(KeyRow { record, sealed: self.sealed, public: self.public.0 })
+        let origin = Origin::parse(&self.origin).ok_or_else(|| bad("origin"))?;
+        let standing = self.changed_at.zip(self.why).map(|(since, why)| Standing { since: since.0, why });
+        Ok(KeyRow {
+            record,
+            sealed: self.sealed,
+            public: self.public.0,
+            origin,
+            revoked: self.revoked_at.map(|at| at.0),
+            standing,
+        })
     }
 }
 
@@ -99,10 +154,14 @@ impl SigningKeys<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it, or a row is illegal.
     pub fn list(&mut self) -> Result<Vec<KeyRow>, Fault> {
-        let rows: Vec<Loaded> = sql!(self.tx, "listing rows of signing_keys", "all", |c| {
-            signing_keys::table.select(Loaded::as_select()).order((signing_keys::alg, signing_keys::epoch)).load(c)
+        let rows: Vec<(Loaded, Option<At>)> = sql!(self.tx, "listing rows of signing_keys", "all", |c| {
+            signing_keys::table
+                .left_join(signing_key_uses::table)
+                .select((Loaded::as_select(), signing_key_uses::signed_at.nullable()))
+                .order((signing_keys::alg, signing_keys::epoch))
+                .load(c)
         })?;
-        rows.into_iter().map(Loaded::into_row).collect()
+        rows.into_iter().map(|(row, signed)| row.into_row(signed.map(|at| at.0))).collect()
     }
 
     /// Adds a key; false where there is one of this name, or of this algorithm and number.
@@ -122,6 +181,10 @@ impl SigningKeys<'_, '_> {
                     signing_keys::sealed.eq(&key.sealed),
                     signing_keys::public.eq(Json(&key.public)),
                     signing_keys::created_at.eq(At(record.created_at)),
+                    signing_keys::known_at.eq(At(record.known_at)),
+                    signing_keys::changed_at.eq(key.standing.as_ref().map(|standing| At(standing.since))),
+                    signing_keys::why.eq(key.standing.as_ref().map(|standing| standing.why.as_str())),
+                    signing_keys::origin.eq(key.origin.as_str()),
                 ))
                 .on_conflict_do_nothing()
                 .execute(c)
@@ -129,20 +192,39 @@ impl SigningKeys<'_, '_> {
         Ok(added == 1)
     }
 
-    /// Moves a key on in its life. One that is gone loses its private half here too.
+    /// Moves a key on in its life, and writes down why. One that is gone loses its private half here
+    /// too.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it, or there is no such key.
-    pub fn set_state(&mut self, kid: &KeyId, state: State) -> Result<(), Fault> {
+    pub fn set_state(&mut self, kid: &KeyId, state: State, why: &str) -> Result<(), Fault> {
+        let now = At(self.tx.now());
         let changed = sql!(self.tx, "changing a row of signing_keys", kid, |c| {
             diesel::update(signing_keys::table.find(kid.as_str()))
                 .set((
                     signing_keys::state.eq(state.name()),
                     signing_keys::state_at.eq(moment_of(state).map(At)),
+                    signing_keys::changed_at.eq(Some(now)),
+                    signing_keys::why.eq(Some(why)),
                     (state == State::Gone).then(|| signing_keys::sealed.eq(Vec::new())),
                 ))
                 .execute(c)
         })?;
         if changed == 1 { Ok(()) } else { Err(illegal("signing_keys", kid, "it does not exist")) }
+    }
+
+    /// Ends a key before its time: it is gone, and it is remembered that an operator wanted that.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or there is no such key.
+    pub fn revoke(&mut self, kid: &KeyId, reason: &str) -> Result<(), Fault> {
+        let now = At(self.tx.now());
+        self.set_state(kid, State::Gone, reason)?;
+        sql!(self.tx, "changing a row of signing_keys", kid, |c| {
+            diesel::update(signing_keys::table.find(kid.as_str()))
+                .set(signing_keys::revoked_at.eq(Some(now)))
+                .execute(c)
+        })?;
+        Ok(())
     }
 }

@@ -4,10 +4,10 @@ use super::key_alerts::KeyAlerts;
 use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, client_secrets::ClientSecrets, clients::Clients,
     codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, hashes::Hashes,
-    idempotency::Idempotency, key_families::KeyFamilies, key_places::KeyPlaces, key_uses::KeyUses,
-    key_versions::KeyVersions, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans, quotas::Quotas, replay::Replay,
-    sealed::SealedValues, sessions::Sessions, signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports,
-    users::Users,
+    idempotency::Idempotency, jwks_fetches::JwksFetches, key_families::KeyFamilies, key_places::KeyPlaces,
+    key_uses::KeyUses, key_versions::KeyVersions, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans,
+    quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions, signing_key_uses::SigningKeyUses,
+    signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports, users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -97,6 +97,10 @@ impl<'c> Tx<'c> {
         grants Grants;
         /// Signing keys, sealed.
         signing_keys SigningKeys;
+        /// What signing keys were used for.
+        signing_key_uses SigningKeyUses;
+        /// Who fetched the published key set.
+        jwks_fetches JwksFetches;
         /// What may be used once only.
         replay Replay;
         /// What every node has to hear of.

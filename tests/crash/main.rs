@@ -35,3 +35,4 @@ mod outage;
 #[expect(dead_code, unreachable_pub, reason = "other tests use more of it")]
 #[path = "../it/world/redis.rs"]
 mod redis_server;
+mod signing_keys;

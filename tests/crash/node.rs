@@ -175,10 +175,22 @@ impl Installation {
         serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)
     }
 
+    /// The same, under the settings of the servers.
+    pub(crate) fn cli_with(&self, args: &[&str]) {
+        let mut command = self.command(args);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        assert!(command.stdout(Stdio::null()).status().unwrap().success(), "keywright {args:?}");
+    }
+
     /// A browser of the n-th person.
     pub(crate) fn browser(&self, n: usize) -> super::browser::Browser {
         let username = self.people[n % self.people.len()].clone();
         super::browser::Browser { username, password: PASSWORD.to_owned(), ..Default::default() }
+    }
+
+    /// Whether its database is a file.
+    pub(crate) const fn is_on_sqlite(&self) -> bool {
+        self.database.is_none()
     }
 
     /// Every row of a query in its schema, whose column is called `text`.
@@ -217,12 +229,34 @@ impl Installation {
         self.serve_on(free_port())
     }
 
+    /// Starts another whose clock is off by so many seconds; none where nothing here can fake a clock.
+    pub(crate) fn serve_with_clock(&self, off: i32) -> Option<Node> {
+        let libraries = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
+        let mut libraries = libraries.map(|arch| format!("/usr/lib/{arch}/faketime/libfaketime.so.1")).into_iter();
+        let Some(library) = libraries.find(|path| Path::new(path).exists()) else {
+            println!("skipped: libfaketime is not installed");
+            return None;
+        };
+        let clock = [
+            ("LD_PRELOAD", library),
+            ("FAKETIME", format!("{off:+}s")),
+            // Only what time it is; how fast it passes stays as it is.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ];
+        Some(self.serve_in(free_port(), &clock))
+    }
+
     pub(crate) fn serve_on(&self, port: u16) -> Node {
+        self.serve_in(port, &[])
+    }
+
+    fn serve_in(&self, port: u16, environment: &[(&str, String)]) -> Node {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let log = self.folder.join(format!("{port}.log"));
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = self.command(&["serve"]);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("KEYWRIGHT_SERVER_LISTEN", address.to_string()).env("KEYWRIGHT_LOG_LEVEL", "warn");
         let began = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
@@ -255,6 +289,18 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) const fn client(&self) -> Client {
         Client::new(self.address)
+    }
+    /// SIGSTOP: it is asleep until [`Node::resume`].
+    pub(crate) fn stop(&self) {
+        self.signal("STOP");
+    }
+    /// SIGCONT.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
     }
     /// SIGKILL, and the end of the process.
     pub(crate) fn kill(&mut self) {

@@ -69,7 +69,7 @@ fn a_private_half_opens_only_in_its_own_row() {
         let mut rows = sample.write(|tx| tx.signing_keys().list()).await;
         let sealed = rows[1].sealed.clone();
         rows[0].sealed = sealed;
-        assert!(open(&sample.world.secrets.envelope, &rows[0]).is_err());
-        assert!(open(&sample.world.secrets.envelope, &rows[1]).is_ok());
+        assert!(open(&sample.world.secrets.envelope, &rows[0], Uses::default()).is_err());
+        assert!(open(&sample.world.secrets.envelope, &rows[1], Uses::default()).is_ok());
     });
 }

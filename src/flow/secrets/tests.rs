@@ -22,7 +22,10 @@ use crate::{
         envelope::{MOST_USES, sealed_under},
     },
     keyring::{KeyRecord, Rotation, State},
-    store::{sealed::Column, signing_keys::KeyRow},
+    store::{
+        sealed::Column,
+        signing_keys::{KeyRow, Origin},
+    },
 };
 
 const FIRST: [u8; 32] = [7; 32];
@@ -196,8 +199,11 @@ async fn fill(sample: &Sample, n: i32) {
             for epoch in 100..100 + n {
                 let kid = KeyId::parse(&format!("filler-{epoch:05}")).unwrap();
                 let sealed = envelope.seal(tx, Column::SigningKeys, kid.as_str(), b"a private half")?;
-                let record = KeyRecord { kid, alg: Alg::Rs256, epoch, created_at: tx.now(), state: State::Gone };
-                assert!(tx.signing_keys().insert(&KeyRow { record, sealed, public: serde_json::json!({}) })?);
+                let (created_at, known_at, state) = (tx.now(), tx.now(), State::Gone);
+                let record = KeyRecord { kid, alg: Alg::Rs256, epoch, created_at, known_at, signed_at: None, state };
+                let (public, origin) = (serde_json::json!({}), Origin::Made);
+                let row = KeyRow { record, sealed, public, origin, revoked: None, standing: None };
+                assert!(tx.signing_keys().insert(&row)?);
             }
             Ok(())
         })

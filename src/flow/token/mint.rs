@@ -9,7 +9,7 @@ use crate::{
         scope::Scope,
         uri::Resource,
     },
-    flow::{rotate_keys, world::World},
+    flow::{follow, rotate_keys, world::World},
     jose::{Alg, Typ},
     keyring::Keyring,
     oauth::{
@@ -36,14 +36,11 @@ pub(super) struct Minted {
 /// The keys to sign with, taken before a transaction begins: the one for access tokens, and the
 /// one for this client's ID tokens, made now where its algorithm is used for the first time.
 pub(super) async fn keyring(world: &Arc<World>, algs: [Alg; 2]) -> Result<Arc<Keyring>, Fault> {
-    let keyring = world.keyring.load_full();
+    follow::awake(world).await;
     for alg in algs {
-        if keyring.signer(alg).is_none() {
-            rotate_keys::ensure(world, alg).await?;
-            return Ok(world.keyring.load_full());
-        }
+        rotate_keys::ensure(world, alg).await?;
     }
-    Ok(keyring)
+    Ok(world.keyring.load_full())
 }
 
 /// What signing needs, besides what is signed.
@@ -109,8 +106,13 @@ impl Press<'_> {
     }
 
     fn signer(&self, alg: Alg) -> Result<&crate::jose::SigningKey, Fault> {
-        self.keyring.signer(alg).ok_or_else(|| no_signer(alg))
+        signer_of(self.keyring, alg)
     }
+}
+
+/// The key that signs with this algorithm.
+pub(super) fn signer_of(keyring: &Keyring, alg: Alg) -> Result<&crate::jose::SigningKey, Fault> {
+    keyring.signer(alg).ok_or_else(|| no_signer(alg))
 }
 
 /// There is no key to sign with.

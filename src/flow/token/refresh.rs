@@ -12,7 +12,7 @@ use crate::{
         digest::TokenHash,
         entropy,
         fault::{Fault, Stop},
-        id::{ClientId, GrantId},
+        id::{ClientId, GrantId, KeyId},
         scope::Scope,
         uri::Resource,
     },
@@ -44,6 +44,8 @@ struct Presented {
     request: Request,
     hash: TokenHash,
     origin: Origin,
+    /// The key that signs its access token.
+    kid: KeyId,
 }
 
 /// A line, with the token that is now its last.
@@ -107,15 +109,17 @@ pub(super) async fn exchange(
     if !request.token.authentic(&world.secrets.refresh) {
         return Err(not_good().into());
     }
+    let policy = world.policy.load();
+    let algs = [policy.tokens.access_token_alg, proven.client().id_token_alg];
+    let keyring = mint::keyring(world, algs).await?;
     let presented = Presented {
+        kid: mint::signer_of(&keyring, policy.tokens.access_token_alg)?.kid().clone(),
         hash: rehash::of_refresh_token(world, &request.token).await?,
         listed: proven.into_client(),
         request,
         origin: origin.clone(),
     };
-    let policy = world.policy.load();
     let client = presented.listed.client();
-    let keyring = mint::keyring(world, [policy.tokens.access_token_alg, client.id_token_alg]).await?;
     refuse_too_wide(world, &presented).await?;
     let recovered = match rotate(world, &presented).await? {
         Some(recovered) => recovered,
@@ -185,16 +189,13 @@ async fn rotate(world: &Arc<World>, presented: &Presented) -> Result<Option<Reco
 }
 
 fn refreshed(world: &World, presented: &Presented, generation: u32, jti: &str) -> Result<Record, Fault> {
-    let keyring = world.keyring.load();
-    let alg = world.policy.load().tokens.access_token_alg;
-    let kid = keyring.signer(alg).ok_or_else(|| Fault::bare("there is no signing key"))?.kid().clone();
     let event = Event::TokenRefreshed {
         client: presented.listed.client().id.clone(),
         user: None,
         grant: presented.request.token.grant.clone(),
         generation,
         jti: jti.to_owned(),
-        kid,
+        kid: presented.kid.clone(),
     };
     presented.origin.record(event, world.now(), &*world.dice)
 }
@@ -252,6 +253,7 @@ fn judged(
                 grant: token.grant.clone(),
                 generation: next.generation,
                 jti: jti.clone(),
+                kid: presented.kid.clone(),
             };
             note(tx, &presented.origin, event)?;
             Ok(Recovered { row, next, jti })

@@ -106,7 +106,7 @@ fn keys_for_other_purposes_are_passed_over() {
     let set = json!({"keys": [
         {"kty": "XYZ"},
         {"kty": "OKP", "crv": "X25519", "x": "AAAA"},
-        {"kty": "EC", "crv": "P-384", "x": "AAAA", "y": "AAAA"},
+        {"kty": "EC", "crv": "P-521", "x": "AAAA", "y": "AAAA"},
         with(ec.clone(), "use", json!("enc")),
         with(ec.clone(), "alg", json!("ECDH-ES")),
         with(ec.clone(), "alg", json!("RS256")),

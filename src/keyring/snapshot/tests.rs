@@ -4,12 +4,20 @@ use super::*;
 use crate::{
     base::{moment::Moment, uri::Issuer},
     jose::{Audience, Profile, Scheme, Typ, verify},
+    keyring::Times,
 };
 use serde_json::Value;
 
 fn policy() -> Policy {
     let (day, hour) = (Span::hours(24), Span::hours(1));
-    Policy::new([Alg::Es256], Span::days(90), day, hour, hour).unwrap()
+    let times = Times {
+        rotation_period: Span::days(90),
+        publish_before_use: day,
+        longest_token_life: hour,
+        jwks_max_age: hour,
+        library_cache: Span::ZERO,
+    };
+    Policy::new([Alg::Es256], times).unwrap()
 }
 
 const NOW: Moment = Moment::from_unix(1_700_000_000);
@@ -25,7 +33,11 @@ impl Keys {
         let kid = SigningKey::name_of(Alg::Es256, &self.0[n]).unwrap();
         let key = SigningKey::from_private(kid.clone(), Alg::Es256, &self.0[n]).unwrap();
         let epoch = i32::try_from(n).unwrap() + 1;
-        HeldKey { record: KeyRecord { kid, alg: Alg::Es256, epoch, created_at: NOW, state }, key }
+        HeldKey {
+            record: KeyRecord { kid, alg: Alg::Es256, epoch, created_at: NOW, known_at: NOW, signed_at: None, state },
+            key,
+            uses: Uses::default(),
+        }
     }
 }
 
@@ -42,7 +54,7 @@ fn pending_active_and_retiring_keys_are_published_and_the_active_one_signs() {
     let keys = Keys::new(4);
     let ring = [keys.held(3, State::Pending), keys.held(0, State::Gone), keys.held(2, ACTIVE), keys.held(1, RETIRING)];
     let names: Vec<String> = ring.iter().map(|held| held.record.kid.to_string()).collect();
-    let ring = Keyring::new(ring, &policy()).unwrap();
+    let ring = Keyring::new(ring, [], &policy()).unwrap();
     assert_eq!(published(&ring), [&names[3][..], &names[2], &names[0]], "by age, without the one that is gone");
     assert_eq!(ring.signer(Alg::Es256).unwrap().kid().as_str(), names[2]);
     assert!(ring.signer(Alg::Rs256).is_none());
@@ -57,23 +69,23 @@ fn pending_active_and_retiring_keys_are_published_and_the_active_one_signs() {
 fn a_token_by_a_key_that_retired_is_still_verified() {
     let keys = Keys::new(2);
     let issuer = Issuer::parse("https://as.example").unwrap();
-    let before = Keyring::new([keys.held(0, ACTIVE), keys.held(1, State::Pending)], &policy()).unwrap();
+    let before = Keyring::new([keys.held(0, ACTIVE), keys.held(1, State::Pending)], [], &policy()).unwrap();
     let claims =
         json!({"iss": "https://as.example", "sub": "u", "aud": "c", "exp": NOW.unix() + 60, "iat": NOW.unix()});
     let token = before.signer(Alg::Es256).unwrap().sign(Typ::IdToken, &claims).unwrap();
-    let after = Keyring::new([keys.held(0, RETIRING), keys.held(1, ACTIVE)], &policy()).unwrap();
+    let after = Keyring::new([keys.held(0, RETIRING), keys.held(1, ACTIVE)], [], &policy()).unwrap();
     let profile = Profile::id_token_hint(&issuer, Audience::Judged);
     assert!(verify(&profile, after.keys(), &token, NOW).is_ok());
-    let later = Keyring::new([keys.held(0, State::Gone), keys.held(1, ACTIVE)], &policy()).unwrap();
+    let later = Keyring::new([keys.held(0, State::Gone), keys.held(1, ACTIVE)], [], &policy()).unwrap();
     assert!(verify(&profile, later.keys(), &token, NOW).is_err());
 }
 
 #[test]
 fn the_entity_tag_changes_with_the_set_and_with_nothing_else() {
     let keys = Keys::new(2);
-    let first = Keyring::new([keys.held(0, ACTIVE), keys.held(1, State::Pending)], &policy()).unwrap();
-    let promoted = Keyring::new([keys.held(1, ACTIVE), keys.held(0, RETIRING)], &policy()).unwrap();
-    let ended = Keyring::new([keys.held(1, ACTIVE)], &policy()).unwrap();
+    let first = Keyring::new([keys.held(0, ACTIVE), keys.held(1, State::Pending)], [], &policy()).unwrap();
+    let promoted = Keyring::new([keys.held(1, ACTIVE), keys.held(0, RETIRING)], [], &policy()).unwrap();
+    let ended = Keyring::new([keys.held(1, ACTIVE)], [], &policy()).unwrap();
     assert_eq!((first.jwks(), first.etag()), (promoted.jwks(), promoted.etag()));
     assert_ne!(first.etag(), ended.etag());
     assert!(first.etag().starts_with('"') && first.etag().ends_with('"') && first.etag().len() == 45);
@@ -82,7 +94,7 @@ fn the_entity_tag_changes_with_the_set_and_with_nothing_else() {
 #[test]
 fn a_record_of_another_key_or_two_active_keys_are_a_fault() {
     let keys = Keys::new(2);
-    let mixed = HeldKey { record: keys.held(0, ACTIVE).record, key: keys.held(1, ACTIVE).key };
-    assert!(Keyring::new([mixed], &policy()).is_err());
-    assert!(Keyring::new([keys.held(0, ACTIVE), keys.held(1, ACTIVE)], &policy()).is_err());
+    let mixed = HeldKey { record: keys.held(0, ACTIVE).record, key: keys.held(1, ACTIVE).key, uses: Uses::default() };
+    assert!(Keyring::new([mixed], [], &policy()).is_err());
+    assert!(Keyring::new([keys.held(0, ACTIVE), keys.held(1, ACTIVE)], [], &policy()).is_err());
 }

@@ -1,12 +1,23 @@
 //! Tests of the life of a key, over any sequence of sweeps.
 
 use super::*;
-use crate::base::moment::Span;
-use proptest::prelude::*;
-use std::collections::BTreeMap;
+use crate::{base::moment::Span, keyring::Times};
+
+mod course;
+
+fn with(algs: &[Alg], hours: [i64; 4]) -> Policy {
+    let [rotation_period, publish_before_use, longest_token_life, jwks_max_age] = hours.map(Span::hours);
+    let library_cache = Span::ZERO;
+    let times = Times { rotation_period, publish_before_use, longest_token_life, jwks_max_age, library_cache };
+    Policy::new(algs.iter().copied(), times).unwrap()
+}
 
 fn policy() -> Policy {
-    Policy::new([Alg::Es256, Alg::Rs256], Span::days(90), Span::hours(24), Span::hours(1), Span::hours(1)).unwrap()
+    with(&[Alg::Es256, Alg::Rs256], [90 * 24, 24, 1, 1])
+}
+
+fn only_es256() -> Policy {
+    with(&[Alg::Es256], [90 * 24, 24, 1, 1])
 }
 
 fn at(hours: i64) -> Moment {
@@ -14,39 +25,43 @@ fn at(hours: i64) -> Moment {
 }
 
 /// Does what a sweep says, as the flow does.
-fn apply(keys: &mut Vec<KeyRecord>, steps: &[Step], now: Moment) {
+fn apply(keys: &mut Vec<KeyRecord>, steps: &[Step]) {
     let set = |keys: &mut Vec<KeyRecord>, kid: &KeyId, state| {
         keys.iter_mut().find(|key| &key.kid == kid).unwrap().state = state
     };
     for step in steps {
         match step {
-            Step::Create { alg, epoch, state, .. } => {
+            Step::Create { alg, epoch, state, at, known_at, .. } => {
                 let kid = KeyId::parse(&format!("{alg}-{epoch}")).unwrap();
                 assert!(keys.iter().all(|key| key.kid != kid), "algorithm and epoch are unique");
-                keys.push(KeyRecord { kid, alg: *alg, epoch: *epoch, created_at: now, state: *state });
+                let (created_at, known_at) = (*at, *known_at);
+                let (alg, epoch, state) = (*alg, *epoch, *state);
+                keys.push(KeyRecord { kid, alg, epoch, created_at, known_at, signed_at: None, state });
             }
-            Step::Promote { kid, .. } => set(keys, kid, State::Active { since: now }),
+            Step::Promote { kid, since, .. } => set(keys, kid, State::Active { since: *since }),
             Step::Retire { kid, until, .. } => set(keys, kid, State::Retiring { until: *until }),
-            Step::Delete { kid, .. } => set(keys, kid, State::Gone),
+            Step::Delete { kid, .. } | Step::Revoke { kid } => set(keys, kid, State::Gone),
         }
     }
 }
 
 fn swept(keys: &mut Vec<KeyRecord>, policy: &Policy, rotation: Rotation, now: Moment) -> Vec<String> {
-    let steps = sweep(keys, policy, rotation, now);
-    apply(keys, &steps, now);
+    let past = Past::default().under(policy, None, now);
+    let steps = sweep(&Facts { keys, policy, past: &past, latest: None, now, idle: &BTreeSet::new() }, rotation);
+    apply(keys, &steps);
     let short = |step: &Step| match step {
         Step::Create { alg, epoch, state, .. } => format!("create {alg}-{epoch} {}", state.name()),
         Step::Promote { kid, .. } => format!("promote {kid}"),
         Step::Retire { kid, .. } => format!("retire {kid}"),
         Step::Delete { kid, .. } => format!("delete {kid}"),
+        Step::Revoke { kid } => format!("revoke {kid}"),
     };
     steps.iter().map(short).collect()
 }
 
 #[test]
 fn the_life_of_a_key_from_first_to_last() {
-    let policy = Policy::new([Alg::Es256], Span::days(90), Span::hours(24), Span::hours(1), Span::hours(1)).unwrap();
+    let policy = only_es256();
     let mut keys = Vec::new();
     let mut sweep_at = |hours: i64| swept(&mut keys, &policy, Rotation::OnSchedule, at(hours));
     assert_eq!(sweep_at(0), ["create ES256-1 active"]);
@@ -61,7 +76,7 @@ fn the_life_of_a_key_from_first_to_last() {
 
 #[test]
 fn a_sweep_after_a_long_sleep_still_publishes_before_use() {
-    let policy = Policy::new([Alg::Es256], Span::days(90), Span::hours(24), Span::hours(1), Span::hours(1)).unwrap();
+    let policy = only_es256();
     let mut keys = Vec::new();
     let mut sweep_at = |hours: i64| swept(&mut keys, &policy, Rotation::OnSchedule, at(hours));
     sweep_at(0);
@@ -86,7 +101,7 @@ fn an_algorithm_that_is_needed_no_longer_retires_its_keys() {
     let mut keys = Vec::new();
     swept(&mut keys, &policy(), Rotation::OnSchedule, at(0));
     swept(&mut keys, &policy(), Rotation::Requested, at(1));
-    let one = Policy::new([Alg::Es256], Span::days(90), Span::hours(24), Span::hours(1), Span::hours(1)).unwrap();
+    let one = only_es256();
     assert_eq!(swept(&mut keys, &one, Rotation::OnSchedule, at(2)), ["retire RS256-1", "delete RS256-2"]);
     assert_eq!(swept(&mut keys, &one, Rotation::OnSchedule, at(4)), ["delete RS256-1"]);
     let again = swept(&mut keys, &policy(), Rotation::OnSchedule, at(5));
@@ -107,88 +122,40 @@ fn a_key_lost_by_hand_is_replaced_and_a_key_too_many_retired() {
     assert_eq!(swept(&mut keys, &policy(), Rotation::OnSchedule, at(3)), ["delete w"]);
 }
 
-/// A token that is out: by which key, and until when.
-struct Token {
-    kid: KeyId,
-    expires: Moment,
-}
-
-fn active(keys: &[KeyRecord], alg: Alg) -> Vec<&KeyRecord> {
-    keys.iter().filter(|key| key.alg == alg && since(key).is_some()).collect()
-}
-
-fn arbitrary_policy() -> impl Strategy<Value = (Policy, Span)> {
-    (1i64..60, 0i64..60, 1i64..600, 1i64..300).prop_map(|(max_age, more, period, life)| {
-        let publish = max_age + more;
-        let policy = Policy::new(
-            [Alg::Es256, Alg::EdDsa],
-            Span::minutes(publish + period),
-            Span::minutes(publish),
-            Span::minutes(life),
-            Span::minutes(max_age),
+#[test]
+fn a_policy_that_is_shortened_waits_for_the_copies_and_the_tokens_of_the_one_before() {
+    let long = with(&[Alg::Es256], [90 * 24, 48, 20, 24]);
+    let short = with(&[Alg::Es256], [90 * 24, 2, 1, 1]);
+    let mut keys = Vec::new();
+    let mut past = Past::default();
+    let mut sweep_at = |hours: i64, policy: &Policy, rotation| {
+        past = past.under(policy, None, at(hours));
+        let steps = sweep(
+            &Facts { keys: &keys, policy, past: &past, latest: None, now: at(hours), idle: &BTreeSet::new() },
+            rotation,
         );
-        (policy.unwrap(), Span::minutes(life))
-    })
+        apply(&mut keys, &steps);
+        steps.len()
+    };
+    assert_eq!(sweep_at(0, &long, Rotation::OnSchedule), 1);
+    // A copy that was fetched a moment ago may be kept until hour 34.
+    assert_eq!(sweep_at(10, &short, Rotation::Requested), 1);
+    assert_eq!(sweep_at(33, &short, Rotation::OnSchedule), 0);
+    assert_eq!(sweep_at(34, &short, Rotation::OnSchedule), 2);
+    // And the next rotation is as short as the policy says; but a token of hour 9 was good until hour 29.
+    assert_eq!(keys[0].state, State::Retiring { until: at(36) });
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    /// Time passes: so many minutes.
-    Wait(i64),
-    /// Every active key signs a token.
-    Sign,
-    Sweep(Rotation),
-}
-
-fn arbitrary_events() -> impl Strategy<Value = Vec<Event>> {
-    let event = prop_oneof![
-        3 => (0i64..90).prop_map(Event::Wait),
-        1 => (0i64..2000).prop_map(Event::Wait),
-        3 => Just(Event::Sign),
-        4 => Just(Event::Sweep(Rotation::OnSchedule)),
-        1 => Just(Event::Sweep(Rotation::Requested)),
-    ];
-    prop::collection::vec(event, 1..120)
-}
-
-proptest! {
-    #[test]
-    fn over_any_course_of_events_the_promises_hold((policy, life) in arbitrary_policy(), events in arbitrary_events()) {
-        let mut now = at(0);
-        let mut keys: Vec<KeyRecord> = Vec::new();
-        let mut tokens: Vec<Token> = Vec::new();
-        let mut published: BTreeMap<KeyId, Moment> = BTreeMap::new();
-        for event in events {
-            match event {
-                Event::Wait(minutes) => now = now + Span::minutes(minutes),
-                Event::Sign => tokens.extend(
-                    keys.iter().filter(|key| since(key).is_some()).map(|key| Token { kid: key.kid.clone(), expires: now + life }),
-                ),
-                Event::Sweep(rotation) => {
-                    let steps = sweep(&keys, &policy, rotation, now);
-                    prop_assert!(steps.iter().all(|step| !step.why().is_empty()));
-                    let mut reversed = keys.clone();
-                    reversed.reverse();
-                    prop_assert_eq!(&sweep(&reversed, &policy, rotation, now), &steps, "the order of rows does not matter");
-                    apply(&mut keys, &steps, now);
-                    prop_assert_eq!(sweep(&keys, &policy, rotation, now), vec![], "twice is once");
-                    prop_assert_eq!(sweep(&keys, &policy, Rotation::OnSchedule, now), vec![]);
-                    for alg in policy.algs() {
-                        prop_assert_eq!(active(&keys, *alg).len(), 1, "exactly one key of {} signs", alg);
-                    }
-                }
-            }
-            for key in keys.iter().filter(|key| key.state.is_published()) {
-                published.entry(key.kid.clone()).or_insert(now);
-            }
-            for key in keys.iter().filter(|key| since(key).is_some() && key.epoch > 1) {
-                prop_assert!(now >= published[&key.kid] + policy.publish_before_use(), "{} signs too early", key.kid);
-            }
-            tokens.retain(|token| token.expires > now);
-            for token in &tokens {
-                let key = keys.iter().find(|key| key.kid == token.kid);
-                prop_assert!(key.is_some_and(|key| key.state.is_published()), "a living token lacks its key {}", token.kid);
-            }
-        }
-    }
+#[test]
+fn a_clock_that_was_far_ahead_stops_nothing_once_it_is_right() {
+    let policy = only_es256();
+    let mut keys = Vec::new();
+    let year = 365 * 24;
+    swept(&mut keys, &policy, Rotation::OnSchedule, at(year));
+    assert_eq!(swept(&mut keys, &policy, Rotation::OnSchedule, at(0)), ["create ES256-2 pending"]);
+    assert_eq!(swept(&mut keys, &policy, Rotation::OnSchedule, at(24)), ["promote ES256-2", "retire ES256-1"]);
+    swept(&mut keys, &policy, Rotation::Requested, at(year));
+    let again = swept(&mut keys, &policy, Rotation::OnSchedule, at(25));
+    assert_eq!(again, ["delete ES256-3", "create ES256-4 pending"]);
+    assert_eq!(swept(&mut keys, &policy, Rotation::OnSchedule, at(25)), [""; 0]);
 }

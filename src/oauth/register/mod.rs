@@ -197,7 +197,7 @@ fn keys(members: &Members<'_>) -> Result<ClientKeys, RegistrationError> {
             {
                 Err(RegistrationError::new(
                     "jwks",
-                    "holds no key for ES256, EdDSA, RS256 or PS256, and none to encrypt with",
+                    "holds no key for ES256, ES384, EdDSA, RS256 or PS256, and none to encrypt with",
                 ))
             }
             Ok(keys) => Ok(ClientKeys::Registered(keys)),
@@ -233,7 +233,9 @@ fn resources(members: &Members<'_>, name: &str) -> Result<Vec<Resource>, Registr
 
 /// For ID tokens RS256 where nothing is said, as OpenID Connect Registration §2 has it.
 fn signing_alg(members: &Members<'_>, name: &str) -> Result<Option<Alg>, RegistrationError> {
-    let read = |text| Alg::parse(text).ok_or_else(|| RegistrationError::new(name, "must be ES256, EdDSA or RS256"));
+    let read = |text| {
+        Alg::parse(text).ok_or_else(|| RegistrationError::new(name, "must be ES256, ES384, EdDSA, RS256 or PS256"))
+    };
     members.text(name)?.map(read).transpose()
 }
 

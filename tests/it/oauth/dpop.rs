@@ -144,7 +144,7 @@ fn c13_a35_a_bound_token_is_of_no_use_without_its_key_at_our_own_endpoints() {
             let challenge = reply.field("www-authenticate").unwrap_or_default().to_owned();
             assert_eq!(reply.status, 401, "{what}: {}", reply.text());
             assert!(challenge.starts_with("DPoP ") && challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
-            assert!(challenge.contains("algs=\"ES256 EdDSA RS256 PS256\""), "{challenge}");
+            assert!(challenge.contains("algs=\"ES256 EdDSA RS256 PS256 ES384\""), "{challenge}");
         }
         let plain = crate::keys::token(&server, "keys:read");
         let reply = used(&server, ("DPoP", &plain), Some(&mine(&ath(&plain))));

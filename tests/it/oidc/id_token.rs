@@ -5,7 +5,7 @@ use super::{Scene, scene, scene_with};
 use crate::world::{EPOCH, ISSUER, Server, each, header};
 use josekit::{
     jwk::JwkSet,
-    jws::{ES256, EdDSA, JwsVerifier, RS256},
+    jws::{ES256, ES384, EdDSA, JwsVerifier, PS256, RS256},
 };
 use keywright::base::{
     digest::{base64url, sha256},
@@ -23,6 +23,8 @@ pub fn verified(server: &Server, token: &str) -> Value {
     let verifier: Box<dyn JwsVerifier> = match head["alg"].as_str().unwrap() {
         "ES256" => Box::new(ES256.verifier_from_jwk(key).unwrap()),
         "RS256" => Box::new(RS256.verifier_from_jwk(key).unwrap()),
+        "ES384" => Box::new(ES384.verifier_from_jwk(key).unwrap()),
+        "PS256" => Box::new(PS256.verifier_from_jwk(key).unwrap()),
         "EdDSA" => Box::new(EdDSA.verifier_from_jwk(key).unwrap()),
         other => panic!("signed with {other}"),
     };

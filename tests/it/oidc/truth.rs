@@ -8,7 +8,7 @@ use josekit::{
         Jwk,
         alg::{ec::EcCurve, ed::EdCurve},
     },
-    jws::{ES256, EdDSA, JwsHeader, JwsSigner, PS256, RS256},
+    jws::{ES256, ES384, EdDSA, JwsHeader, JwsSigner, PS256, RS256},
 };
 use keywright::{
     account::Profile,
@@ -84,12 +84,14 @@ fn every_algorithm_for_proofs_of_clients_is_taken() {
             for alg in algs {
                 let jwk = match alg.as_str() {
                     "ES256" => Jwk::generate_ec_key(EcCurve::P256),
+                    "ES384" => Jwk::generate_ec_key(EcCurve::P384),
                     "EdDSA" | "Ed25519" => Jwk::generate_ed_key(EdCurve::Ed25519),
                     _ => Jwk::generate_rsa_key(2048),
                 };
                 let jwk = jwk.unwrap();
                 let signer: Box<dyn JwsSigner> = match alg.as_str() {
                     "ES256" => Box::new(ES256.signer_from_jwk(&jwk).unwrap()),
+                    "ES384" => Box::new(ES384.signer_from_jwk(&jwk).unwrap()),
                     "EdDSA" | "Ed25519" => Box::new(EdDSA.signer_from_jwk(&jwk).unwrap()),
                     "RS256" => Box::new(RS256.signer_from_jwk(&jwk).unwrap()),
                     "PS256" => Box::new(PS256.signer_from_jwk(&jwk).unwrap()),

@@ -9,7 +9,11 @@ use keywright::{
     flow::secrets::{self, Given, Keks},
     jose::Alg,
     keyring::{KeyRecord, State},
-    store::{Store, Tx, sealed::Column, signing_keys::KeyRow},
+    store::{
+        Store, Tx,
+        sealed::Column,
+        signing_keys::{KeyRow, Origin},
+    },
 };
 use serde_json::json;
 use std::{
@@ -152,8 +156,12 @@ fn fill(it: &Installation, n: i32) {
                 for (epoch, (name, sealed)) in (first..).zip(names.iter().zip(sealed)) {
                     let kid = KeyId::parse(name).unwrap();
                     let epoch = 1000 + epoch;
-                    let record = KeyRecord { kid, alg: Alg::Rs256, epoch, created_at: tx.now(), state: State::Gone };
-                    tx.signing_keys().insert(&KeyRow { record, sealed, public: json!({}) })?;
+                    let (created_at, known_at, state) = (tx.now(), tx.now(), State::Gone);
+                    let record =
+                        KeyRecord { kid, alg: Alg::Rs256, epoch, created_at, known_at, signed_at: None, state };
+                    let (public, origin) = (json!({}), Origin::Made);
+                    let row = KeyRow { record, sealed, public, origin, revoked: None, standing: None };
+                    tx.signing_keys().insert(&row)?;
                 }
                 Ok(())
             };

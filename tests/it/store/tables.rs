@@ -12,7 +12,7 @@ use keywright::{
         clients::Source,
         feed::{Change, Reader, Subject},
         purge::purge,
-        signing_keys::KeyRow,
+        signing_keys::{self, KeyRow},
     },
 };
 use serde_json::{Map, Value, json};
@@ -85,10 +85,15 @@ fn of_two_nodes_one_makes_the_successor_of_a_key() {
                 alg: Alg::Es256,
                 epoch: 1,
                 created_at: START,
+                known_at: START,
+                signed_at: None,
                 state: State::Pending,
             },
             sealed: vec![0, 1, 255],
             public: json!({"kty": "EC", "kid": kid}),
+            origin: signing_keys::Origin::Made,
+            revoked: None,
+            standing: None,
         };
         let made = at_once(4, |n| {
             let one = key(&format!("k{n}"));
@@ -113,10 +118,11 @@ fn of_two_nodes_one_makes_the_successor_of_a_key() {
         for state in states {
             let row = write(&db.store, move |tx| {
                 let kid = tx.signing_keys().list()?[0].record.kid.clone();
-                tx.signing_keys().set_state(&kid, state)?;
+                tx.signing_keys().set_state(&kid, state, "its time has come")?;
                 Ok(tx.signing_keys().list()?.remove(0))
             });
             assert_eq!(row.record.state, state);
+            assert_eq!(row.standing.unwrap().why, "its time has come");
             assert_eq!(row.sealed.is_empty(), state == State::Gone);
             assert_eq!(row.public["kty"], "EC");
         }

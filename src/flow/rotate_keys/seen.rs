@@ -1,0 +1,89 @@
+//! The facts that the rule of signing keys judges, as they are loaded.
+
+use super::Wanted;
+use crate::{
+    base::{fault::Fault, moment::Moment},
+    flow::{
+        presence,
+        world::{Policy, key_policy},
+    },
+    jose::Alg,
+    keyring::{self, Facts, KeyRecord, Past, State, Step, sweep},
+    store::{Tx, signing_keys::KeyRow},
+};
+use std::collections::BTreeSet;
+
+/// The algorithms that a key is needed for: that of access tokens, those that cost nothing to
+/// offer, and those that somebody has needed before. One that only keys are left of that sign no
+/// longer is needed no longer.
+pub(super) fn needed(policy: &Policy, rows: &[KeyRow], also: Option<Alg>) -> BTreeSet<Alg> {
+    let held = rows.iter().filter(|row| match row.record.state {
+        State::Pending | State::Active { .. } => true,
+        State::Retiring { .. } | State::Gone => false,
+    });
+    always(policy).into_iter().chain(also).chain(held.map(|row| row.record.alg)).collect()
+}
+
+/// The algorithms that are needed whoever asks.
+const fn always(policy: &Policy) -> [Alg; 3] {
+    [policy.tokens.access_token_alg, Alg::Es256, Alg::EdDsa]
+}
+
+/// The name under which the database remembers what is still out there from before.
+const PAST: &str = "signing keys past";
+
+/// The facts that the rule judges, as loaded.
+pub(in crate::flow) struct Seen {
+    pub(in crate::flow) rows: Vec<KeyRow>,
+    records: Vec<KeyRecord>,
+    policy: keyring::Policy,
+    /// The past as it was written down, and as it looks under the policy in force.
+    before: Past,
+    past: Past,
+    latest: Option<Moment>,
+    now: Moment,
+    /// Algorithms that nothing is signed with yet: a key that was brought for one may wait.
+    idle: BTreeSet<Alg>,
+}
+
+impl Seen {
+    pub(in crate::flow) fn load(tx: &mut Tx<'_>, policy: &Policy, also: Option<Alg>) -> Result<Self, Fault> {
+        let rows = tx.signing_keys().list()?;
+        let needed = needed(policy, &rows, also);
+        let signs = |alg: &Alg| {
+            let active = |row: &KeyRow| row.record.alg == *alg && matches!(row.record.state, State::Active { .. });
+            always(policy).contains(alg) || also == Some(*alg) || rows.iter().any(active)
+        };
+        let idle = needed.iter().copied().filter(|alg| !signs(alg)).collect();
+        let policy = key_policy(policy, needed)?;
+        let before = tx.meta().get(PAST)?.map(|text| serde_json::from_slice(&text)).transpose();
+        let before: Past =
+            before.map_err(|e| Fault::new("reading what is still out there of signing keys", e))?.unwrap_or_default();
+        let (latest, now) = (presence::latest(tx)?, tx.now());
+        let past = before.under(&policy, latest, now);
+        let records = rows.iter().map(|row| row.record.clone()).collect();
+        Ok(Self { rows, records, policy, before, past, latest, now, idle })
+    }
+
+    /// As the rule wants them.
+    pub(in crate::flow) fn facts(&self) -> Facts<'_> {
+        let Self { records: keys, policy, past, latest, now, idle, .. } = self;
+        Facts { keys, policy, past, latest: *latest, now: *now, idle }
+    }
+
+    pub(super) fn due(&self, wanted: &Wanted) -> Vec<Step> {
+        match &wanted.revoke {
+            Some(one) => keyring::revoke(&self.facts(), &one.kid),
+            None => sweep(&self.facts(), wanted.rotation),
+        }
+    }
+
+    pub(super) fn changed(&self) -> bool {
+        self.past != self.before
+    }
+
+    pub(super) fn remember(&self, tx: &mut Tx<'_>) -> Result<(), Fault> {
+        let text = serde_json::to_vec(&self.past).map_err(|e| Fault::new("writing what is still out there", e))?;
+        tx.meta().put(PAST, &text)
+    }
+}
