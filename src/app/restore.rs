@@ -146,9 +146,9 @@ fn write_new(path: &Path, from: &mut impl io::Read, told: Told<'_>) -> Result<()
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file: File = made.map_err(|e| Fault::new(format!("writing {}", path.display()), e))?;
     let done = backup::copy(from, &mut file, told).and_then(|_| file.flush()).and_then(|()| file.sync_all());
-    done.map_err(|e| match e.kind() {
-        io::ErrorKind::InvalidData => Fault::new("reading the backup", e),
-        _ => Fault::new(format!("writing {}", path.display()), e),
+    done.map_err(|e| {
+        let read = e.kind() == io::ErrorKind::InvalidData;
+        if read { Fault::new("reading the backup", e) } else { Fault::new(format!("writing {}", path.display()), e) }
     })
 }
 

@@ -118,9 +118,9 @@ impl<R: Read> OpeningReader<R> {
 
     fn next(&mut self) -> io::Result<()> {
         let place = self.place;
-        let cut = |e: io::Error| match e.kind() {
-            io::ErrorKind::UnexpectedEof => bad(format!("the file is cut off after {place} whole parts")),
-            _ => e,
+        let cut = |e: io::Error| {
+            let ended = e.kind() == io::ErrorKind::UnexpectedEof;
+            if ended { bad(format!("the file is cut off after {place} whole parts")) } else { e }
         };
         let mut length = [0; 4];
         self.from.read_exact(&mut length).map_err(cut)?;
