@@ -4,7 +4,7 @@ use crate::commands::{Installation, each, within};
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -25,7 +25,7 @@ fn backup(it: &Installation, name: &str) -> (PathBuf, Value) {
     (path, made)
 }
 
-fn verify(it: &Installation, path: &PathBuf, passphrase: &str) -> Result<Value, String> {
+fn verify(it: &Installation, path: &Path, passphrase: &str) -> Result<Value, String> {
     let done = it.run(&["restore", path.to_str().unwrap(), "--verify", "--password-stdin", "-o", "json"], passphrase);
     if done.status.success() {
         return Ok(serde_json::from_slice(&done.stdout).unwrap());

@@ -192,7 +192,7 @@ impl Drop for Over<'_> {
 
 #[test]
 fn r024_a_rewrap_that_is_killed_again_and_again_goes_on_where_it_was_while_the_server_serves() {
-    // 100,000 takes minutes: that many were moved by hand.
+    // 100,000 take minutes.
     let n = std::env::var("TEST_SEALED").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
     each(|it| {
         it.set("KEYWRIGHT_KEK", FIRST);
