@@ -33,7 +33,11 @@ fn written_of(client: &Client) -> Value {
 fn jwks() -> Value {
     let private = SigningKey::generate(Alg::Es256).unwrap();
     let key = SigningKey::from_private(KeyId::parse("k1").unwrap(), Alg::Es256, &private).unwrap();
-    json!({"keys": [key.public_jwk()]})
+    let to_encrypt = json!({
+        "kty": "EC", "crv": "P-256", "use": "enc", "kid": "1",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    });
+    json!({"keys": [key.public_jwk(), to_encrypt]})
 }
 
 #[test]
@@ -67,6 +71,11 @@ fn everything() -> Value {
         "require_auth_time": true,
         "default_acr_values": ["urn:a"],
         "id_token_signed_response_alg": "EdDSA",
+        "id_token_encrypted_response_alg": "ECDH-ES",
+        "id_token_encrypted_response_enc": "A256GCM",
+        "userinfo_signed_response_alg": "RS256",
+        "userinfo_encrypted_response_alg": "ECDH-ES",
+        "userinfo_encrypted_response_enc": "A256GCM",
         "access_token_lifetime": 600,
         "backchannel_logout_uri": "https://app.example/logout",
         "backchannel_logout_session_required": true,
