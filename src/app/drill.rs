@@ -29,7 +29,7 @@ use serde_json::json;
 use std::{
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
@@ -80,12 +80,12 @@ pub struct Report {
     pub broken: Vec<String>,
 }
 
-/// Runs it under these settings of keys and tokens.
+/// Runs it under these settings of keys and tokens, with a folder of its own in `place`.
 ///
 /// # Errors
 /// A fault of the throw-away database.
-pub async fn run(settings: &Config, rotations: u32) -> Result<Report, Fault> {
-    let folder = Folder::make(&OsEntropy)?;
+pub async fn run(settings: &Config, rotations: u32, place: &Path) -> Result<Report, Fault> {
+    let folder = Folder::make(place, &OsEntropy)?;
     let path = folder.0.display().to_string();
     // A key above all keys that ends with this process: none is written, and nobody is told to keep it.
     let kek: String = bytes::<32>(&OsEntropy)?.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -108,9 +108,9 @@ pub async fn run(settings: &Config, rotations: u32) -> Result<Report, Fault> {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn make(dice: &dyn Entropy) -> Result<Self, Fault> {
+    fn make(place: &Path, dice: &dyn Entropy) -> Result<Self, Fault> {
         let name = base62::encode(u128::from_be_bytes(bytes::<16>(dice)?), base62::U128_WIDTH);
-        let path = std::env::temp_dir().join(format!("keywright-drill-{name}"));
+        let path = place.join(format!("keywright-drill-{name}"));
         let made = DirBuilder::new().mode(0o700).create(&path);
         made.map_err(|e| Fault::new(format!("making the folder {}", path.display()), e))?;
         Ok(Self(path))

@@ -10,6 +10,7 @@ use crate::{
 };
 use clap::Args;
 use serde_json::{Value, json};
+use std::env;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Drill {
@@ -20,7 +21,7 @@ pub(in crate::cli) struct Drill {
 
 pub(super) fn run(args: &Drill, session: &Session) -> Result<Answer, Failure> {
     let config = session.config()?;
-    let report = on_runtime(async { Ok(drill::run(&config, args.rotations).await?) })?;
+    let report = on_runtime(async { Ok(drill::run(&config, args.rotations, &env::temp_dir()).await?) })?;
     if report.broken.is_empty() {
         Ok(Answer::new(in_words(&report), as_json(&report)))
     } else {
