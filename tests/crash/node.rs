@@ -127,7 +127,7 @@ impl Installation {
     }
 
     /// With clients, and people who sign in.
-    fn peopled(self) -> Self {
+    pub(crate) fn peopled(self) -> Self {
         let mut made = self;
         made.people = (0..8).map(|n| format!("person{n}")).collect();
         made.app = made.register(&json!({

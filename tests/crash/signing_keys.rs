@@ -244,16 +244,27 @@ fn watch(node: SocketAddr, other: SocketAddr, machine: &Registered, end: &Atomic
     seen
 }
 
+/// Tells whoever watches that it is over, also where a claim did not hold: they would go on for ever.
+struct Over<'o>(&'o AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn every_node_publishes_a_key_before_any_signs_with_it_though_clocks_are_wrong_and_one_was_asleep() {
     let Some(server) = postgres() else { return };
-    let mut installation = Installation::on_postgres(&server);
+    // From the beginning: what an earlier policy allowed to be kept for longer would be waited for.
+    let mut installation = Installation::bare_on_postgres(&server);
     // A copy may be kept for two seconds; clocks may differ by twenty on top.
     installation.settings = vec![
         ("KEYWRIGHT_KEYS_JWKS_MAX_AGE", "1s".to_owned()),
         ("KEYWRIGHT_KEYS_LIBRARY_CACHE", "1s".to_owned()),
         ("KEYWRIGHT_KEYS_PUBLISH_BEFORE_USE", "23s".to_owned()),
     ];
+    let installation = installation.peopled();
     let sleeper = installation.serve();
     let (Some(fast), Some(slow)) = (installation.serve_with_clock(10), installation.serve_with_clock(-10)) else {
         return;
@@ -263,6 +274,7 @@ fn every_node_publishes_a_key_before_any_signs_with_it_though_clocks_are_wrong_a
     let running = &end;
     let first = kid_of(&own_token(&mut fast.client(), machine));
     thread::scope(|scope| {
+        let _over = Over(&end);
         let pairs = [(fast.address, slow.address), (slow.address, fast.address)];
         let watching = pairs.map(|(node, other)| scope.spawn(move || watch(node, other, machine, running)));
         sleeper.stop();
