@@ -36,7 +36,7 @@ pub(in crate::cli) struct Bring {
     #[arg(long, value_name = "ALG", value_parser = alg)]
     alg: Option<Alg>,
     /// Its name, which tokens that are out carry. Unset: the one it has, or its thumbprint.
-    #[arg(long, value_name = "KID", value_parser = key_id)]
+    #[arg(long, value_name = "KID", value_parser = key_id, allow_hyphen_values = true)]
     kid: Option<KeyId>,
     /// Publish it until this moment, such as 2026-12-24T09:00:00Z, or for this time, such as 30d, and let it sign
     /// nothing: for tokens of the server before.
@@ -53,7 +53,7 @@ pub(in crate::cli) struct Bring {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Export {
     /// Which; unset: all that are published.
-    #[arg(value_name = "KID", value_parser = key_id)]
+    #[arg(value_name = "KID", value_parser = key_id, allow_hyphen_values = true)]
     kid: Option<KeyId>,
     /// The public half. It must be said, for there is no way to export the private one.
     #[arg(long, required = true)]

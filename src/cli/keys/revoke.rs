@@ -22,7 +22,7 @@ const MAX_REASON: usize = 500;
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Revoke {
     /// Its name, as `keywright keys list` shows it. Of a key that was revoked before, only the report is made anew.
-    #[arg(value_name = "KID", value_parser = key_id)]
+    #[arg(value_name = "KID", value_parser = key_id, allow_hyphen_values = true)]
     kid: KeyId,
     /// Why, for the audit log and whoever looks at the key later.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
