@@ -59,6 +59,7 @@ fn r024_the_key_encryption_key_is_rotated_while_the_server_runs_and_no_request_f
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
             });
+            let _over = Over(&over);
             let done = it.json(&["secrets", "rewrap"], "");
             assert_eq!(
                 (done["kek_before"].as_i64(), done["kek"].as_i64(), done["moved"].as_i64()),
