@@ -213,7 +213,7 @@ fn r024_a_rewrap_that_is_killed_again_and_again_goes_on_where_it_was_while_the_s
             });
             let _over = Over(&over);
             let (mut kills, mut before) = (0, 0);
-            for life in [400, 800, 1600, 3200] {
+            for life in [200, 400, 800, 1600, 3200] {
                 let mut command = it.command(&["secrets", "rewrap"]);
                 let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
                 thread::sleep(Duration::from_millis(life));
