@@ -160,6 +160,7 @@ impl Installation {
         if let Some(url) = &self.database {
             command.env("KEYWRIGHT_DATABASE_URL", url);
         }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -175,10 +176,9 @@ impl Installation {
         serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)
     }
 
-    /// The same, under the settings of the servers.
+    /// The same, whatever it says.
     pub(crate) fn cli_with(&self, args: &[&str]) {
         let mut command = self.command(args);
-        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         assert!(command.stdout(Stdio::null()).status().unwrap().success(), "keywright {args:?}");
     }
 
@@ -255,7 +255,6 @@ impl Installation {
         let log = self.folder.join(format!("{port}.log"));
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = self.command(&["serve"]);
-        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("KEYWRIGHT_SERVER_LISTEN", address.to_string()).env("KEYWRIGHT_LOG_LEVEL", "warn");
         let began = Instant::now();
