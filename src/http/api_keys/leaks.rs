@@ -41,7 +41,7 @@ pub(super) struct Report {
     #[schemars(length(max = 1000))]
     tokens: Vec<String>,
     /// Where they were found, such as a URL, for their owner.
-    #[schemars(length(max = 500))]
+    #[schemars(length(max = 500), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     found_at: Option<String>,
 }
 

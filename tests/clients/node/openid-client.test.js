@@ -116,33 +116,6 @@ describe("discovery", () => {
   });
 });
 
-describe("rotation of the signing key", () => {
-  // By default jose keeps the set for ten minutes and asks for an unknown key at most every thirty seconds: so rotations
-  // are as far apart as that here, or less would be promised than it needs. TEST_JOSE_ROTATIONS says how many.
-  test("createRemoteJWKSet with default settings never fails", async () => {
-    const keys = jose.createRemoteJWKSet(new URL(`${server.issuer}/jwks`));
-    const service = await discover("service");
-    const own = async () => (await client.clientCredentialsGrant(service, { scope: "read" })).access_token;
-    const kid = (token) => jose.decodeProtectedHeader(token).kid;
-    let [token, verified] = [await own(), 0];
-    const rotations = Number(process.env.TEST_JOSE_ROTATIONS ?? 2);
-    for (let n = 0; n < rotations; n += 1) {
-      const [before, began] = [token, Date.now()];
-      await server.cli("keys", "rotate");
-      while (kid(token) === kid(before) || Date.now() - began < 31_000) {
-        assert.ok(Date.now() - began < 60_000, "the new key never signed");
-        token = await own();
-        for (const one of [token, before]) {
-          await jose.jwtVerify(one, keys, { issuer: server.issuer });
-          verified += 1;
-        }
-        await new Promise((passed) => setTimeout(passed, 100));
-      }
-    }
-    console.log(`# createRemoteJWKSet: ${verified} tokens verified over ${rotations} rotations, 0 failures`);
-  });
-});
-
 describe("code and PKCE", () => {
   for (const name of ["web", "webPost", "webKey", "publicApp"]) {
     test(`a person signs in to a client of kind ${name}`, async () => {
