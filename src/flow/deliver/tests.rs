@@ -31,15 +31,18 @@ fn listen(status: &'static str) -> (String, flume::Receiver<String>) {
     let (tell, told) = flume::unbounded();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            if tell.send(answer(&mut stream.unwrap(), status)).is_err() {
+            let mut stream = stream.unwrap();
+            // Told first: whoever has the answer may look at once for what was asked.
+            if tell.send(request(&mut stream)).is_err() {
                 return;
             }
+            write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
         }
     });
     (at, told)
 }
 
-fn answer(stream: &mut TcpStream, status: &str) -> String {
+fn request(stream: &mut TcpStream) -> String {
     let mut asked = String::new();
     let mut buffer = [0; 4096];
     loop {
@@ -49,11 +52,9 @@ fn answer(stream: &mut TcpStream, status: &str) -> String {
         let length =
             head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         if read == 0 || length.and_then(|n| n.parse().ok()).is_some_and(|n: usize| body.len() >= n) {
-            break;
+            return asked;
         }
     }
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
-    asked
 }
 
 /// A session with a client that hears of its end here, and the message that tells of it.
