@@ -12,7 +12,7 @@ use crate::{
 use actix_web::{HttpMessage, HttpRequest, web};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What every handler shares.
 pub struct Site {
@@ -26,8 +26,8 @@ pub struct Site {
     pub trusted_proxies: ArcSwap<Vec<IpNet>>,
     /// The discovery document, ready to send.
     pub metadata: super::give::document::Document,
-    /// What `/v1` takes and gives, ready to send.
-    pub openapi: super::give::document::Document,
+    /// What `/v1` takes and gives: made for the first who asks, as few servers are ever asked.
+    pub openapi: OnceLock<super::give::document::Document>,
 }
 
 impl Site {
@@ -40,7 +40,7 @@ impl Site {
             cookies: Cookies::of(&issuer),
             trusted_proxies: ArcSwap::from_pointee(trusted_proxies),
             metadata,
-            openapi: super::api_keys::openapi::of(&issuer),
+            openapi: OnceLock::new(),
             issuer,
             world,
         }

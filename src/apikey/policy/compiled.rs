@@ -60,12 +60,16 @@ impl Compiled {
                 add(&mut budgets, Budget { level: *level, counter: quota.counter(), quota: quota.clone() });
             }
         }
+        // Thousands of these are kept in memory, most with one limit and one quota: no room for more.
+        limits.shrink_to_fit();
+        budgets.shrink_to_fit();
         Self { layers, limits, budgets }
     }
 
     /// The same, within one more limit.
     #[must_use]
     pub fn within(mut self, level: Level, of: &str, rate: Rate) -> Self {
+        self.limits.reserve_exact(1);
         self.limits.push(Limit { level, bucket: format!("{of}/{}", rate.name), rate });
         self
     }

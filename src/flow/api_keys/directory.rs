@@ -69,9 +69,9 @@ pub struct Entry {
     /// All that restricts it.
     pub policy: Compiled,
     /// The counters of its quotas, each with its place among the budgets of the policy.
-    pub meters: Vec<(usize, Meter)>,
+    pub meters: Box<[(usize, Meter)]>,
     /// The same of its quotas of bytes, which are charged when calls are reported.
-    pub bytes: Vec<(usize, Meter)>,
+    pub bytes: Box<[(usize, Meter)]>,
     /// The number in its identifier.
     pub number: u128,
     /// For how many keys of the usual size it counts in memory.

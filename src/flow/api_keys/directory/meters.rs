@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The counters of the quotas of this unit.
-pub(super) fn meters(policy: &Compiled, family: &FamilyId, unit: Unit) -> Vec<(usize, Meter)> {
+pub(super) fn meters(policy: &Compiled, family: &FamilyId, unit: Unit) -> Box<[(usize, Meter)]> {
     let per_second = |rate: &Rate| {
         let micros = u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX).max(1);
         u64::from(rate.limit).saturating_mul(1_000_000).div_ceil(micros)

@@ -10,21 +10,14 @@ mod parameters;
 mod refusals;
 mod told;
 
-use crate::{
-    base::uri::Issuer,
-    http::{give::document::Document, site::Here},
-};
+use crate::http::{give::document::Document, site::Here};
 use actix_web::{HttpRequest, HttpResponse};
 
-/// The document of the server with this issuer.
-#[must_use]
-pub fn of(issuer: &Issuer) -> Document {
-    Document::new(&document::document(issuer.as_str()))
-}
 
 /// Sends it, or 304.
 pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
-    here.openapi.answer(&request)
+    let document = || Document::new(&document::document(here.issuer.as_str()));
+    here.openapi.get_or_init(document).answer(&request)
 }
 
 /// The document for the documentation, of an issuer that stands for all.
