@@ -9,13 +9,16 @@ mod verifiers;
 
 pub use verifiers::Verifier;
 
-use super::open::{self, Edges};
+use super::{
+    folder::Folder,
+    open::{self, Edges},
+};
 use crate::{
     account::Cost,
     audit::Actor,
     base::{
         base62,
-        entropy::{Entropy, OsEntropy, bytes},
+        entropy::{OsEntropy, bytes},
         fault::{Fault, Stop},
         id::KeyId,
         moment::{Clock, ManualClock, Moment, Span, SystemClock},
@@ -26,13 +29,7 @@ use crate::{
     keyring::{Rotation, State},
 };
 use serde_json::json;
-use std::{
-    fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{path::Path, sync::Arc, time::Instant};
 
 /// Into so many steps the lead is divided: at each, somebody signs and everybody verifies.
 const STEPS: i64 = 20;
@@ -85,8 +82,9 @@ pub struct Report {
 /// # Errors
 /// A fault of the throw-away database.
 pub async fn run(settings: &Config, rotations: u32, place: &Path) -> Result<Report, Fault> {
-    let folder = Folder::make(place, &OsEntropy)?;
-    let path = folder.0.display().to_string();
+    let name = base62::encode(u128::from_be_bytes(bytes::<16>(&OsEntropy)?), base62::U128_WIDTH);
+    let folder = Folder::make(place.join(format!("keywright-drill-{name}")))?;
+    let path = folder.path().display().to_string();
     // A key above all keys that ends with this process: none is written, and nobody is told to keep it.
     let kek: String = bytes::<32>(&OsEntropy)?.iter().map(|byte| format!("{byte:02x}")).collect();
     let none = [("KEYWRIGHT_SERVER_DATA_DIR".to_owned(), path), ("KEYWRIGHT_KEK".to_owned(), kek)];
@@ -102,26 +100,6 @@ pub async fn run(settings: &Config, rotations: u32, place: &Path) -> Result<Repo
     let report = stage.play(rotations).await;
     world.store.close();
     report
-}
-
-/// A folder that is gone when this is.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make(place: &Path, dice: &dyn Entropy) -> Result<Self, Fault> {
-        let name = base62::encode(u128::from_be_bytes(bytes::<16>(dice)?), base62::U128_WIDTH);
-        let path = place.join(format!("keywright-drill-{name}"));
-        let made = DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|e| Fault::new(format!("making the folder {}", path.display()), e))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What stays behind holds keys that nobody trusts.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A token that is out.

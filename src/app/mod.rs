@@ -1,10 +1,11 @@
 //! Floor 5: builds the world from the settings, and runs the server in it.
 
-pub mod back_up;
 pub mod backup;
+pub mod backup_file;
 pub mod declared;
 pub mod demo;
 pub mod drill;
+mod folder;
 mod kek;
 pub mod observe;
 pub mod open;

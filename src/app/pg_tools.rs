@@ -133,7 +133,7 @@ impl Throwaway {
         address.give(&mut command);
         let mut child = command.spawn().map_err(|e| Fault::new("running pg_restore", e))?;
         let mut into = child.stdin.take().ok_or_else(|| Fault::bare("pg_restore without an input"))?;
-        let fed = super::backup::copy(&mut dump, &mut into, told);
+        let fed = super::backup_file::copy(&mut dump, &mut into, told);
         drop(into);
         let why = said(child.stderr.take());
         let status = child.wait().map_err(|e| Fault::new("waiting for pg_restore", e))?;

@@ -2,8 +2,8 @@
 //! made from it, which opens every key, counts every row, issues a token and verifies it.
 
 use super::{
-    back_up::Folder,
-    backup::{self, Dump, Manifest, Opened},
+    backup_file::{self, Dump, Manifest, Opened},
+    folder::Folder,
     open::{self, Edges},
     pg_tools,
 };
@@ -28,9 +28,9 @@ use crate::{
 };
 use serde_json::json;
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -72,13 +72,13 @@ pub async fn verify_whole(
     place: &Place<'_>,
     told: Told<'_>,
 ) -> Result<Verified, Fault> {
-    let Opened { manifest, mut database } = backup::open(path, passphrase)?;
+    let Opened { manifest, mut database } = backup_file::open(path, passphrase)?;
     let folder = Folder::make(place.folder.join(format!("keywright-restore-{}", std::process::id())))?;
     match manifest.dump {
         Dump::Sqlite => {
-            let file = folder.0.join("keywright.db");
+            let file = folder.path().join("keywright.db");
             write_new(&file, &mut database, told)?;
-            look(&manifest, &format!("sqlite:{}", file.display()), &folder.0).await
+            look(&manifest, &format!("sqlite:{}", file.display()), folder.path()).await
         }
         Dump::PgDump => {
             let server = place.postgres.ok_or_else(|| {
@@ -88,7 +88,7 @@ pub async fn verify_whole(
             let database_name = format!("keywright_restore_{}", std::process::id());
             let throwaway = pg_tools::Throwaway::make(server, database_name)?;
             throwaway.fill(schema, &mut database, told)?;
-            look(&manifest, throwaway.url(schema)?.expose(), &folder.0).await
+            look(&manifest, throwaway.url(schema)?.expose(), folder.path()).await
         }
         Dump::None => {
             io::copy(&mut database, &mut io::sink()).map_err(|e| Fault::new("reading the backup", e))?;
@@ -114,10 +114,8 @@ pub struct Unpacked {
 /// # Errors
 /// A fault that says what is wrong; the folder is not there then.
 pub fn unpack(path: &Path, passphrase: &Password, to: &Path, told: Told<'_>) -> Result<Unpacked, Fault> {
-    let Opened { manifest, mut database } = backup::open(path, passphrase)?;
-    let folder = DirBuilder::new().mode(0o700).create(to);
-    folder.map_err(|e| Fault::new(format!("making the folder {}, which must not exist", to.display()), e))?;
-    let folder = Folder(to.to_owned());
+    let Opened { manifest, mut database } = backup_file::open(path, passphrase)?;
+    let folder = Folder::make(to.to_owned())?;
     let mut files = Vec::new();
     let name = match manifest.dump {
         Dump::Sqlite => Some("keywright.db"),
@@ -125,27 +123,27 @@ pub fn unpack(path: &Path, passphrase: &Password, to: &Path, told: Told<'_>) -> 
         Dump::None => None,
     };
     if let Some(name) = name {
-        files.push(folder.0.join(name));
-        write_new(&folder.0.join(name), &mut database, told)?;
+        files.push(folder.path().join(name));
+        write_new(&folder.path().join(name), &mut database, told)?;
     } else {
         io::copy(&mut database, &mut io::sink()).map_err(|e| Fault::new("reading the backup", e))?;
     }
     for (kind, keys) in [("kek", &manifest.keks), ("pepper", &manifest.peppers)] {
         for (n, key) in keys.iter().enumerate() {
             let name = if n == 0 { kind.to_owned() } else { format!("{kind}.older.{n}") };
-            files.push(folder.0.join(&name));
-            write_new(&folder.0.join(&name), &mut format!("{key}\n").as_bytes(), &mut |_| {})?;
+            files.push(folder.path().join(&name));
+            write_new(&folder.path().join(&name), &mut format!("{key}\n").as_bytes(), &mut |_| {})?;
         }
     }
     // It is whole: it stays.
-    std::mem::forget(folder);
+    folder.keep();
     Ok(Unpacked { files, instructions: manifest.instructions.clone() })
 }
 
 fn write_new(path: &Path, from: &mut impl io::Read, told: Told<'_>) -> Result<(), Fault> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file: File = made.map_err(|e| Fault::new(format!("writing {}", path.display()), e))?;
-    let done = backup::copy(from, &mut file, told).and_then(|_| file.flush()).and_then(|()| file.sync_all());
+    let done = backup_file::copy(from, &mut file, told).and_then(|_| file.flush()).and_then(|()| file.sync_all());
     done.map_err(|e| {
         let read = e.kind() == io::ErrorKind::InvalidData;
         if read { Fault::new("reading the backup", e) } else { Fault::new(format!("writing {}", path.display()), e) }

@@ -4,8 +4,8 @@ use super::{Answer, Failure, Session, at_work::on_runtime, secret_input::Passwor
 use crate::{
     account::Password,
     app::{
-        back_up::{self, Made, Wanted},
-        backup::Dump,
+        backup::{self, Made, Wanted},
+        backup_file::Dump,
         open, restore,
     },
     config::{Config, DatabaseUrl},
@@ -84,7 +84,7 @@ pub(super) fn make(args: &BackupArgs, session: &Session) -> Result<Answer, Failu
         let store = opened.store.clone();
         let keks = open::keks(&config, &store, &edges).await?;
         let wanted = Wanted { config: &config, keks, path: &args.file, passphrase: &passphrase };
-        let made = back_up::run(&wanted, &store, &edges, Arc::new(teller())).await;
+        let made = backup::run(&wanted, &store, &edges, Arc::new(teller())).await;
         store.close();
         Ok(made?)
     })?;

@@ -53,7 +53,7 @@ fn r027_a_key_that_got_out_and_its_token_are_refused_and_each_step_is_measured()
 }
 
 #[test]
-fn r086_a_revoked_key_is_refused_by_two_nodes_within_a_second() {
+fn r086_a_drill_measures_how_soon_two_nodes_refuse_a_revoked_key() {
     each(|it| {
         api(it, &[]);
         let one = it.serve();
