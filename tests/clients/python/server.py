@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 class Server:
-    def __init__(self, clients: dict, people: dict):
+    def __init__(self, clients: dict, people: dict, environment: dict | None = None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="keywright-clients-"))
         port = free_port()
         self.issuer = f"http://127.0.0.1:{port}"
@@ -30,7 +30,7 @@ class Server:
         text = (HERE.parent / "keywright.toml").read_text()
         self.config.touch(mode=0o600)
         self.config.write_text(text.replace("{port}", str(port)).replace("{folder}", str(self.folder)))
-        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **(environment or {})}
         self.cli("migrate")
         self.clients = {}
         for name, metadata in clients.items():
