@@ -14,6 +14,8 @@ const PERSON = { username: "ada", password: "correct horse battery staple 9" };
 
 let server;
 let signingKey;
+// What applications read by that want their ID tokens encrypted.
+const readers = {};
 
 before(async () => {
   const pair = await jose.generateKeyPair("ES256", { extractable: true });
@@ -28,6 +30,17 @@ before(async () => {
     resources: [API],
     id_token_signed_response_alg: "RS256",
   };
+  const encrypted = {};
+  for (const alg of ["ECDH-ES", "RSA-OAEP-256"]) {
+    const { publicKey, privateKey } = await jose.generateKeyPair(alg, { extractable: true });
+    readers[alg] = privateKey;
+    const read = { ...(await jose.exportJWK(publicKey)), kid: `reads ${alg}`, alg, use: "enc" };
+    encrypted[alg] = {
+      ...web, token_endpoint_auth_method: "client_secret_post", jwks: { keys: [read] }, userinfo_signed_response_alg: "ES256",
+      id_token_encrypted_response_alg: alg, id_token_encrypted_response_enc: "A256GCM",
+      userinfo_encrypted_response_alg: alg, userinfo_encrypted_response_enc: "A256GCM",
+    };
+  }
   const service = { grant_types: ["client_credentials"], redirect_uris: [], response_types: [], scope: "read write", resources: [API] };
   server = await Server.start({
     people: { [PERSON.username]: PERSON.password },
@@ -37,6 +50,7 @@ before(async () => {
       webKey: { ...web, token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [jwk] } },
       publicApp: { ...web, token_endpoint_auth_method: "none", id_token_signed_response_alg: "ES256" },
       firstParty: { ...web, id_token_signed_response_alg: "ES256", token_endpoint_auth_method: "none", first_party: true },
+      ...encrypted,
       service: { ...service, token_endpoint_auth_method: "client_secret_basic" },
       servicePost: { ...service, token_endpoint_auth_method: "client_secret_post" },
       serviceKey: { ...service, token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [jwk] } },
@@ -192,6 +206,36 @@ describe("code and PKCE", () => {
     const { tokens } = await signIn(await discover("web"), { more });
     assert.equal(tokens.claims().preferred_username, PERSON.username);
   });
+});
+
+describe("encrypted", () => {
+  for (const alg of ["ECDH-ES", "RSA-OAEP-256"]) {
+    test(`an ID token and userinfo under ${alg} are opened by jose and openid-client, and by no other key`, async () => {
+      const { client_id, client_secret } = server.clients[alg];
+      const metadata = { id_token_signed_response_alg: "RS256", userinfo_signed_response_alg: "ES256" };
+      const config = await client.discovery(new URL(server.issuer), client_id, metadata, client.ClientSecretPost(client_secret), {
+        execute: [client.allowInsecureRequests],
+      });
+      assert.ok(config.serverMetadata().id_token_encryption_alg_values_supported.includes(alg));
+      client.enableDecryptingResponses(config, ["A256GCM"], { key: readers[alg], alg, kid: `reads ${alg}` });
+      const { tokens } = await signIn(config);
+      const subject = tokens.claims().sub;
+      // The same by jose alone: opened, and what is inside verified by the published keys.
+      const opened = await jose.compactDecrypt(tokens.id_token, readers[alg], { contentEncryptionAlgorithms: ["A256GCM"] });
+      assert.deepEqual(
+        [opened.protectedHeader.alg, opened.protectedHeader.enc, opened.protectedHeader.cty, opened.protectedHeader.kid],
+        [alg, "A256GCM", "JWT", `reads ${alg}`],
+      );
+      const keys = jose.createRemoteJWKSet(new URL(config.serverMetadata().jwks_uri));
+      const inside = new TextDecoder().decode(opened.plaintext);
+      const { payload } = await jose.jwtVerify(inside, keys, { issuer: server.issuer, audience: client_id });
+      assert.equal(payload.sub, subject);
+      const other = await jose.generateKeyPair(alg);
+      await assert.rejects(jose.compactDecrypt(tokens.id_token, other.privateKey), { code: "ERR_JWE_DECRYPTION_FAILED" });
+      const told = await client.fetchUserInfo(config, tokens.access_token, subject);
+      assert.equal(told.preferred_username, PERSON.username);
+    });
+  }
 });
 
 describe("refresh", () => {
