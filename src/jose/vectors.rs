@@ -1,5 +1,6 @@
 //! The examples of the RFCs, and signing seen from outside.
 
+mod agreement;
 mod bad_signatures;
 mod rfcs;
 
