@@ -216,6 +216,8 @@ events! {
     SecretsRewrapped "secret.rewrapped" { values: u64, version: u32, by: Actor }
     /// A pepper was made known, which hashes what is new soon after; the operator keeps it, or the database does.
     PepperMade "secret.pepper_made" { version: u32, kept_by: &'static str, by: Actor }
+    /// A pepper that nothing hung on any more was forgotten.
+    PepperDropped "secret.pepper_dropped" { version: u32, by: Actor }
     /// A client was told of a sign-out (Back-Channel Logout 1.0).
     LogoutDelivered "logout.delivered" { client: ClientId, user: Option<UserId>, attempts: u32 }
     /// A client could not be told of a sign-out, after the last attempt.

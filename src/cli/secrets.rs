@@ -5,8 +5,9 @@ use super::{
     at_work::{in_world, moment, operator},
 };
 use crate::{
+    base::fault::Stop,
     flow::secrets::{
-        peppers,
+        drop_pepper, peppers,
         rewrap::{self, Done, Progress, Wanted},
         status::{self, Status, Version},
     },
@@ -31,6 +32,15 @@ pub(super) enum Command {
     /// Make a new pepper known, which hashes secrets that are new half a minute later: the one in `secrets.pepper`
     /// where that is new, else one by chance. What older ones have hashed is known still, and hashed anew when it is used.
     RotatePepper,
+    /// Forget an older pepper, where nothing is known by it any more; else say what is.
+    DropPepper(DropArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DropArgs {
+    /// Its version, as `keywright secrets status` shows it.
+    #[arg(value_name = "VERSION", value_parser = clap::value_parser!(i32).range(1..))]
+    pepper: i32,
 }
 
 #[derive(Args, Debug)]
@@ -47,6 +57,15 @@ pub(super) fn run(command: &Command, session: &Session) -> Result<Answer, Failur
             let wanted = if args.new_data_key { Wanted::NewDataKey } else { Wanted::AsNeeded };
             let done = rewrap::run(world, wanted, operator(), &mut teller()).await?;
             rewrapped(&done)
+        }),
+        Command::DropPepper(args) => in_world(session, async |_, world| {
+            let dropped = drop_pepper::run(world, args.pepper, operator()).await.map_err(|stop| match stop {
+                Stop::Refusal(not) => Failure::Failed(not.to_string()),
+                Stop::Fault(fault) => fault.into(),
+            })?;
+            let kept = if dropped.elsewhere { ": take it out of secrets.older_peppers" } else { "" };
+            let text = format!("the pepper of version {} is forgotten{kept}", dropped.version);
+            Ok(Answer::new(text, json!({ "version": dropped.version, "dropped": true })))
         }),
         Command::RotatePepper => in_world(session, async |_, world| {
             let made = peppers::rotate(world, operator()).await?;

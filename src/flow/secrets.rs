@@ -6,6 +6,7 @@
 //! A database of the form before has no such rows: there everything is derived from the
 //! key-encryption key itself, until [`rewrap`] is asked for.
 
+pub mod drop_pepper;
 pub mod envelope;
 pub mod keks;
 pub mod made;

@@ -2,14 +2,19 @@
 
 use super::{
     Tx,
+    column::At,
     feed::{Change, Subject},
-    schema::{api_keys, client_secrets, codes, sessions},
+    schema::{api_keys, client_secrets, codes, grants, key_claims, sessions},
     tx::sql,
 };
-use crate::base::{
-    digest::TokenHash,
-    fault::Fault,
-    id::{ApiKeyId, ClientId, SessionId},
+use crate::{
+    apikey::key::State,
+    base::{
+        digest::TokenHash,
+        fault::Fault,
+        id::{ApiKeyId, ClientId, SessionId},
+        moment::Moment,
+    },
 };
 use diesel::{dsl::count_star, prelude::*};
 
@@ -21,6 +26,29 @@ pub enum Table {
     ClientSecrets,
     /// API keys.
     ApiKeys,
+}
+
+/// What is known by the hash of one pepper and has not ended, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Secrets of clients that it hashed.
+    pub client_secrets: i64,
+    /// API keys that it hashed.
+    pub api_keys: i64,
+    /// Sessions that began before it was replaced.
+    pub sessions: i64,
+    /// Lines of refresh tokens whose current token was made before that.
+    pub refresh_tokens: i64,
+    /// Links to claim a key that were made before that.
+    pub claim_links: i64,
+}
+
+impl Held {
+    /// All of it.
+    #[must_use]
+    pub const fn all(self) -> i64 {
+        self.client_secrets + self.api_keys + self.sessions + self.refresh_tokens + self.claim_links
+    }
 }
 
 /// Queries on hashes.
@@ -51,6 +79,57 @@ impl Hashes<'_, '_> {
                     .load(c)
             }),
         }
+    }
+
+    /// What hangs on this pepper, which hashed what was new until `until`.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn held_by(&mut self, pepper: i16, until: Moment) -> Result<Held, Fault> {
+        let (now, until) = (At(self.tx.now()), At(until));
+        let client_secrets = sql!(self.tx, "counting rows of client_secrets", pepper, |c| {
+            client_secrets::table
+                .filter(client_secrets::pepper.eq(pepper))
+                .filter(client_secrets::expires_at.is_null().or(client_secrets::expires_at.gt(Some(now))))
+                .count()
+                .get_result(c)
+        })?;
+        let api_keys = sql!(self.tx, "counting rows of api_keys", pepper, |c| {
+            api_keys::table
+                .filter(api_keys::pepper.eq(pepper))
+                .filter(api_keys::state.ne(State::Revoked.as_str()))
+                .filter(api_keys::state.ne(State::Compromised.as_str()))
+                .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(Some(now))))
+                .count()
+                .get_result(c)
+        })?;
+        let sessions = sql!(self.tx, "counting rows of sessions", pepper, |c| {
+            sessions::table
+                .filter(sessions::ended_at.is_null())
+                .filter(sessions::expires_at.gt(now))
+                .filter(sessions::auth_time.lt(until))
+                .count()
+                .get_result(c)
+        })?;
+        let refresh_tokens = sql!(self.tx, "counting rows of grants", pepper, |c| {
+            let first = grants::rotated_at.is_null().and(grants::created_at.lt(until));
+            grants::table
+                .filter(grants::current_hash.is_not_null())
+                .filter(grants::revoked_at.is_null())
+                .filter(grants::expires_at.gt(now))
+                .filter(grants::idle_expires_at.gt(now))
+                .filter(first.or(grants::rotated_at.lt(Some(until))))
+                .count()
+                .get_result(c)
+        })?;
+        let claim_links = sql!(self.tx, "counting rows of key_claims", pepper, |c| {
+            key_claims::table
+                .filter(key_claims::expires_at.gt(now))
+                .filter(key_claims::created_at.lt(until))
+                .count()
+                .get_result(c)
+        })?;
+        Ok(Held { client_secrets, api_keys, sessions, refresh_tokens, claim_links })
     }
 
     /// Replaces the hash of a client's secret by one under another pepper, and tells every node.

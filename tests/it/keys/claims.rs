@@ -14,7 +14,7 @@ fn body(more: &Value) -> Value {
 }
 
 /// A link that this token makes.
-fn link(server: &Server, token: &str, more: &Value) -> Value {
+pub(super) fn link(server: &Server, token: &str, more: &Value) -> Value {
     let reply = call(server, "POST", "/v1/keys/claims", token, Some(&body(more)));
     assert_eq!((reply.status, reply.field("cache-control")), (201, Some("no-store")), "{}", reply.text());
     reply.json()
@@ -31,13 +31,13 @@ fn open(browser: &mut Browser, link: &Value) -> Reply {
 }
 
 /// The form behind the button that makes the key.
-fn offer(browser: &mut Browser, link: &Value) -> Form {
+pub(super) fn offer(browser: &mut Browser, link: &Value) -> Form {
     let page = open(browser, link);
     assert_eq!(page.status, 200, "{}", page.words());
     page.form().press("Make the key")
 }
 
-fn key_on(page: &Reply) -> String {
+pub(super) fn key_on(page: &Reply) -> String {
     let html = page.text();
     let (_, rest) = html.split_once("class=\"secret\"").unwrap_or_else(|| panic!("{} {}", page.status, page.words()));
     rest.split_once("<code>").and_then(|(_, rest)| rest.split_once("</code>")).unwrap().0.to_owned()
@@ -47,7 +47,7 @@ fn claims(server: &Server, token: &str) -> Vec<Value> {
     call(server, "GET", "/v1/keys/claims", token, None).json()["claims"].as_array().unwrap().clone()
 }
 
-const ALL: &str = "keys:read keys:create keys:revoke";
+pub(super) const ALL: &str = "keys:read keys:create keys:revoke";
 
 #[test]
 fn r023_r040_a_key_is_made_at_claim_shown_once_and_its_link_is_kept_as_a_hash() {

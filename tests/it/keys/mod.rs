@@ -8,6 +8,7 @@ mod exchange;
 mod import;
 mod manage;
 mod matrix;
+mod peppers;
 mod possession;
 mod rotation;
 mod tools;

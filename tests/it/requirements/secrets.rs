@@ -2,8 +2,9 @@
 
 use crate::{
     commands::{Installation, each, within},
-    world::database,
+    world::database::{self, Backdoor},
 };
+use diesel::{Connection, PgConnection, SqliteConnection};
 use keywright::{
     base::{entropy::OsEntropy, fault::Stop, id::KeyId, moment::SystemClock, secret::Secret},
     flow::secrets::{self, Given, Keks},
@@ -25,7 +26,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const FIRST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
@@ -204,6 +205,7 @@ fn r024_a_rewrap_that_is_killed_again_and_again_goes_on_where_it_was_while_the_s
         let serving = it.serve();
         let (over, served) = (AtomicBool::new(false), AtomicU32::new(0));
         let (at, over_there, counted) = (it.at("/token"), &over, &served);
+        let began = Instant::now();
         let kills = thread::scope(|scope| {
             scope.spawn(move || {
                 while !over_there.load(Ordering::Relaxed) {
@@ -233,10 +235,52 @@ fn r024_a_rewrap_that_is_killed_again_and_again_goes_on_where_it_was_while_the_s
         // And those that sign, of which the server makes one more when it is needed.
         let (all, left) = moved(it);
         assert!(all >= i64::from(n) + 2 && left == 0, "{all} {left}");
-        println!("{n} values, killed {kills} times, {} tokens meanwhile", served.load(Ordering::Relaxed));
+        let (tokens, took) = (served.load(Ordering::Relaxed), began.elapsed());
+        println!("{n} values, killed {kills} times, {took:.1?}; {tokens} tokens meanwhile, none refused");
         assert!(kills > 0 && served.load(Ordering::Relaxed) > 0);
         serving.end();
         it.unset("KEYWRIGHT_SECRETS_OLDER_KEKS");
         it.json(&["keys", "list"], "");
     });
+}
+
+#[test]
+fn the_pepper_that_is_in_use_or_was_until_just_now_is_not_dropped_by_the_command_line_and_an_idle_one_is() {
+    each(|it| {
+        it.json(&["migrate"], "");
+        it.json(&["keys", "list"], "");
+        let (code, told) = it.failure(&["secrets", "drop-pepper", "1"], "");
+        assert_eq!((code, told.contains("hashes what is new: keywright secrets rotate-pepper")), (1, true), "{told}");
+        it.json(&["secrets", "rotate-pepper"], "");
+        let (code, told) = it.failure(&["secrets", "drop-pepper", "1"], "");
+        assert_eq!((code, told.contains("was in use until a short while ago: not before")), (1, true), "{told}");
+        assert_eq!(it.failure(&["secrets", "drop-pepper", "first"], "").0, 2);
+        // An hour goes by, and a client got its secret within the old one's time.
+        let hour = if it.database.starts_with("sqlite:") { "3600000000" } else { "INTERVAL '1 hour'" };
+        backdoor(it).execute(&format!(
+            "UPDATE key_versions SET begins_at = begins_at - {hour}, retired_at = retired_at - {hour} WHERE kind = 'pepper'"
+        ));
+        machine(it);
+        backdoor(it).execute("UPDATE client_secrets SET pepper = 1");
+        let (code, told) = it.failure(&["secrets", "drop-pepper", "1"], "");
+        assert_eq!(
+            (code, told.contains("by it alone are known: 1 client secrets and 0 API keys")),
+            (1, true),
+            "{told}"
+        );
+        backdoor(it).execute("DELETE FROM client_secrets");
+        assert_eq!(it.json(&["secrets", "drop-pepper", "1"], ""), json!({"version": 1, "dropped": true}));
+        let status = it.json(&["secrets", "status"], "");
+        let peppers = status["versions"].as_array().unwrap().iter().filter(|one| one["kind"] == "pepper");
+        assert_eq!(peppers.map(|one| one["version"].clone()).collect::<Vec<_>>(), [json!(2)]);
+        it.serve().end();
+    });
+}
+
+/// Its database, behind the program's back.
+fn backdoor(it: &Installation) -> Backdoor {
+    match it.database.strip_prefix("sqlite:") {
+        Some(path) => Backdoor::Sqlite(SqliteConnection::establish(path).unwrap()),
+        None => Backdoor::Pg(PgConnection::establish(&it.database).unwrap()),
+    }
 }
