@@ -10,7 +10,7 @@ use josekit::{
         alg::{ec::EcCurve, rsa::RsaKeyPair},
     },
 };
-use keywright::base::moment::Span;
+use keywright::{audit::Actor, base::moment::Span, flow::rotate_keys, keyring::Rotation};
 use serde_json::{Value, json};
 
 /// A key of the application that it reads by.
@@ -148,6 +148,40 @@ fn without_a_key_to_encrypt_with_nothing_is_told_and_the_code_is_not_spent() {
         let refused = app.redeem(&attempt, callback.code());
         assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()));
         assert!(refused.text().contains("ECDH-ES"), "{}", refused.text());
+    });
+}
+
+#[test]
+fn a_client_replaces_its_key_to_encrypt_with_by_publishing_another_and_is_written_to_under_that_one_within_its_max_age()
+{
+    each(|database| {
+        let server = Server::start(database, |settings| settings.set("outbound.allow", "127.0.0.0/8"));
+        let ada = server.person("ada");
+        for (old, new) in [(Reader::ec(), Reader::ec()), (Reader::rsa(), Reader::rsa())] {
+            let (address, publish) = publisher();
+            let app = server.web_app_with(|m| {
+                old.metadata(m);
+                m.as_object_mut().unwrap().remove("jwks");
+                m["jwks_uri"] = json!(address);
+            });
+            publish(json!({"keys": [old.public()]}));
+            let mut browser = server.browser();
+            let tokens = browser.tokens(&app, &ada);
+            assert_eq!(payload(&old.open(&tokens.id))["sub"], ada.id.as_str());
+            // The one it no longer wants leaves the set; it reads by both until its copy here is over.
+            publish(json!({"keys": [new.public()]}));
+            server.advance(Span::seconds(61));
+            let next = app.refresh(&tokens.refresh).tokens();
+            let signed = new.open(&next.id);
+            assert_eq!(payload(&signed)["sub"], ada.id.as_str());
+            // The key that signs inside is replaced as any other: the two lives are not tied.
+            let kid = header(&signed)["kid"].clone();
+            server.run(rotate_keys::run(&server.world, Rotation::Requested, Actor::System)).unwrap();
+            server.advance(Span::hours(2));
+            server.run(rotate_keys::run(&server.world, Rotation::OnSchedule, Actor::System)).unwrap();
+            let tokens = server.browser().tokens(&app, &ada);
+            assert_ne!(header(&new.open(&tokens.id))["kid"], kid);
+        }
     });
 }
 
