@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     flow::{api_keys::upkeep, deliver, follow, nodes, presence, sweep, world::World},
     http::{
+        edge,
         gateway::{self, Door},
         routes,
         site::Site,
@@ -15,6 +16,7 @@ use crate::{
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::{Server, ServerHandle},
+    middleware::from_fn,
     rt,
     web::{self, Data},
 };
@@ -109,6 +111,7 @@ fn public(site: &Data<Site>, socket: TcpListener, config: &Config, workers: usiz
     let server = HttpServer::new(move || {
         App::new()
             .app_data(site.clone())
+            .wrap(from_fn(edge::forget))
             .configure(|routes| routes::mount(routes, &site.clone().into_inner()))
             .default_service(web::to(routes::not_found))
     })
@@ -127,7 +130,9 @@ fn public(site: &Data<Site>, socket: TcpListener, config: &Config, workers: usiz
 fn gateways(site: &Data<Site>, socket: TcpListener, config: &Config, workers: usize) -> Result<Server, Fault> {
     let door = Data::new(Door::new(&config.gateway, site));
     let drain = u64::try_from(config.server.drain_timeout.as_seconds()).unwrap_or(0);
-    let server = HttpServer::new(move || App::new().app_data(door.clone()).default_service(web::to(gateway::ask)))
+    let app =
+        move || App::new().app_data(door.clone()).wrap(from_fn(edge::forget)).default_service(web::to(gateway::ask));
+    let server = HttpServer::new(app)
         .workers(workers)
         .backlog(BACKLOG)
         .max_connections(config.server.max_connections)

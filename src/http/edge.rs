@@ -24,7 +24,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::header,
     http::{
-        StatusCode,
+        StatusCode, Uri,
         header::{HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -110,6 +110,19 @@ pub async fn through<B: MessageBody + 'static>(
         Some(body) => answer.map_body(|_, told| EitherBody::right(Holding::boxed(told, body))),
         None => answer,
     })
+}
+
+/// Forgets what a request has brought, in its fields and in its address, when it is answered: the framework keeps
+/// requests, to use their memory again, and with them cookies and passwords until others take their place.
+///
+/// # Errors
+/// Those of the framework beneath.
+pub async fn forget<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let (request, answer) = next.call(request).await?.into_parts();
+    let mut request = ServiceRequest::from_request(request);
+    let head = request.head_mut();
+    (head.headers, head.uri) = (HeaderMap::new(), Uri::default());
+    Ok(ServiceResponse::new(request.into_parts().0, answer))
 }
 
 fn bytes_of(fields: &HeaderMap) -> usize {

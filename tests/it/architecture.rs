@@ -59,6 +59,7 @@ const WALLS: &[(&str, &str)] = &[
     ("maxminddb", "geo"),
     ("tokio", "store cluster remote telemetry hashing flow http app cli demo"),
     ("clap", "cli"),
+    ("zeroizing_alloc", "main"),
     ("prometheus_client", "telemetry"),
     ("tracing_subscriber", "telemetry"),
     ("argon2", "account"),

@@ -7,6 +7,7 @@ mod advisories_jose;
 mod advisories_token;
 mod advisories_wire;
 mod bad_input;
+mod memory;
 mod rfc9700;
 mod rows;
 mod secrets;

@@ -2,6 +2,7 @@
 //! not in the files, not in the logs of the most talkative level (A14, A55, R24). The program runs
 //! as operators run it.
 
+use super::memory::{self, Wanted};
 use crate::{
     commands::{Installation, Serving, each, within},
     world::{
@@ -95,6 +96,33 @@ impl Secrets {
             }
         }
     }
+}
+
+/// What the server was given and has handed out is gone from its memory when it was answered: a core of it would hold
+/// only what it works with, the keys. Which these are is in `in_use`.
+fn none_is_in_memory(serving: &Serving, secrets: &Secrets, basic: &str, issuer: &str) {
+    let in_use = ["the first key above all", "the second key above all", "a passphrase"];
+    let mut texts = vec![("THE ISSUER".to_owned(), issuer.as_bytes().to_vec())];
+    texts.push(("the client's secret as HTTP has it".to_owned(), basic.as_bytes().to_vec()));
+    for (what, secret) in secrets.0.iter().filter(|(what, _)| !in_use.contains(&what.as_str())) {
+        texts.push((what.clone(), secret.as_bytes().to_vec()));
+        let form = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>();
+        if form != *secret {
+            texts.push((format!("{what}, as forms have it"), form.into_bytes()));
+        }
+    }
+    let wanted = Wanted::new(texts);
+    let mut last = Vec::new();
+    let gone = within(Duration::from_secs(30), || {
+        let Some(found) = memory::holds(serving.id(), &wanted) else {
+            println!("skipped: the memory of a process is shown to root alone");
+            return true;
+        };
+        assert!(found.iter().any(|what| what == "THE ISSUER"), "the search sees what there is");
+        last = found.into_iter().filter(|what| what != "THE ISSUER").collect();
+        last.is_empty()
+    });
+    assert!(gone, "in the memory of the process: {last:#?}");
 }
 
 /// All that a dump of the database and of the directory of data shows.
@@ -377,6 +405,9 @@ fn a14_a55_r024_r058_no_secret_is_in_clear_in_the_database_in_files_or_in_logs_w
         }
         keys_above_keys(it, &serving, &mut secrets, &mut logs);
         no_core_is_written(&serving);
+        let Auth::Basic(secret) = &cast.web.auth else { panic!("it has a secret") };
+        let basic = BASE64_STANDARD.encode(format!("{}:{secret}", cast.web.id));
+        none_is_in_memory(&serving, &secrets, &basic, &it.at(""));
         // While it runs, so that what was not moved from the log of the database yet is seen too.
         let before = dumps(it);
         serving.end();
