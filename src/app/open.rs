@@ -196,7 +196,7 @@ pub fn policy(config: &Config) -> Policy {
 /// The counters of limits, where the settings say.
 fn counters(config: &Config) -> Result<Counters, Fault> {
     match config.redis() {
-        Some(url) => Counters::shared(COUNTERS, url),
+        Some(url) => Counters::shared(COUNTERS, url, config.limits.redis_deadline.to_std()),
         None => Ok(Counters::local(COUNTERS)),
     }
 }

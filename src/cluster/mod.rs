@@ -23,6 +23,7 @@ use crate::{
 use std::{
     fmt,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 /// Counters under keys. They decide races: of many takes at once, on all nodes together, exactly
@@ -76,13 +77,13 @@ impl Counters {
         Self { here: Memory::new(most), shared: None, nodes: AtomicU32::new(1) }
     }
 
-    /// Counters in the Redis or Valkey at this address. Where it is away, now or later, this node
-    /// counts alone; it is looked for once a second.
+    /// Counters in the Redis or Valkey at this address. Where it is away, now or later, or does not
+    /// answer within `deadline`, this node counts alone; it is looked for once a second.
     ///
     /// # Errors
     /// A fault for what is no address of Redis, and where no thread can be started.
-    pub fn shared(most: usize, url: &Secret<String>) -> Result<Self, Fault> {
-        Ok(Self { shared: Some(Box::new(Shared::start(most, url)?)), ..Self::local(most) })
+    pub fn shared(most: usize, url: &Secret<String>, deadline: Duration) -> Result<Self, Fault> {
+        Ok(Self { shared: Some(Box::new(Shared::start(most, url, deadline)?)), ..Self::local(most) })
     }
 
     /// Forgets what was counted here and is as good as never seen, so that it takes no memory.

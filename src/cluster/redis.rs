@@ -12,8 +12,6 @@ use redis::{
 use std::{fmt, time::Duration};
 use tokio::time::timeout;
 
-/// How long a request waits for an answer.
-pub(super) const DEADLINE: Duration = Duration::from_millis(20);
 /// How long making a connection may take; no request waits for it.
 const CONNECTING: Duration = Duration::from_millis(500);
 /// What the names of our keys begin with.
@@ -68,8 +66,8 @@ return new - now
 /// Why it did not answer.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// Not within [`DEADLINE`].
-    TooLate,
+    /// Not within this time.
+    TooLate(Duration),
     /// It, or the way to it, said no.
     Error(RedisError),
 }
@@ -77,7 +75,7 @@ pub(super) enum Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLate => write!(f, "no answer within {} ms", DEADLINE.as_millis()),
+            Self::TooLate(deadline) => write!(f, "no answer within {} ms", deadline.as_millis()),
             Self::Error(error) => error.fmt(f),
         }
     }
@@ -106,15 +104,18 @@ pub(super) struct Answer {
 }
 
 /// Where it is.
-pub(super) struct Address(Client);
+pub(super) struct Address {
+    client: Client,
+    deadline: Duration,
+}
 
 impl Address {
-    /// Reads an address such as `redis://user:password@host:6379/0`.
-    pub(super) fn parse(url: &Secret<String>) -> Result<Self, Fault> {
+    /// Reads an address such as `redis://user:password@host:6379/0`. Answers are waited for no longer than `deadline`.
+    pub(super) fn parse(url: &Secret<String>, deadline: Duration) -> Result<Self, Fault> {
         // The text of the error could repeat the password.
-        Client::open(url.expose().as_str())
-            .map(Self)
-            .map_err(|_| Fault::bare("limits.redis_url is no address of Redis"))
+        let client = Client::open(url.expose().as_str());
+        let client = client.map_err(|_| Fault::bare("limits.redis_url is no address of Redis"))?;
+        Ok(Self { client, deadline })
     }
 
     /// Connects, and makes sure that it answers and knows the scripts.
@@ -123,18 +124,19 @@ impl Address {
             .set_connection_timeout(Some(CONNECTING))
             .set_response_timeout(Some(CONNECTING));
         let mut connection =
-            self.0.get_multiplexed_async_connection_with_config(&config).await.map_err(Failed::Error)?;
+            self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(Failed::Error)?;
         let mut load = redis::pipe();
         load.cmd("SCRIPT").arg("LOAD").arg(TAKE).cmd("SCRIPT").arg("LOAD").arg(GIVE_BACK);
         let loaded = load.query_async::<(String, String)>(&mut connection).await;
         let (take, give_back) = loaded.map_err(Failed::Error)?;
-        Ok(Link { connection, take, give_back })
+        Ok(Link { connection, deadline: self.deadline, take, give_back })
     }
 }
 
 /// A connection, and the hashes of the scripts.
 pub(super) struct Link {
     connection: MultiplexedConnection,
+    deadline: Duration,
     take: String,
     give_back: String,
 }
@@ -193,6 +195,6 @@ impl Link {
                 answered => answered,
             }
         };
-        timeout(DEADLINE, asked).await.map_err(|_| Failed::TooLate)?.map_err(Failed::Error)
+        timeout(self.deadline, asked).await.map_err(|_| Failed::TooLate(self.deadline))?.map_err(Failed::Error)
     }
 }

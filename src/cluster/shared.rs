@@ -41,8 +41,8 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Starts the thread that connects, and keeps a connection.
-    pub(super) fn start(most: usize, url: &Secret<String>) -> Result<Self, Fault> {
-        let address = Address::parse(url)?;
+    pub(super) fn start(most: usize, url: &Secret<String>, deadline: Duration) -> Result<Self, Fault> {
+        let address = Address::parse(url, deadline)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| Fault::new("starting the connection of limits", e))?;
         let link = Arc::new(ArcSwapOption::empty());

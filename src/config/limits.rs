@@ -5,7 +5,7 @@ use super::{
     setting::{Setting, choice, quoted},
     sign_in::Rate,
 };
-use crate::base::secret::Secret;
+use crate::base::{moment::Span, secret::Secret};
 use url::Url;
 
 choice! {
@@ -63,6 +63,9 @@ section! {
         /// Redis (5 or later) or Valkey. A URL with a password is a secret: give it by
         /// `KEYWRIGHT_LIMITS_REDIS_URL_FILE`.
         redis_url: Option<RedisUrl>, Restart;
+        /// How long a request waits for Redis. Where it takes longer, this node counts alone until Redis is found
+        /// again, so that one that hangs costs a single deadline.
+        redis_deadline: Span = "20ms" in "1ms" .. "5s", Restart;
         /// Requests of one address (of IPv6, one /64) for pages: authorization, sign-in, consent, account.
         /// As with the three below: counted by each node against its share, and not for addresses of this
         /// machine, since a proxy that is not declared in `server.trusted_proxies` seems to be everybody.

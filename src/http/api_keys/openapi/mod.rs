@@ -13,7 +13,6 @@ mod told;
 use crate::http::{give::document::Document, site::Here};
 use actix_web::{HttpRequest, HttpResponse};
 
-
 /// Sends it, or 304.
 pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
     let document = || Document::new(&document::document(here.issuer.as_str()));
