@@ -179,7 +179,7 @@ pub async fn import(
         let admitted = within_strength(tx, &import, &place)?;
         let read: Vec<Result<Kept, &'static str>> =
             import.items.iter().map(|item| kept(&held, item, import.strength)).collect();
-        let digests: Vec<TokenHash> = read.iter().flatten().flat_map(|kept| [kept.held.digest, kept.other]).collect();
+        let digests: Vec<TokenHash> = read.iter().flatten().flat_map(|kept| &kept.names).copied().collect();
         let mut seen: BTreeSet<[u8; 32]> = tx.api_keys().taken(&digests)?;
         let (mut batch, mut outcomes) = (Batch::default(), Vec::with_capacity(read.len()));
         for (item, read) in import.items.iter().zip(read) {
@@ -190,9 +190,8 @@ pub async fn import(
                     continue;
                 }
             };
-            let digests = [*kept.held.digest.as_bytes(), *kept.other.as_bytes()];
-            let known = digests.iter().any(|digest| seen.contains(digest));
-            seen.extend(digests);
+            let known = kept.names.iter().any(|digest| seen.contains(digest.as_bytes()));
+            seen.extend(kept.names.iter().map(|digest| *digest.as_bytes()));
             outcomes.push(if known {
                 Outcome::Duplicate
             } else {
@@ -247,11 +246,11 @@ fn within_strength(tx: &Tx<'_>, import: &Import, place: &Place) -> Result<Admitt
     }
 }
 
-/// What is kept of a key that was brought, and the digest under which it would be if it had been
-/// brought the other way.
+/// What is kept of a key that was brought, and every digest under which it would be if it had been brought
+/// before: either way, with any pepper.
 struct Kept {
     held: Held,
-    other: TokenHash,
+    names: Vec<TokenHash>,
 }
 
 fn kept(world: &World, item: &Item, strength: Strength) -> Result<Kept, &'static str> {
@@ -263,11 +262,10 @@ fn kept(world: &World, item: &Item, strength: Strength) -> Result<Kept, &'static
     match &item.brought {
         Brought::Sha256(hash) => {
             let origin = if weak { Origin::Imported } else { Origin::ImportedHash };
-            let digest = pepper.hash(&text_of_hash(hash));
-            Ok(Kept {
-                held: Held { digest, pepper: pepper.version(), hint: foreign::hint_of_hash(hash), origin },
-                other: digest,
-            })
+            let text = text_of_hash(hash);
+            let (digest, hint) = (pepper.hash(&text), foreign::hint_of_hash(hash));
+            let names = world.secrets.pepper.hashes(&text);
+            Ok(Kept { held: Held { digest, pepper: pepper.version(), hint, origin }, names })
         }
         Brought::Text(text) => {
             let text = text.expose();
@@ -281,8 +279,9 @@ fn kept(world: &World, item: &Item, strength: Strength) -> Result<Kept, &'static
             let hint = own.unwrap_or_else(|| foreign::hint(text));
             let origin = if weak { Origin::Imported } else { Origin::ImportedText };
             let digest = pepper.hash(text);
-            let other = pepper.hash(&text_of_hash(&sha256(text.as_bytes())));
-            Ok(Kept { held: Held { digest, pepper: pepper.version(), hint, origin }, other })
+            let mut names = world.secrets.pepper.hashes(text);
+            names.extend(world.secrets.pepper.hashes(&text_of_hash(&sha256(text.as_bytes()))));
+            Ok(Kept { held: Held { digest, pepper: pepper.version(), hint, origin }, names })
         }
     }
 }

@@ -2,13 +2,31 @@
 
 use super::{peppers::LEAD, tests::keks, *};
 use crate::{
+    apikey::{
+        access::Caller,
+        api::Settings,
+        create::{Ending, From},
+        family::Owner,
+        foreign::Strength,
+        rotate::Step,
+        wanted::Wanted,
+    },
     audit::{Actor, Origin},
     base::{
         credential::{self, Kind as Credential},
         digest::base64,
+        id::ClientId,
         moment::{ManualClock, Span},
+        scope::Scope,
+        uri::Resource,
     },
     flow::{
+        api_keys::{
+            apis::{self, ApiSpec, Done},
+            bulk::{self, Brought, Import, Item, Outcome},
+            create::Create,
+            life,
+        },
         manage_clients,
         sample::{BEGIN, Sample, in_sample},
         token::{self, Sent},
@@ -16,7 +34,7 @@ use crate::{
     },
     oauth::{dpop::Shown, params::Params, register::RegistrationPolicy},
 };
-use serde_json::json;
+use serde_json::{Map, json};
 
 fn given<const N: usize>(peppers: [u8; N]) -> Given {
     Given { keks: keks([7]), peppers: peppers.map(|byte| Secret::new([byte; 32])).to_vec() }
@@ -79,6 +97,61 @@ fn a_new_pepper_hashes_what_is_new_after_everybody_has_heard_of_it_and_a_secret_
         crate::flow::follow::now(world).await.unwrap();
         assert!(token(world, old.client.id.as_str(), secret.expose()).await);
         assert!(!token(world, old.client.id.as_str(), "kw_cs_AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXCLDj9vj43bsjYX").await);
+    });
+}
+
+#[test]
+fn a_key_that_ended_is_not_brought_to_life_by_an_import_after_a_new_pepper() {
+    in_sample(async |sample| {
+        let world = &sample.world;
+        today(&sample).await;
+        sample.client("https://hears.example/").await;
+        let done = || Done { by: Actor::System, origin: Origin::default() };
+        let spec = ApiSpec {
+            name: "weather".to_owned(),
+            audience: Resource::parse("https://weather.example").unwrap(),
+            prefix: "kw".to_owned(),
+            environments: vec!["live".to_owned()],
+            plan: None,
+            policy: Map::new(),
+            settings: Settings { scopes: Scope::parse("read").unwrap(), ..Settings::default() },
+        };
+        apis::add(world, &Caller::Operator, spec, done()).await.unwrap();
+        let like = Create {
+            api: "weather".to_owned(),
+            owner: Some(Owner::Client(ClientId::parse("cli_app").unwrap())),
+            client: None,
+            plan: None,
+            family_policy: Map::new(),
+            wanted: Wanted {
+                name: "old".to_owned(),
+                kind: crate::apikey::key::Kind::Server,
+                environment: None,
+                scope: Scope::parse("read").unwrap(),
+                policy: Map::new(),
+                meta: Map::new(),
+                not_before: None,
+                ending: Ending::Usual,
+                from: From::Anywhere,
+            },
+            idempotency_key: None,
+        };
+        let text = "sk_live_4eC39HqLyjWDarjtT1zdp7dc8Kq2Vb0N";
+        let bring = |brought: Brought| {
+            let items = vec![Item { brought, name: None }];
+            let import = Import { like: like.clone(), strength: Strength::Vouched, items };
+            bulk::import(world, Caller::Operator, import, done())
+        };
+        let first = bring(Brought::Text(Secret::new(text.to_owned()))).await.unwrap();
+        let [Outcome::Imported(id)] = first.as_slice() else { panic!("{first:?}") };
+        life::take(world, Caller::Operator, (id.clone(), Step::Revoke, None), done()).await.unwrap();
+        peppers::rotate(world, Actor::System).await.unwrap();
+        sample.clock.advance(LEAD);
+        assert_eq!(world.secrets.pepper.current().version(), 2);
+        assert_eq!(bring(Brought::Text(Secret::new(text.to_owned()))).await.unwrap(), [Outcome::Duplicate]);
+        let hash =
+            bring(Brought::Sha256(crate::base::digest::sha256(b"another one that is long enough"))).await.unwrap();
+        assert!(matches!(hash.as_slice(), [Outcome::Imported(_)]), "{hash:?}");
     });
 }
 
