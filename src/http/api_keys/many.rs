@@ -40,7 +40,7 @@ fn wanted(body: &ManyBody, now: Moment) -> Result<Filter, Unfit> {
         family: body.family.clone(),
         api: body.api.clone(),
         created_before: body.created_before.as_deref().map(|text| moment("created_before", text)).transpose()?,
-        unused_since: body.unused_for.as_ref().map(unused).transpose()?.map(|span| now - span),
+        unused_since: body.unused_for.as_ref().map(unused).transpose()?.map(|span| (now - span).max(Moment::EPOCH)),
         ..Filter::default()
     };
     let narrow = filter.owner.is_some()
