@@ -33,6 +33,7 @@ pub(super) struct Args {
 /// # Errors
 /// What is wrong with the addresses, or why it could not start.
 pub(super) fn run(args: &Args) -> Result<Answer, Failure> {
+    stays_here(args)?;
     let set = |name: &str, value: String| (format!("KEYWRIGHT_{name}"), value);
     let variables = [
         set("SERVER_ISSUER", format!("http://{}", args.listen)),
@@ -45,4 +46,39 @@ pub(super) fn run(args: &Args) -> Result<Answer, Failure> {
     let shown = demo::Shown { application: args.application, weather: args.weather, nginx: args.nginx.clone() };
     process::run(demo::run(config, shown))?;
     Ok(Answer::new(String::new(), serde_json::Value::Null))
+}
+
+/// What the demonstration shows is for whoever sits here: its tokens, and a password on the first page.
+fn stays_here(args: &Args) -> Result<(), Failure> {
+    for (name, at) in [("--listen", args.listen), ("--application", args.application), ("--weather", args.weather)] {
+        if !at.ip().is_loopback() {
+            return Err(Failure::Usage(format!(
+                "{name} is {at}, and must be a loopback address, such as 127.0.0.1:8090"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_demonstration_is_shown_to_nobody_elsewhere() {
+        let tried = |words: &[&str]| stays_here(&Command::parse_from([&["demo"], words].concat()).args);
+        assert!(tried(&[]).is_ok() && tried(&["--application", "[::1]:8090"]).is_ok());
+        for name in ["--listen", "--application", "--weather"] {
+            for elsewhere in ["0.0.0.0:8090", "[::]:8090", "192.168.1.9:8090"] {
+                assert!(matches!(tried(&[name, elsewhere]), Err(Failure::Usage(_))), "{name} {elsewhere}");
+            }
+        }
+    }
 }
