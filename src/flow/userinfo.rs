@@ -51,12 +51,13 @@ pub async fn run(world: &Arc<World>, bearer: Bearer) -> Result<Told, Stop<Challe
     let Some((granted, user)) = found else {
         return Err(bad_token(world, "what this access token was issued for has ended"));
     };
-    let refused = |refusal| Stop::Refusal(Challenge::of(issuer, refusal));
-    let claims = claims::userinfo(&person::of(&user)?, &bearer.scope, &granted.claims.userinfo).map_err(refused)?;
     let Some(listed) = clients::find(world, &granted.client).await? else {
         return Err(bad_token(world, "the client of this access token is no longer registered"));
     };
     let client = listed.client();
+    let asked = granted.claims.within(&client.scope);
+    let refused = |refusal| Stop::Refusal(Challenge::of(issuer, refusal));
+    let claims = claims::userinfo(&person::of(&user)?, &bearer.scope, &asked.userinfo).map_err(refused)?;
     let Some(alg) = client.responses.userinfo_signed else { return Ok(Told::Claims(claims)) };
     let recipient = encrypt::recipient(world, client, client.responses.userinfo_encrypted).await;
     let recipient = recipient.map_err(|stop| stop.map(|refusal| Challenge::of(issuer, refusal)))?;

@@ -26,7 +26,7 @@ use crate::{
         engine::{self, Ended, Exchange},
         grant::{
             Grant, Granted,
-            authorization_code::{CodeVerdict, Request, Usage, judge_code, not_good},
+            authorization_code::{CodeVerdict, Request, Usage, judge_code, not_good, still_allowed},
         },
         issue::{Issued, Policy, TokenType},
         proof::Proven,
@@ -95,7 +95,8 @@ impl Exchange for Redeeming<'_, '_, '_> {
     fn bind(&mut self, found: &Redeemable) -> Result<(), Ended> {
         let usage = if found.used.is_some() { Usage::Used } else { Usage::Unused };
         let client = self.means.listed.client();
-        match judge_code(&found.code, usage, &client.id, &self.means.request, self.tx.now()) {
+        let judged = judge_code(&found.code, usage, &client.id, &self.means.request, self.tx.now());
+        match judged.and_then(|resources| Ok(still_allowed(client, &resources)?)) {
             Ok(resources) => {
                 self.resources = resources;
                 Ok(())

@@ -101,7 +101,8 @@ impl Press<'_> {
             access_token,
             occasion,
         };
-        let person = person.map(|p| claims::in_id_token(p, &grant.granted.claims.id_token)).unwrap_or_default();
+        let asked = grant.granted.claims.within(&client.scope);
+        let person = person.map(|p| claims::in_id_token(p, &asked.id_token)).unwrap_or_default();
         key.sign(Typ::IdToken, &IdToken::of(&grant.granted, &terms, person, self.now)).map(Some)
     }
 

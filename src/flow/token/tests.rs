@@ -93,6 +93,27 @@ fn without_offline_access_a_grant_ends_with_its_session_at_the_latest() {
 }
 
 #[test]
+fn a_code_gives_no_token_for_what_its_client_was_deprived_of_meanwhile() {
+    in_sample(async |sample| {
+        let (user, session, _) = sample.signed_in("https://app.example/out").await;
+        let first = sample.world.secrets.pepper.hash(&code(&sample, &user, &session).await);
+        let text = crate::base::credential::mint(crate::base::credential::Kind::Code, &*sample.world.dice).unwrap();
+        let hash = sample.world.secrets.pepper.hash(text.expose());
+        // As it would be had the client been registered for the resource when the person agreed.
+        sample
+            .write(move |tx| {
+                let (mut code, _) = tx.codes().find(&first)?.unwrap();
+                code.granted.resources = [crate::base::uri::Resource::parse("https://api.example").unwrap()].into();
+                tx.codes().add(&hash, &code)
+            })
+            .await;
+        let outcome = send(&sample, "authorization_code", "code", text.expose()).await;
+        let Err(Stop::Refusal(refusal)) = outcome else { panic!("a token for a resource that is no longer allowed") };
+        assert_eq!(refusal.code, crate::oauth::code::ErrorCode::InvalidTarget);
+    });
+}
+
+#[test]
 fn what_a_code_used_twice_had_given_is_revoked_on_this_node_before_the_answer() {
     in_sample(async |sample| {
         let (user, session, _) = sample.signed_in("https://app.example/out").await;

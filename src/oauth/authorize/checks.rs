@@ -19,7 +19,7 @@ use crate::{
         params::Params,
         pkce::CodeChallenge,
         refusal::{Refusal, refuse},
-        standard_claims::{OF_THE_SIGN_IN, scope_of},
+        standard_claims::scope_of,
     },
 };
 use std::collections::BTreeSet;
@@ -123,7 +123,7 @@ pub fn check(params: &Params, client: &Client, destination: &Destination, now: M
     // 4 · Who and how: these can only make the answer stricter.
     let subject = subject_asked(&request.claims)?;
     let acr = acr_asked(&request, client);
-    let claims = claims_to_give(&request.claims, client);
+    let claims = request.claims.within(&client.scope);
     let asked = Asked {
         client: client.id.clone(),
         destination: destination.clone(),
@@ -165,18 +165,6 @@ fn scope_to_grant(request: &AuthorizationRequest, client: &Client) -> Result<Sco
             client.scope_for(Some(&rest))
         }
     }
-}
-
-/// Claims asked for one by one, of those whose scope the client is registered for: otherwise the
-/// parameter would be a way around the registration. The others are left out without a word, as
-/// OpenID Connect Core §5.5.1 allows even for essential ones.
-fn claims_to_give(asked: &ClaimsRequest, client: &Client) -> ClaimsRequest {
-    let may =
-        |claim: &str| OF_THE_SIGN_IN.contains(&claim) || scope_of(claim).is_some_and(|scope| client.scope.has(scope));
-    let mut kept = asked.clone();
-    kept.userinfo.retain(|claim, _| may(claim));
-    kept.id_token.retain(|claim, _| may(claim));
-    kept
 }
 
 fn standing_for(claims: &ClaimsRequest) -> Scope {

@@ -10,6 +10,7 @@ use crate::{
         uri::Resource,
     },
     oauth::{
+        client::Client,
         code::ErrorCode::{InvalidGrant, InvalidTarget},
         params::Params,
         pkce,
@@ -139,4 +140,17 @@ pub(super) fn narrow_resources(granted: &Granted, asked: &BTreeSet<Resource>) ->
         return Ok(asked.clone());
     }
     refuse(InvalidTarget, "a resource was not granted")
+}
+
+/// Of these resources those that the client may still ask for: what it was deprived of since it was granted
+/// is left out.
+///
+/// # Errors
+/// `invalid_target` where nothing is left.
+pub fn still_allowed(client: &Client, resources: &BTreeSet<Resource>) -> Result<BTreeSet<Resource>, Refusal> {
+    let kept: BTreeSet<Resource> = resources.iter().filter(|r| client.resources.contains(r)).cloned().collect();
+    if kept.is_empty() && !resources.is_empty() {
+        return refuse(InvalidTarget, "this client may not ask for the resources granted any more");
+    }
+    Ok(kept)
 }

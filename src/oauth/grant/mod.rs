@@ -11,6 +11,7 @@ mod token_request;
 
 pub use token_request::TokenRequest;
 
+use super::standard_claims::{OF_THE_SIGN_IN, scope_of};
 use crate::base::{
     id::{ClientId, GrantId, SessionId, UserId},
     moment::Moment,
@@ -50,6 +51,20 @@ pub struct ClaimsRequest {
     /// In the ID token.
     #[serde(default)]
     pub id_token: BTreeMap<String, ClaimRequest>,
+}
+
+impl ClaimsRequest {
+    /// Claims asked for one by one, of those whose scope the client is registered for, now as when it asked:
+    /// otherwise the parameter would be a way around the registration. The others are left out without a word,
+    /// as OpenID Connect Core §5.5.1 allows even for essential ones.
+    #[must_use]
+    pub fn within(&self, scope: &Scope) -> Self {
+        let may = |claim: &str| OF_THE_SIGN_IN.contains(&claim) || scope_of(claim).is_some_and(|one| scope.has(one));
+        let mut kept = self.clone();
+        kept.userinfo.retain(|claim, _| may(claim));
+        kept.id_token.retain(|claim, _| may(claim));
+        kept
+    }
 }
 
 /// What a person granted to a client, before it has an identity of its own: what a code stands for.

@@ -1,7 +1,10 @@
 //! Exchanging a refresh token (RFC 6749 §6, RFC 9700 §4.14): rotated each time, the same
 //! successor for a retry within the grace window, the end of the whole line for any other reuse.
 
-use super::{Granted, authorization_code::narrow_resources};
+use super::{
+    Granted,
+    authorization_code::{narrow_resources, still_allowed},
+};
 use crate::{
     base::{
         credential::RefreshToken,
@@ -13,7 +16,7 @@ use crate::{
     },
     oauth::{
         client::Client,
-        code::ErrorCode::{InvalidGrant, InvalidScope, InvalidTarget},
+        code::ErrorCode::{InvalidGrant, InvalidScope},
         params::Params,
         refusal::{Refusal, refuse},
         resource::{resources_of, scope_of},
@@ -140,10 +143,5 @@ pub fn narrow(
         Some(asked) if asked.within(&whole) => asked.clone(),
         Some(_) => return refuse(InvalidScope, "the scope is wider than what was granted"),
     };
-    let narrowed = narrow_resources(granted, resources)?;
-    let kept: BTreeSet<Resource> = narrowed.iter().filter(|r| client.resources.contains(r)).cloned().collect();
-    if kept.is_empty() && !narrowed.is_empty() {
-        return refuse(InvalidTarget, "this client may not ask for the resources granted any more");
-    }
-    Ok((scope, kept))
+    Ok((scope, still_allowed(client, &narrow_resources(granted, resources)?)?))
 }

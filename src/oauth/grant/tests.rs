@@ -228,6 +228,17 @@ fn a_line_that_was_ended_or_is_another_clients_gives_nothing() {
 }
 
 #[test]
+fn a_client_is_told_no_claim_whose_scope_it_was_deprived_of() {
+    let asked = || ["email", "name", "acr"].map(|claim| (claim.to_owned(), ClaimRequest::default())).into();
+    let claims = ClaimsRequest { userinfo: asked(), id_token: asked() };
+    let kept = claims.within(&Scope::parse("openid profile").unwrap());
+    for kept in [&kept.userinfo, &kept.id_token] {
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["acr", "name"]);
+    }
+    assert_eq!(claims.within(&Scope::parse("openid profile email").unwrap()), claims);
+}
+
+#[test]
 fn c03_what_is_refreshed_is_narrower_and_never_wider() {
     let none = BTreeSet::new();
     let scope = |text| Some(Scope::parse(text).unwrap());
