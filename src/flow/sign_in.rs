@@ -228,7 +228,8 @@ async fn open(
     let lifetime = world.policy.load().sessions.absolute;
     let origin = origin.clone();
     let write = move |tx: &mut Tx<'_>| -> Result<Option<Opened>, Stop<Infallible>> {
-        let Some(now) = tx.users().credentials(&opening.user.id)? else { return Ok(None) };
+        // Held: else a session could begin after the end of all of them, with the password of before.
+        let Some(now) = tx.users().held(&opening.user.id)? else { return Ok(None) };
         let user = now.user;
         if !user.enabled() || now.password_changed_at != opening.set_at {
             return Ok(None);

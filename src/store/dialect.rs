@@ -9,8 +9,9 @@ use super::{
     key_families::Written as NewFamily,
     schema::{api_keys, audit_events, grants, key_families, outbox, users},
     tx::Conn,
+    users::{Loaded as LoadedUser, WithPassword},
 };
-use crate::base::{fault::Fault, moment::Moment};
+use crate::base::{fault::Fault, id::UserId, moment::Moment};
 use diesel::{
     connection::SimpleConnection,
     dsl::exists,
@@ -85,6 +86,25 @@ pub(super) fn alone<T>(tx: &mut Tx<'_>, f: impl FnOnce(&mut Tx<'_>) -> Result<T,
 pub(super) fn listen(c: &mut PgConnection) -> QueryResult<String> {
     c.batch_execute("LISTEN keywright_change_feed")?;
     diesel::select(diesel::dsl::sql::<Text>("current_schema()::text")).get_result(c)
+}
+
+/// A person with their password, held until the transaction ends: whoever changes them waits for it. On SQLite
+/// everybody does, for there is one writer at a time.
+pub(super) fn held_person(tx: &mut Tx<'_>, id: &UserId) -> Result<Option<WithPassword>, Fault> {
+    macro_rules! one {
+        () => {
+            users::table.find(id.as_str()).select((
+                LoadedUser::as_select(),
+                users::password_hash,
+                users::password_changed_at,
+            ))
+        };
+    }
+    let found = match &mut tx.conn {
+        Conn::Pg(c) => one!().for_no_key_update().get_result(*c).optional(),
+        Conn::Sqlite(c) => one!().get_result(*c).optional(),
+    };
+    found.map_err(|e| tx.fault("holding a row of users", id, e))
 }
 
 /// The messages that are due, locked against other nodes until the transaction ends.

@@ -3,6 +3,7 @@
 use super::{
     Taken, Tx,
     column::{At, Json},
+    dialect,
     failure::illegal,
     schema::users,
     tx::sql,
@@ -48,6 +49,9 @@ impl Loaded {
         })
     }
 }
+
+/// A row with the hash of the password and when that was set.
+pub(super) type WithPassword = (Loaded, Option<String>, Option<At>);
 
 /// Queries on this table.
 #[derive(Debug)]
@@ -108,8 +112,7 @@ impl Users<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn find_by_username(&mut self, name: &Username) -> Result<Option<Credentials>, Fault> {
-        type Row = (Loaded, Option<String>, Option<At>);
-        let found: Option<Row> = sql!(self.tx, "finding a row of users by name", "a user name", |c| {
+        let found: Option<WithPassword> = sql!(self.tx, "finding a row of users by name", "a user name", |c| {
             users::table
                 .filter(users::username_key.eq(name.key()))
                 .select((Loaded::as_select(), users::password_hash, users::password_changed_at))
@@ -124,8 +127,7 @@ impl Users<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn credentials(&mut self, id: &UserId) -> Result<Option<Credentials>, Fault> {
-        type Row = (Loaded, Option<String>, Option<At>);
-        let found: Option<Row> = sql!(self.tx, "finding a row of users", id, |c| {
+        let found: Option<WithPassword> = sql!(self.tx, "finding a row of users", id, |c| {
             users::table
                 .find(id.as_str())
                 .select((Loaded::as_select(), users::password_hash, users::password_changed_at))
@@ -133,6 +135,15 @@ impl Users<'_, '_> {
                 .optional()
         })?;
         found.map(into_credentials).transpose()
+    }
+
+    /// As [`Users::credentials`], held until the transaction ends: whoever disables the person or sets their
+    /// password waits for it, so what is concluded here still holds when it is written.
+    ///
+    /// # Errors
+    /// As [`Users::credentials`].
+    pub fn held(&mut self, id: &UserId) -> Result<Option<Credentials>, Fault> {
+        dialect::held_person(self.tx, id)?.map(into_credentials).transpose()
     }
 
     /// Replaces the profile; false where there is no such person.
@@ -220,7 +231,7 @@ impl Users<'_, '_> {
     }
 }
 
-fn into_credentials((user, password, changed_at): (Loaded, Option<String>, Option<At>)) -> Result<Credentials, Fault> {
+fn into_credentials((user, password, changed_at): WithPassword) -> Result<Credentials, Fault> {
     Ok(Credentials {
         user: user.into_user()?,
         password: password.as_deref().map(PasswordHash::parse).transpose()?,

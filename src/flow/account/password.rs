@@ -165,7 +165,7 @@ async fn save(
     let write = move |tx: &mut Tx<'_>| -> Result<(Vec<GrantId>, bool), Stop<Wrong>> {
         let user = &here.user.id;
         // Somebody else may have changed it since it was proven; then it was not.
-        if tx.users().credentials(user)?.is_none_or(|now| now.password_changed_at != proven_at) {
+        if tx.users().held(user)?.is_none_or(|now| now.password_changed_at != proven_at) {
             return Err(Stop::Refusal(Wrong::Current));
         }
         tx.users().set_password(user, &hash)?;

@@ -5,6 +5,7 @@ use keywright::{
     account::{Cost, PasswordHash},
     store::Taken,
 };
+use std::{sync::mpsc, thread, time::Duration};
 
 #[test]
 fn two_people_cannot_have_names_that_differ_in_case_only() {
@@ -63,6 +64,37 @@ fn a_person_is_changed_disabled_and_enabled() {
         assert_eq!((after.user.profile, after.user.updated_at), (Profile::default(), START + Span::minutes(1)));
         assert_eq!((after.password_changed_at, count), (Some(START + Span::minutes(1)), 1));
         assert!(after.password.is_some());
+    });
+}
+
+#[test]
+fn what_is_concluded_from_a_password_holds_until_its_session_is_written() {
+    each(|db| {
+        let ann = populate(db);
+        let (held, begins) = mpsc::channel();
+        let (changed, done) = mpsc::channel();
+        thread::scope(|scope| {
+            let id = ann.id.clone();
+            scope.spawn(move || {
+                begins.recv().unwrap();
+                write(&db.store, move |tx| {
+                    tx.users().set_password(&id, &PasswordHash::dummy(Cost::new(8, 1, 1).unwrap()))?;
+                    tx.sessions().end_all(&id, None)
+                });
+                // Nobody listens any more where it waited, as it must.
+                let _ = changed.send(());
+            });
+            let ann = ann.clone();
+            write(&db.store, move |tx| {
+                assert_eq!(tx.users().held(&ann.id)?.unwrap().password_changed_at, None);
+                held.send(()).unwrap();
+                // Whoever does not wait for us is done by then.
+                let _ = done.recv_timeout(Duration::from_secs(1));
+                tx.sessions().insert(&session(1, &ann), &hash("cookie"), START + Span::days(14))
+            });
+        });
+        let live = read(&db.store, move |tx| tx.sessions().list_live(&ann.id));
+        assert!(live.is_empty(), "a session of the password of before: {live:?}");
     });
 }
 
