@@ -62,7 +62,7 @@ fn some(
 pub fn heard(world: &World, ended: &[GrantId]) {
     let until = world.now() + LONGEST_TOKEN;
     for grant in ended {
-        world.revocations.grant(grant.clone(), until);
+        world.revocations.own_grant(grant.clone(), until);
     }
 }
 

@@ -31,6 +31,12 @@ impl Revocations {
         write(&self.grants, |set| set.insert(id, until));
     }
 
+    /// Learns of a grant that this node has just revoked, to be remembered until `until`, unless the change feed
+    /// has told of it before: that knows better for how long.
+    pub fn own_grant(&self, id: GrantId, until: Moment) {
+        write(&self.grants, |set| *set.entry(id).or_insert(until));
+    }
+
     /// Learns of a revoked access token, by its `jti`, to be remembered until `until`.
     pub fn token(&self, jti: String, until: Moment) {
         write(&self.tokens, |set| set.insert(jti, until));

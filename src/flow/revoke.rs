@@ -105,7 +105,7 @@ async fn grant(world: &Arc<World>, token: RefreshToken, client: ClientId, origin
     };
     if let Some(ended) = world.store.write("revoke_grant", write).await? {
         // This node knows at once; the others hear of it.
-        world.revocations.grant(ended, world.now() + super::world::LONGEST_TOKEN);
+        world.revocations.own_grant(ended, world.now() + super::world::LONGEST_TOKEN);
     }
     Ok(())
 }

@@ -17,6 +17,9 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// By how much the clocks of our nodes may differ.
+const CLOCKS: Span = Span::minutes(1);
+
 /// What an operator decides about tokens.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -38,6 +41,20 @@ pub struct Policy {
     pub access_token_alg: Alg,
     /// The audience of access tokens for which no resource was asked and none is registered; the issuer, where none.
     pub default_audience: Option<Resource>,
+}
+
+impl Policy {
+    /// How long an access token of this client lives.
+    #[must_use]
+    pub fn lifetime_for(&self, client: &Client) -> Span {
+        client.access_token_lifetime.unwrap_or(self.access_token_lifetime)
+    }
+
+    /// Until when an access token may be good that this client is given now: by the clock of whichever node.
+    #[must_use]
+    pub fn good_until(&self, client: &Client, now: Moment) -> Moment {
+        now + self.lifetime_for(client) + CLOCKS
+    }
 }
 
 /// `aud`: one string where it is one, as most verifiers expect; else an array.
@@ -161,7 +178,7 @@ impl Terms<'_> {
     /// How long it lives.
     #[must_use]
     pub fn lifetime(&self, policy: &Policy) -> Span {
-        self.client.access_token_lifetime.unwrap_or(policy.access_token_lifetime)
+        policy.lifetime_for(self.client)
     }
 }
 

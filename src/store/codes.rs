@@ -15,7 +15,7 @@ use super::{
 use crate::{
     account::{Session, User},
     audit::Record,
-    base::{digest::TokenHash, fault::Fault, id::GrantId},
+    base::{digest::TokenHash, fault::Fault, id::GrantId, moment::Moment},
     oauth::grant::{Code, Grant},
 };
 use diesel::prelude::*;
@@ -60,6 +60,8 @@ pub struct Redemption<'r> {
     pub grant: &'r Grant,
     /// The first refresh token of it, where it gets one.
     pub refresh: Option<&'r NewRefresh>,
+    /// Until when its access token may be good anywhere.
+    pub tokens_until: Moment,
     /// What is recorded where it happens.
     pub audit: &'r Record,
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::base::{fault::Fault, id::UserId, moment::Moment};
 use diesel::{
     connection::SimpleConnection,
-    dsl::exists,
+    dsl::{AsSelect, SqlTypeOf, case_when, exists},
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
@@ -188,6 +188,7 @@ fn rotate_on_sqlite(
     rotation: &Rotation<'_>,
     now: Moment,
 ) -> QueryResult<Option<GrantRecord>> {
+    let tokens = rotation.tokens_until;
     let owner = users::table.filter(users::id.eq(grants::user_id)).filter(users::disabled_at.is_null());
     let row = diesel::update(
         grants::table
@@ -207,6 +208,17 @@ fn rotate_on_sqlite(
         grants::salt.eq(Some(rotation.salt)),
         grants::rotated_at.eq(Some(At(now))),
         grants::idle_expires_at.eq(At(rotation.idle_expires_at)),
+        // As the row was: what earlier tokens have left counts too, and where that was not said it is the most.
+        grants::tokens_until.eq(case_when(
+            grants::tokens_generation.eq(grants::generation.nullable()).and(grants::tokens_until.gt(At(tokens.these))),
+            grants::tokens_until,
+        )
+        .when(
+            grants::tokens_generation.eq(grants::generation.nullable()),
+            Some(At(tokens.these)).into_sql::<Nullable<UtcTime>>(),
+        )
+        .otherwise(Some(At(tokens.any)).into_sql::<Nullable<UtcTime>>())),
+        grants::tokens_generation.eq((grants::generation + 1).nullable()),
     ))
     .returning(GrantRecord::as_returning())
     .get_result(c)
@@ -223,6 +235,8 @@ struct RotateAndRecord<'r> {
     rotation: &'r Rotation<'r>,
     generation: i32,
     idle_expires_at: At,
+    these_until: At,
+    any_until: At,
     now: At,
     audit: AuditRecord<'r>,
 }
@@ -233,6 +247,8 @@ impl<'r> RotateAndRecord<'r> {
             rotation,
             generation: rotation.generation(),
             idle_expires_at: At(rotation.idle_expires_at),
+            these_until: At(rotation.tokens_until.these),
+            any_until: At(rotation.tokens_until.any),
             now: At(now),
             audit: AuditRecord::of(rotation.audit),
         }
@@ -244,7 +260,7 @@ impl QueryId for RotateAndRecord<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 impl Query for RotateAndRecord<'_> {
-    type SqlType = grants::SqlType;
+    type SqlType = SqlTypeOf<AsSelect<GrantRecord, Pg>>;
 }
 impl<C> RunQueryDsl<C> for RotateAndRecord<'_> {}
 
@@ -257,7 +273,10 @@ impl QueryFragment<Pg> for RotateAndRecord<'_> {
             ", salt = ", r.salt => Binary;
             ", rotated_at = ", &self.now => UtcTime;
             ", idle_expires_at = ", &self.idle_expires_at => UtcTime;
-            " WHERE id = ", r.grant.as_str() => Text;
+            ", tokens_generation = generation + 1, tokens_until = CASE WHEN tokens_generation = generation THEN \
+             GREATEST(tokens_until, ", &self.these_until => UtcTime;
+            ") ELSE ", &self.any_until => UtcTime;
+            " END WHERE id = ", r.grant.as_str() => Text;
             " AND client_id = ", r.client.as_str() => Text;
             " AND generation = ", &self.generation => Integer;
             " AND current_hash = ", r.presented.as_bytes().as_slice() => Binary;

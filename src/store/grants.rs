@@ -3,12 +3,15 @@
 //! A rotation changes this row in place, under comparison of generation and hash: of all who
 //! present the same token, one changes it. The row holds hashes and a salt, never a token.
 
+mod revoke;
+
+pub use revoke::{By, More};
+
 use super::{
     Tx,
     column::{At, Json},
     dialect,
     failure::illegal,
-    feed::{Change, Subject},
     payload::{GrantedDoc, Parties},
     schema::grants,
     tx::sql,
@@ -75,6 +78,15 @@ pub struct GrantRow {
     pub revoked: Option<Revoked>,
 }
 
+/// Until when access tokens of a grant may be good anywhere, those that a rotation leads to and those before.
+#[derive(Clone, Copy, Debug)]
+pub struct TokensUntil {
+    /// Those of this rotation.
+    pub these: Moment,
+    /// All that may have been issued before, where nothing was said of them.
+    pub any: Moment,
+}
+
 /// A rotation: what must hold of the row, and what it becomes.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation<'r> {
@@ -92,6 +104,8 @@ pub struct Rotation<'r> {
     pub salt: &'r [u8],
     /// When the successor ends unless it is used.
     pub idle_expires_at: Moment,
+    /// Until when access tokens may be good anywhere.
+    pub tokens_until: TokensUntil,
     /// What is recorded where the rotation happens.
     pub audit: &'r Record,
 }
@@ -101,28 +115,6 @@ impl Rotation<'_> {
     pub(super) fn generation(&self) -> i32 {
         i32::try_from(self.generation).unwrap_or(-1)
     }
-}
-
-/// Which grants.
-#[derive(Clone, Copy, Debug)]
-pub enum By<'b> {
-    /// All of a person.
-    User(&'b UserId),
-    /// All of a person to a client.
-    UserClient(&'b UserId, &'b ClientId),
-    /// All to a client.
-    Client(&'b ClientId),
-    /// Those of a session that end with it: all without `offline_access`.
-    Session(&'b SessionId),
-}
-
-/// Whether there may be more of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum More {
-    /// There may be.
-    Yes,
-    /// These were all.
-    No,
 }
 
 #[derive(Queryable, Selectable)]
@@ -204,6 +196,8 @@ pub(super) struct GrantFacts<'g> {
     pub(super) idle_expires_at: At,
     pub(super) generation: i32,
     pub(super) current_hash: Option<&'g [u8]>,
+    pub(super) tokens_until: Option<At>,
+    pub(super) tokens_generation: Option<i32>,
 }
 
 impl<'g> GrantFacts<'g> {
@@ -221,7 +215,13 @@ impl<'g> GrantFacts<'g> {
             idle_expires_at: At(refresh.map_or(grant.expires_at, |r| r.idle_expires_at)),
             generation: i32::from(refresh.is_some()),
             current_hash: refresh.map(|r| r.hash.as_bytes().as_slice()),
+            tokens_until: None,
+            tokens_generation: None,
         }
+    }
+    /// With an access token that may be good until then.
+    pub(super) fn with_tokens(self, until: Moment) -> Self {
+        Self { tokens_until: Some(At(until)), tokens_generation: Some(self.generation), ..self }
     }
 }
 
@@ -297,72 +297,6 @@ impl Grants<'_, '_> {
     /// A [`Fault`] where the database could not do it, or the row is illegal.
     pub fn rotate(&mut self, rotation: &Rotation<'_>) -> Result<Option<GrantRow>, Fault> {
         dialect::rotate(self.tx, rotation)?.map(GrantRecord::into_row).transpose()
-    }
-
-    /// Revokes a grant, and tells every node, so that its access tokens die too; false where it is
-    /// unknown, or was revoked before.
-    ///
-    /// # Errors
-    /// A [`Fault`] where the database could not do it.
-    pub fn revoke(&mut self, id: &GrantId, why: GrantEnd) -> Result<bool, Fault> {
-        let now = At(self.tx.now());
-        let revoked = sql!(self.tx, "revoking a row of grants", id, |c| {
-            diesel::update(grants::table.find(id.as_str()).filter(grants::revoked_at.is_null()))
-                .set((grants::revoked_at.eq(Some(now)), grants::revoked_why.eq(Some(why.as_str()))))
-                .execute(c)
-        })?;
-        if revoked == 1 {
-            self.tx.feed().add(&Change::about(Subject::Grant, id.as_str()))?;
-        }
-        Ok(revoked == 1)
-    }
-
-    /// Revokes at most so many grants and tells every node; says which, and whether there are more.
-    /// Of those made until then only, where it is said.
-    ///
-    /// # Errors
-    /// A [`Fault`] where the database could not do it.
-    pub fn revoke_some(
-        &mut self,
-        by: By<'_>,
-        made_until: Option<Moment>,
-        why: GrantEnd,
-        most: u16,
-    ) -> Result<(Vec<GrantId>, More), Fault> {
-        let now = At(self.tx.now());
-        let found: Vec<String> = sql!(self.tx, "finding rows of grants to revoke", "several", |c| {
-            let live = grants::table.filter(grants::revoked_at.is_null()).select(grants::id).into_boxed();
-            let live = match by {
-                By::User(user) => live.filter(grants::user_id.eq(user.as_str())),
-                By::UserClient(user, client) => {
-                    live.filter(grants::user_id.eq(user.as_str())).filter(grants::client_id.eq(client.as_str()))
-                }
-                By::Client(client) => live.filter(grants::client_id.eq(client.as_str())),
-                By::Session(session) => {
-                    live.filter(grants::session_id.eq(session.as_str())).filter(grants::offline.eq(false))
-                }
-            };
-            let live = match made_until {
-                Some(until) => live.filter(grants::created_at.le(At(until))),
-                None => live,
-            };
-            live.limit(i64::from(most)).load(c)
-        })?;
-        if found.is_empty() {
-            return Ok((Vec::new(), More::No));
-        }
-        let ids: Vec<String> = sql!(self.tx, "revoking rows of grants", "several", |c| {
-            diesel::update(grants::table.filter(grants::id.eq_any(&found)).filter(grants::revoked_at.is_null()))
-                .set((grants::revoked_at.eq(Some(now)), grants::revoked_why.eq(Some(why.as_str()))))
-                .returning(grants::id)
-                .get_results(c)
-        })?;
-        let changes: Vec<_> = ids.iter().map(|id| Change::about(Subject::Grant, id)).collect();
-        self.tx.feed().add_many(&changes)?;
-        let ended: Result<Vec<_>, _> =
-            ids.iter().map(|id| GrantId::parse(id).ok_or_else(|| illegal("grants", id, "id"))).collect();
-        // By what was found, and not by what was changed: another may have changed some of it meanwhile.
-        Ok((ended?, if found.len() < usize::from(most) { More::No } else { More::Yes }))
     }
 
     /// Lets one transaction at a time past this point, until it ends.

@@ -96,6 +96,8 @@ tables! {
         rotated_at -> Nullable<UtcTime>,
         revoked_at -> Nullable<UtcTime>,
         revoked_why -> Nullable<Text>,
+        tokens_until -> Nullable<UtcTime>,
+        tokens_generation -> Nullable<Integer>,
     }
     signing_keys (kid) {
         kid -> Text,

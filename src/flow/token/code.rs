@@ -211,6 +211,7 @@ impl Redeeming<'_, '_, '_> {
             hash: &self.means.hash,
             grant,
             refresh: refresh.as_ref().map(|(_, new)| new),
+            tokens_until: self.means.policy.good_until(client, press.now),
             audit: &self.means.origin.record(event, self.tx.now(), self.tx.dice())?,
         };
         if !self.tx.codes().redeem(&redemption)? {

@@ -13,6 +13,7 @@ use crate::{
         entropy,
         fault::{Fault, Stop},
         id::{ClientId, GrantId, KeyId},
+        moment::Moment,
         scope::Scope,
         uri::Resource,
     },
@@ -20,7 +21,7 @@ use crate::{
         clients::Listed,
         end, person,
         secrets::rehash,
-        world::{World, note, only_fault},
+        world::{LONGEST_TOKEN, World, note, only_fault},
     },
     oauth::{
         engine::{self, Ended, Exchange},
@@ -32,7 +33,7 @@ use crate::{
     oidc::{claims::Person, id_token::Occasion},
     store::{
         Tx,
-        grants::{GrantRow, Rotation},
+        grants::{GrantRow, RefreshState, Rotation, TokensUntil},
     },
 };
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
@@ -53,6 +54,8 @@ struct Recovered {
     row: GrantRow,
     next: RefreshToken,
     jti: String,
+    /// When its access token is issued: what the row says of how long that lives begins there.
+    at: Moment,
 }
 
 /// The answers to the questions of RFC 6749 §6, found before: the machine only orders them.
@@ -125,7 +128,7 @@ pub(super) async fn exchange(
         Some(recovered) => recovered,
         None => judge(world, &presented).await?,
     };
-    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice, jkt: None };
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now: recovered.at, dice: &*world.dice, jkt: None };
     let person = person_asked_for(world, &recovered.row.grant.granted).await?;
     let mut answering = Answering { recovered: Some(recovered), presented: &presented, press, width: None, person };
     engine::exchange_refresh_token(&client.id, &mut answering)
@@ -169,7 +172,12 @@ async fn rotate(world: &Arc<World>, presented: &Presented) -> Result<Option<Reco
     let next_hash = world.secrets.pepper.hash(next.text().expose());
     let jti = token_name(&*world.dice)?;
     let record = refreshed(world, presented, next.generation, &jti)?;
-    let idle_expires_at = now + world.policy.load().tokens.refresh_idle;
+    let policy = world.policy.load();
+    let idle_expires_at = now + policy.tokens.refresh_idle;
+    let client = presented.listed.client();
+    // Whoever retries within the window gets a token too.
+    let these = policy.tokens.good_until(client, now) + policy.tokens.refresh_grace;
+    let tokens_until = TokensUntil { these, any: these.max(now + LONGEST_TOKEN) };
     let (mine, grant, generation) = (presented.clone(), token.grant.clone(), token.generation);
     let single = move |tx: &mut Tx<'_>| {
         let rotation = Rotation {
@@ -180,12 +188,13 @@ async fn rotate(world: &Arc<World>, presented: &Presented) -> Result<Option<Reco
             next: &next_hash,
             salt: &salt,
             idle_expires_at,
+            tokens_until,
             audit: &record,
         };
         Ok::<_, Stop<Infallible>>(tx.grants().rotate(&rotation)?)
     };
     let row = world.store.single("refresh", single).await.map_err(only_fault)?;
-    Ok(row.map(|row| Recovered { row, next, jti }))
+    Ok(row.map(|row| Recovered { row, next, jti, at: now }))
 }
 
 fn refreshed(world: &World, presented: &Presented, generation: u32, jti: &str) -> Result<Record, Fault> {
@@ -241,23 +250,7 @@ fn judged(
     let shown = Shown { client, generation: token.generation, hash: presented.hash };
     let user = Some(row.grant.granted.user.clone());
     match decide_refresh(shown, &line, world.policy.load().tokens.refresh_grace, tx.now()) {
-        RefreshVerdict::Replay => {
-            let salt =
-                state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
-            let next = token.successor(&world.secrets.refresh, &salt)?;
-            tx.users().find(&row.grant.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
-            let jti = token_name(tx.dice())?;
-            let event = Event::RefreshReplayedInGrace {
-                client: client.clone(),
-                user,
-                grant: token.grant.clone(),
-                generation: next.generation,
-                jti: jti.clone(),
-                kid: presented.kid.clone(),
-            };
-            note(tx, &presented.origin, event)?;
-            Ok(Recovered { row, next, jti })
-        }
+        RefreshVerdict::Replay => replayed(world, tx, presented, (row, state)),
         RefreshVerdict::Reused => {
             tx.grants().revoke(&token.grant, GrantEnd::RefreshReused)?;
             *ended = Some(token.grant.clone());
@@ -284,4 +277,29 @@ fn judged(
         // database answered from a moment ago. Either way not now.
         RefreshVerdict::Rotate => Err(not_good().into()),
     }
+}
+
+/// A retry within the window: the same successor again, and an access token of its own.
+fn replayed(
+    world: &World,
+    tx: &mut Tx<'_>,
+    presented: &Presented,
+    (row, state): (GrantRow, RefreshState),
+) -> Result<Recovered, Ended> {
+    let (token, client, at) = (&presented.request.token, presented.listed.client(), tx.now());
+    let salt = state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
+    let next = token.successor(&world.secrets.refresh, &salt)?;
+    tx.users().find(&row.grant.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
+    let jti = token_name(tx.dice())?;
+    let event = Event::RefreshReplayedInGrace {
+        client: client.id.clone(),
+        user: Some(row.grant.granted.user.clone()),
+        grant: token.grant.clone(),
+        generation: next.generation,
+        jti: jti.clone(),
+        kid: presented.kid.clone(),
+    };
+    note(tx, &presented.origin, event)?;
+    tx.grants().issued_again(&token.grant, world.policy.load().tokens.good_until(client, at))?;
+    Ok(Recovered { row, next, jti, at })
 }

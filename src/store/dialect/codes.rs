@@ -114,7 +114,7 @@ pub(in crate::store) fn redeem(tx: &mut Tx<'_>, redemption: &Redemption<'_>) -> 
     let row = Redeem {
         redemption,
         now: At(now),
-        facts: GrantFacts::of(redemption.grant, redemption.refresh),
+        facts: GrantFacts::of(redemption.grant, redemption.refresh).with_tokens(redemption.tokens_until),
         audit: AuditRecord::of(redemption.audit),
     };
     let redeemed = match &mut tx.conn {
@@ -172,7 +172,7 @@ impl QueryFragment<Pg> for Redeem<'_> {
              AND EXISTS (SELECT 1 FROM users WHERE users.id = codes.user_id AND users.disabled_at IS NULL) \
              AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = codes.session_id AND sessions.ended_at IS NULL) \
              RETURNING hash), granted AS (INSERT INTO grants (id, client_id, user_id, session_id, offline, payload, \
-             created_at, expires_at, idle_expires_at, generation, current_hash) SELECT ", g.id => Text;
+             created_at, expires_at, idle_expires_at, generation, current_hash, tokens_until, tokens_generation) SELECT ", g.id => Text;
             ", ", g.client_id => Text;
             ", ", g.user_id => Text;
             ", ", g.session_id => Text;
@@ -183,6 +183,8 @@ impl QueryFragment<Pg> for Redeem<'_> {
             ", ", &g.idle_expires_at => UtcTime;
             ", ", &g.generation => Integer;
             ", ", &g.current_hash => Nullable<Binary>;
+            ", ", &g.tokens_until => Nullable<UtcTime>;
+            ", ", &g.tokens_generation => Nullable<Integer>;
             " FROM used), ";
         }
         recorded(&mut out, &self.audit)?;

@@ -196,3 +196,37 @@ fn r078_what_was_revoked_is_remembered_for_as_long_as_it_would_have_lived_and_no
         assert!(!docs.sees_live(&tokens[0]), "nor is a token good again for that");
     });
 }
+
+#[test]
+fn r078_a_mass_revocation_leaves_nothing_behind_once_the_last_token_has_expired() {
+    each(|database| {
+        let (server, other) = (Server::on(database), Server::on(database));
+        let (ada, docs) = (server.person("ada"), server.resource_server(crate::world::DOCS));
+        let app = server.web_app();
+        let mut tokens: Vec<_> = (0..8).map(|_| server.browser().tokens(&app, &ada)).collect();
+        server.advance(Span::minutes(2));
+        tokens[0] = app.refresh(&tokens[0].refresh).tokens();
+        server.disable(&ada);
+        let stored = || database.backdoor().texts("SELECT subject AS text FROM change_feed WHERE kind = 'grant'").len();
+        let sweep = || {
+            for node in [&server, &other] {
+                node.sweep_now();
+                node.world.revocations.forget_expired(node.now());
+            }
+        };
+        let remembered = || (server.world.revocations.len(), other.world.revocations.len(), stored());
+        other.follow_now();
+        server.follow_now();
+        assert_eq!(remembered(), (8, 8, 8));
+        server.advance(Span::minutes(4));
+        sweep();
+        // Those of before have expired, that of the refresh has not.
+        assert_eq!(remembered(), (1, 1, 1));
+        assert!(!docs.sees_live(&tokens[0].access));
+        server.advance(Span::minutes(3));
+        sweep();
+        assert_eq!(remembered(), (0, 0, 0));
+        assert!(!docs.sees_live(&tokens[0].access), "nor is a token good again for that");
+        assert_eq!(app.refresh(&tokens[0].refresh).error(), "invalid_grant");
+    });
+}

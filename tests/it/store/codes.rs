@@ -29,7 +29,13 @@ fn redeem(store: &Store, ann: &User, name: &'static str, n: u128) -> bool {
     let done: Plain<bool> = store.single_blocking("redeem", move |tx| {
         let audit = record(tx);
         let first = NewRefresh { hash: hash("rt"), idle_expires_at: START + Span::days(7) };
-        let redemption = Redemption { hash: &hash(name), grant: &grant, refresh: Some(&first), audit: &audit };
+        let redemption = Redemption {
+            hash: &hash(name),
+            grant: &grant,
+            refresh: Some(&first),
+            tokens_until: START + Span::minutes(5),
+            audit: &audit,
+        };
         Ok(tx.codes().redeem(&redemption)?)
     });
     done.unwrap()

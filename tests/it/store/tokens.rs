@@ -7,7 +7,7 @@ use keywright::{
     store::{
         audit::Filter,
         feed::Subject,
-        grants::{By, GrantRow, NewRefresh, Rotation},
+        grants::{By, GrantRow, NewRefresh, Rotation, TokensUntil},
     },
 };
 
@@ -88,6 +88,7 @@ impl Attempt {
                 next: &self.next,
                 salt: &[5; 16],
                 idle_expires_at: START + Span::days(8),
+                tokens_until: TokensUntil { these: START + Span::minutes(9), any: START + Span::hours(1) },
                 audit: &record,
             })?)
         });
@@ -183,6 +184,43 @@ fn a_revocation_is_once_and_every_node_hears_of_it() {
         let feed = read(&db.store, |tx| tx.feed().live());
         let told: Vec<_> = feed.iter().map(|row| (row.subject, row.id.clone())).collect();
         assert_eq!(told, [(Subject::Grant, GrantId::from_u128(1).to_string())]);
+    });
+}
+
+/// Until when the word that the grant was revoked is kept, from the beginning.
+fn kept(db: &Database) -> Span {
+    assert!(write(&db.store, |tx| tx.grants().revoke(&GrantId::from_u128(1), GrantEnd::Client)));
+    read(&db.store, |tx| tx.feed().live()).last().unwrap().expires_at.since(START)
+}
+
+#[test]
+fn r078_the_word_that_a_grant_is_revoked_is_kept_until_its_last_token_has_expired() {
+    each(|db| {
+        with_refresh(db, "openid");
+        assert_eq!(kept(db), Span::hours(24), "a program rotated or issued that does not say how long tokens live");
+    });
+    each(|db| {
+        with_refresh(db, "openid");
+        assert!(Attempt::first().rotate(&db.store).is_some());
+        assert_eq!(
+            kept(db),
+            Span::hours(1),
+            "tokens of before, of which nothing was said, count as the longest there are"
+        );
+    });
+    each(|db| {
+        with_refresh(db, "openid");
+        db.backdoor().execute("UPDATE grants SET tokens_until = created_at, tokens_generation = generation");
+        assert!(Attempt::first().rotate(&db.store).is_some());
+        write(&db.store, |tx| tx.grants().issued_again(&GrantId::from_u128(1), START + Span::minutes(3)));
+        assert_eq!(kept(db), Span::minutes(9));
+    });
+    each(|db| {
+        with_refresh(db, "openid");
+        db.backdoor().execute("UPDATE grants SET tokens_generation = generation");
+        write(&db.store, |tx| tx.grants().issued_again(&GrantId::from_u128(1), START + Span::minutes(3)));
+        assert!(Attempt::first().rotate(&db.store).is_some());
+        assert_eq!(kept(db), Span::minutes(9));
     });
 }
 
