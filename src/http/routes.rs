@@ -3,6 +3,7 @@
 use super::{
     api_keys, assets,
     edge::{Cors, Lane, dress, preflight, through},
+    give::{details, problem},
     oauth::{authorize, introspect, jwks, metadata, revoke, token},
     oidc::{end_session, userinfo},
     ops,
@@ -13,7 +14,10 @@ use super::{
 use crate::flow::guard::Door;
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
     middleware::from_fn,
     web::{self, ServiceConfig},
 };
@@ -154,12 +158,34 @@ fn finish(resource: actix_web::Resource, path: &'static str, cors: Cors) -> acti
         Cors::Any => resource.route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
         Cors::None => resource,
     };
-    resource.default_service(web::to(move || async move { wrong_method(path) }))
+    resource.default_service(web::to(move |request: HttpRequest| async move { wrong_method(path, cors, &request) }))
 }
 
-fn wrong_method(path: &str) -> HttpResponse {
-    let allow = ROUTES.iter().find(|row| row.path == path).map(|row| row.methods.join(", ").to_uppercase());
-    HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allow.unwrap_or_default())).finish()
+/// The answer to a method that a path does not know, in the form of its other refusals: a problem under `/v1`,
+/// a page for whoever reads pages, what clients of RFC 6749 read for them.
+fn wrong_method(path: &str, cors: Cors, request: &HttpRequest) -> HttpResponse {
+    let row = ROUTES.iter().find(|row| row.path == path);
+    let allow = row.map(|row| row.methods.join(", ").to_uppercase()).unwrap_or_default();
+    let because = format!("this address answers {allow} only");
+    let site = request.app_data::<Here>();
+    let mut answer = match (site, cors) {
+        _ if path.starts_with("/v1/") => details::plain(StatusCode::METHOD_NOT_ALLOWED, &because),
+        (Some(site), _) if reads_pages(request) => home::wrong_method(site, request, allow.clone()),
+        (_, Cors::Any) => problem::plain(StatusCode::METHOD_NOT_ALLOWED, &because),
+        (_, Cors::None) => details::plain(StatusCode::METHOD_NOT_ALLOWED, &because),
+    };
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_str(&allow).unwrap_or(HeaderValue::from_static("")));
+    answer
+}
+
+/// Whether whoever asks says that they take a page: a browser in which somebody typed an address does.
+fn reads_pages(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let is_page = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
+        is_page && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }
 
 /// The documents whose place is at the root of the host: RFC 8414 §3.1 puts the issuer's path

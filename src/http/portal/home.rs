@@ -29,6 +29,13 @@ pub async fn show(here: Here, request: HttpRequest) -> HttpResponse {
     settle(&here, &request, outcome)
 }
 
+/// The page for an address of ours that was asked in a way that it does not answer; `allow` as in the field of that name.
+pub(in crate::http) fn wrong_method(site: &Site, request: &HttpRequest, allow: String) -> HttpResponse {
+    let body = pages::WrongMethod { shell: site.shell(), allow };
+    let made = page(StatusCode::METHOD_NOT_ALLOWED, &body, FormsLead::Home);
+    made.unwrap_or_else(|fault| super::failed(site, request, &fault))
+}
+
 /// The page for an address that is none of ours.
 pub(in crate::http) fn not_found(site: &Site, request: &HttpRequest) -> HttpResponse {
     let body = pages::NotFound { shell: site.shell() };

@@ -1,11 +1,19 @@
 //! Whatever arrives: too much, too little, twice, in no alphabet, of the wrong kind. It is told
 //! what was wrong in the standard's own words, quickly, and is never a fault of ours (F14).
 
-use crate::world::{Auth, Reply, Request, Server, each, get, http::raw, post};
+use crate::world::{
+    Auth, Reply, Request, Server, each, get,
+    http::{answer, connect, raw},
+    post,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use keywright::http::routes::ROUTES;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    io::Write,
+    net::{Shutdown, SocketAddr},
+    time::{Duration, Instant},
+};
 
 /// Endpoints that take a form from a client.
 const FOR_CLIENTS: [&str; 3] = ["/token", "/introspect", "/revoke"];
@@ -104,6 +112,14 @@ fn f14_what_a_person_types_has_caps_too_and_a_long_password_costs_nothing() {
     });
 }
 
+/// A tunnel is asked for. Nothing is sent through it, and that is said: a server waits a second for more otherwise.
+fn tunnel(to: SocketAddr, path: &str) -> Reply {
+    let mut stream = connect(to);
+    stream.write_all(&Request::new("CONNECT", path).bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    answer(&mut stream).unwrap_or_else(|| panic!("CONNECT {path}: no answer"))
+}
+
 #[test]
 fn a_wrong_method_is_told_every_right_one_at_every_endpoint() {
     each(|database| {
@@ -115,14 +131,35 @@ fn a_wrong_method_is_told_every_right_one_at_every_endpoint() {
                 if row.methods.iter().any(|known| known.to_uppercase() == method) {
                     continue;
                 }
-                let reply = raw(server.address, &Request::new(method, &path).bytes());
-                let Some(reply) = reply else { panic!("{method} {path}: no answer") };
                 if method == "CONNECT" {
+                    let reply = tunnel(server.address, &path);
                     assert!((400..500).contains(&reply.status), "{path}: {}", reply.status);
                     continue;
                 }
+                let reply = raw(server.address, &Request::new(method, &path).bytes());
+                let Some(reply) = reply else { panic!("{method} {path}: no answer") };
                 assert_eq!((reply.status, reply.field("allow")), (405, Some(allowed.as_str())), "{method} {path}");
+                is_told(&reply, &path);
+                let own = if path.starts_with("/v1/") || format!("{:?}", row.cors) == "None" {
+                    assert_eq!(reply.json()["status"], 405, "{method} {path}");
+                    "application/problem+json"
+                } else {
+                    assert_eq!(reply.json()["error"], "invalid_request", "{method} {path}");
+                    "application/json"
+                };
+                assert_eq!(reply.field("content-type"), Some(own), "{method} {path}");
+                assert!(reply.text().contains(&allowed), "{method} {path}: {}", reply.text());
             }
+            let page = Request::new("DELETE", &path).field("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+            if row.methods.contains(&"delete") {
+                continue;
+            }
+            let reply = server.send(&page);
+            let is_page = reply.field("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+            assert_eq!((reply.status, is_page), (405, !path.starts_with("/v1/")), "{path}");
+            assert!(reply.field("allow") == Some(&allowed) && reply.text().contains(&allowed), "{path}");
+            let none = server.send(&Request::new("DELETE", &path).field("accept", "text/html;q=0, */*"));
+            assert!(none.field("content-type").is_some_and(|kind| kind.contains("json")), "{path}");
         }
     });
 }
