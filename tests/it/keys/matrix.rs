@@ -1,8 +1,131 @@
 //! Who may touch what: every route that manages, with every kind of caller (advisories A27 and A36).
 
 use super::{Keys, call, token};
-use crate::world::{Server, each};
-use serde_json::json;
+use crate::world::{DOCS, Reply, Request, Server, each};
+use keywright::base::id::ApiKeyId;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every scope but the one that reaches what is somebody else's.
+const ALL: &str =
+    "keys:read keys:create keys:rotate keys:revoke keys:change keys:import quotas:grant apis:read apis:manage";
+
+/// What somebody who has every scope, but not over what is somebody else's, is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stranger {
+    /// The same as of something that does not exist.
+    LikeNothing,
+    /// This status: what is listed or made is their own, what is managed is nobody's.
+    Told(u16),
+}
+use Stranger::{LikeNothing, Told};
+
+/// Who may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// Whoever has a token with this scope, as far as it reaches.
+    Token(&'static str, Stranger),
+    /// Resource servers.
+    Server,
+    /// Everybody, who are told this.
+    Anybody(u16),
+}
+use Who::{Anybody, Server as ResourceServer, Token};
+
+type Row = (&'static str, &'static str, Who, Value);
+
+/// Every operation under `/v1`, with a body that is good.
+fn matrix() -> Vec<Row> {
+    let none = || Value::Null;
+    let own = json!({"api": "docs", "name": "mine", "anywhere": true});
+    let link = json!({"key": own});
+    let brought = json!({"like": own, "items": [{"key": "AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXC"}]});
+    let rate = json!({"v": 1, "rate": [{"name": "burst", "by": "family", "limit": 5, "per": "1s"}]});
+    let api = json!({"name": "docs", "audience": DOCS, "policy": rate, "settings": {"scopes": "docs.read docs.write"}});
+    let text = json!({"key": "kw_live_nothing"});
+    vec![
+        ("get", "/v1/keys", Token("keys:read", Told(200)), none()),
+        ("post", "/v1/keys", Token("keys:create", Told(201)), own),
+        ("post", "/v1/keys/import", Token("keys:import", Told(403)), brought),
+        ("post", "/v1/keys/revoke", Token("keys:revoke", Told(200)), json!({"unused_for": "1d", "dry_run": true})),
+        ("get", "/v1/keys/claims", Token("keys:read", Told(200)), none()),
+        ("post", "/v1/keys/claims", Token("keys:create", Told(201)), link),
+        ("delete", "/v1/keys/claims/{id}", Token("keys:revoke", LikeNothing), none()),
+        ("get", "/v1/keys/{id}", Token("keys:read", LikeNothing), none()),
+        ("patch", "/v1/keys/{id}", Token("keys:change", LikeNothing), json!({"name": "theirs"})),
+        ("get", "/v1/keys/{id}/usage", Token("keys:read", LikeNothing), none()),
+        ("get", "/v1/keys/{id}/quotas", Token("keys:read", LikeNothing), none()),
+        ("post", "/v1/keys/{id}/quotas/{name}/grants", Token("quotas:grant", LikeNothing), json!({"amount": 1})),
+        ("put", "/v1/keys/{id}/quotas/{name}/used", Token("quotas:grant", LikeNothing), json!({"used": 0})),
+        ("post", "/v1/keys/{id}/rotate", Token("keys:rotate", LikeNothing), none()),
+        ("get", "/v1/keys/{id}/rotation", Token("keys:read", LikeNothing), none()),
+        ("post", "/v1/keys/{id}/finish", Token("keys:rotate", LikeNothing), none()),
+        ("post", "/v1/keys/{id}/disable", Token("keys:revoke", LikeNothing), none()),
+        ("post", "/v1/keys/{id}/enable", Token("keys:revoke", LikeNothing), none()),
+        ("post", "/v1/keys/{id}/revoke", Token("keys:revoke", LikeNothing), none()),
+        ("get", "/v1/apis", Token("apis:read", Told(200)), none()),
+        ("post", "/v1/apis", Token("apis:manage", Told(409)), api.clone()),
+        ("get", "/v1/apis/{id}", Token("apis:read", Told(200)), none()),
+        ("patch", "/v1/apis/{id}", Token("apis:manage", Told(200)), json!({"name": "docs"})),
+        ("put", "/v1/apis/{id}", Token("apis:manage", Told(200)), api),
+        ("post", "/v1/apis/{id}/enable", Token("apis:manage", Told(409)), none()),
+        ("post", "/v1/apis/{id}/disable", Token("apis:manage", Told(200)), none()),
+        ("get", "/v1/plans", Token("apis:read", Told(200)), none()),
+        ("post", "/v1/plans", Token("apis:manage", Told(409)), json!({"name": "small", "policy": rate})),
+        ("get", "/v1/plans/{id}", Token("apis:read", Told(200)), none()),
+        ("patch", "/v1/plans/{id}", Token("apis:manage", Told(200)), json!({"name": "small"})),
+        ("put", "/v1/plans/{id}", Token("apis:manage", Told(200)), json!({"name": "small", "policy": rate})),
+        ("post", "/v1/keys/verify", ResourceServer, text.clone()),
+        ("post", "/v1/keys/verify/batch", ResourceServer, json!({"items": [text]})),
+        ("post", "/v1/usage", ResourceServer, json!({"items": []})),
+        ("get", "/v1/revocations", ResourceServer, none()),
+        ("post", "/v1/leaks", Anybody(202), json!({"tokens": ["nothing"]})),
+        ("post", "/v1/leaks/trufflehog", Anybody(403), json!({"keywright": {"token": ["nothing"]}})),
+        ("get", "/v1/openapi.json", Anybody(200), none()),
+    ]
+}
+
+#[test]
+fn a36_every_operation_of_the_document_has_a_row_that_says_who_may_and_no_row_is_left_over() {
+    each(|database| {
+        let server = Server::on(database);
+        let document = server.get("/v1/openapi.json").json();
+        let mut told = BTreeMap::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                if let Some(security) = operation.get("security") {
+                    told.insert((method.clone(), path.clone()), security.clone());
+                }
+            }
+        }
+        let rows = matrix();
+        let of_rows: BTreeSet<(String, String)> =
+            rows.iter().map(|(method, path, _, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+        assert_eq!(told.keys().cloned().collect::<BTreeSet<_>>(), of_rows);
+        for (method, path, who, _) in rows {
+            let security = &told[&(method.to_owned(), path.to_owned())];
+            match who {
+                Token(scope, _) => assert_eq!(*security, json!([{"access_token": [scope]}]), "{method} {path}"),
+                ResourceServer => {
+                    assert!(!security.to_string().contains("access_token"), "{method} {path}: {security}")
+                }
+                Anybody(_) => assert_eq!(*security, json!([]), "{method} {path}"),
+            }
+        }
+    });
+}
+
+/// A request with whatever is shown, and the version that was seen.
+fn ask(server: &Server, (method, target): (&str, &str), shown: Option<&str>, (body, seen): (&Value, &str)) -> Reply {
+    let mut request = Request::new(&method.to_uppercase(), target);
+    if let Some(shown) = shown {
+        request = request.bearer(shown);
+    }
+    if matches!(method, "patch" | "put") && !seen.is_empty() {
+        request = request.field("if-match", seen);
+    }
+    server.send(&if body.is_null() { request } else { request.body("application/json", body.to_string()) })
+}
 
 #[test]
 fn a36_r026_every_route_wants_its_own_scope_and_hides_what_is_somebody_elses() {
@@ -10,42 +133,64 @@ fn a36_r026_every_route_wants_its_own_scope_and_hides_what_is_somebody_elses() {
         let server = Server::on(database);
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());
         let made = keys.key(&server, &app, json!({}));
-        let id = made["id"].as_str().unwrap();
+        let key = made["key"].as_str().unwrap();
         let link = json!({"key": {"api": "docs", "name": "partner", "anywhere": true}});
         let link = call(&server, "POST", "/v1/keys/claims", &keys.manager, Some(&link)).json();
-        let link = link["id"].as_str().unwrap();
-        let all = "keys:read keys:create keys:rotate keys:revoke apis:read apis:manage";
-        let routes = [
-            ("GET", format!("/v1/keys/{id}"), "keys:read", 404),
-            ("POST", format!("/v1/keys/{id}/rotate"), "keys:rotate", 404),
-            ("GET", format!("/v1/keys/{id}/rotation"), "keys:read", 404),
-            ("GET", format!("/v1/keys/{id}/usage"), "keys:read", 404),
-            ("GET", format!("/v1/keys/{id}/quotas"), "keys:read", 404),
-            ("GET", "/v1/keys/claims".to_owned(), "keys:read", 200),
-            ("DELETE", format!("/v1/keys/claims/{link}"), "keys:revoke", 404),
-            ("POST", format!("/v1/keys/{id}/finish"), "keys:rotate", 404),
-            ("POST", format!("/v1/keys/{id}/disable"), "keys:revoke", 404),
-            ("POST", format!("/v1/keys/{id}/enable"), "keys:revoke", 404),
-            ("POST", format!("/v1/keys/{id}/revoke"), "keys:revoke", 404),
-            ("GET", "/v1/keys".to_owned(), "keys:read", 200),
-            ("GET", "/v1/apis".to_owned(), "apis:read", 200),
-            ("GET", "/v1/apis/docs".to_owned(), "apis:read", 200),
-            ("GET", "/v1/plans".to_owned(), "apis:read", 200),
-            ("POST", "/v1/apis/docs/enable".to_owned(), "apis:manage", 409),
-        ];
-        let stranger = token(&server, all);
-        for (method, target, scope, status) in &routes {
-            assert_eq!(call(&server, method, target, &stranger, None).status, *status, "{method} {target}");
-            let others: Vec<&str> = all.split(' ').filter(|one| one != scope).collect();
-            let lacking = call(&server, method, target, &token(&server, &others.join(" ")), None);
-            assert_eq!(lacking.status, 403, "{method} {target}");
-            assert!(lacking.field("www-authenticate").unwrap().contains(scope), "{method} {target}");
-            let nobody = server.send(&crate::world::Request::new(method, target));
-            assert_eq!(nobody.status, 401, "{method} {target}");
-            let by_key = call(&server, method, target, made["key"].as_str().unwrap(), None);
-            assert_eq!(by_key.status, 401, "an API key manages nothing: {method} {target}");
+        let plan = json!({"name": "small", "policy": {"v": 1}});
+        let plan = call(&server, "POST", "/v1/plans", &keys.manager, Some(&plan)).json();
+        let [id, link, plan] = [&made, &link, &plan].map(|one| one["id"].as_str().unwrap());
+        let nothing = ApiKeyId::from_u128(7).to_string();
+        let at = |path: &str, of: &str| {
+            let named = path.replace("{name}", "month");
+            match path {
+                _ if path.starts_with("/v1/apis") => named.replace("{id}", "docs"),
+                _ if path.starts_with("/v1/plans") => named.replace("{id}", plan),
+                _ if path.starts_with("/v1/keys/claims") && of == id => named.replace("{id}", link),
+                _ if path.starts_with("/v1/keys/claims") => named.replace("{id}", "clm_00000000000000000000000007"),
+                _ => named.replace("{id}", of),
+            }
+        };
+        let seen = |path: &str| {
+            let target = at(path, id);
+            let shown = call(&server, "GET", &target, &keys.manager, None);
+            shown.field("etag").map(str::to_owned).unwrap_or_default()
+        };
+        let stranger = token(&server, ALL);
+        for (method, path, who, body) in &matrix() {
+            let (target, version) = (at(path, id), seen(path));
+            let how = (body, version.as_str());
+            let what = format!("{method} {path}");
+            let asked = |shown: Option<&str>| ask(&server, (method, &target), shown, how);
+            if let Anybody(status) = who {
+                assert_eq!(asked(None).status, *status, "{what}");
+                continue;
+            }
+            assert_eq!(asked(None).status, 401, "{what}");
+            assert_eq!(asked(Some(key)).status, 401, "an API key manages nothing: {what}");
+            let Token(scope, told) = who else {
+                let refused = asked(Some(&stranger)).status;
+                assert!(matches!(refused, 401 | 403), "a token is no resource server: {what}: {refused}");
+                continue;
+            };
+            let others: Vec<&str> = ALL.split(' ').filter(|one| one != scope).collect();
+            let lacking = asked(Some(&token(&server, &others.join(" "))));
+            assert_eq!(lacking.status, 403, "{what}: {}", lacking.text());
+            assert!(lacking.field("www-authenticate").unwrap().contains(scope), "{what}");
+            let (reply, target) = (asked(Some(&stranger)), at(path, &nothing));
+            match told {
+                Told(status) => assert_eq!(reply.status, *status, "{what}: {}", reply.text()),
+                LikeNothing => {
+                    let of_nothing = ask(&server, (method, &target), Some(&stranger), how);
+                    assert!(matches!(reply.status, 403 | 404), "{what}: {}", reply.text());
+                    assert_eq!((reply.status, reply.text()), (of_nothing.status, of_nothing.text()), "{what}");
+                }
+            }
         }
-        assert_eq!(keys.ask(&server, made["key"].as_str().unwrap(), json!({}))["code"], "ok", "nothing was done to it");
+        assert_eq!(call(&server, "POST", "/v1/apis/docs/enable", &keys.manager, None).status, 200);
+        server.follow_now();
+        assert_eq!(keys.ask(&server, key, json!({}))["code"], "ok", "nothing was done to it");
+        let shown = call(&server, "GET", &format!("/v1/keys/{id}"), &keys.manager, None).json();
+        assert_eq!((&shown["name"], &shown["state"]), (&json!("job"), &json!("active")));
     });
 }
 
@@ -61,8 +206,7 @@ fn a27_the_owner_in_a_body_counts_only_for_those_who_may_act_for_all() {
         let made = call(&server, "POST", "/v1/keys", &token(&server, "keys:create"), Some(&own));
         assert_eq!(made.status, 201);
         assert_ne!(made.json()["owner"]["id"], json!(app.id));
-        let nobody =
-            server.send(&crate::world::Request::new("POST", "/v1/keys").body("application/json", body.to_string()));
+        let nobody = server.send(&Request::new("POST", "/v1/keys").body("application/json", body.to_string()));
         assert_eq!(nobody.status, 401);
     });
 }
@@ -103,7 +247,7 @@ fn a_request_that_was_refused_may_be_sent_again_under_the_same_word() {
         let (keys, app) = (Keys::at(&server, json!({})), server.machine());
         let send = |scope: &str| {
             let body = json!({"api": "docs", "name": "a", "anywhere": true, "scope": scope, "owner": {"type": "client", "id": app.id}});
-            let request = crate::world::Request::new("POST", "/v1/keys").bearer(&keys.manager);
+            let request = Request::new("POST", "/v1/keys").bearer(&keys.manager);
             server.send(&request.field("idempotency-key", "w").body("application/json", body.to_string())).status
         };
         assert_eq!((send("docs.admin"), send("docs.read"), send("docs.read")), (422, 201, 409));
