@@ -1,8 +1,12 @@
 //! `keywright leaks`, run as people and programs run it, in a repository of git.
 
+use crate::{
+    keys::Keys,
+    world::{Server, each},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use keywright::{apikey::text::KeyText, base::entropy::OsEntropy};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs,
     io::Write,
@@ -178,4 +182,49 @@ fn r021_rules_for_others_find_what_we_make() {
     let (_, rules) = leaks(at, &["rules", "--format", "trufflehog", "--issuer", "https://id.example"], b"");
     assert!(rules.contains("endpoint: 'https://id.example/v1/leaks/trufflehog'"), "{rules}");
     assert_eq!(leaks(at, &["rules", "--format", "gitleaks", "--environment", "rt"], b"").0, 2);
+}
+
+#[test]
+fn r022_a_running_server_is_asked_whether_keys_are_still_good_and_told_of_them() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let (made, strange) = (keys.key(&server, &app, json!({})), minted("kw"));
+        let own = made["key"].as_str().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (at, url) = (folder.path(), format!("http://{}", server.address));
+        fs::write(at.join("a.env"), format!("A={own}\n")).unwrap();
+        fs::write(at.join("b.env"), format!("B={strange}\nagain={own}\n")).unwrap();
+        let scan = |more: &[&str]| {
+            let (code, said) = leaks(at, &[&["scan", ".", "--format", "json"], more].concat(), b"");
+            assert!(!said.contains(own) && !said.contains(&strange), "{said}");
+            assert_eq!(code, 3, "{said}");
+            serde_json::from_str::<Value>(&said).unwrap()
+        };
+        let states = |told: &Value| {
+            let found = told["found"].as_array().unwrap();
+            let mut all: Vec<_> = found
+                .iter()
+                .map(|one| {
+                    (one["file"].as_str().unwrap().to_owned(), one["line"].as_u64().unwrap(), one["state"].clone())
+                })
+                .collect();
+            all.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+            all.into_iter().map(|(_, _, state)| state).collect::<Vec<_>>()
+        };
+        let unasked = scan(&[]);
+        assert_eq!((states(&unasked), &unasked["reported"]), (vec![Value::Null; 3], &Value::Null));
+        let asked = scan(&["--check", &url]);
+        assert_eq!(states(&asked), ["live", "dead", "live"]);
+        assert_eq!(keys.ask(&server, own, json!({}))["code"], "ok", "asking ends nothing");
+        let told = scan(&["--check", &url, "--report", &url]);
+        assert_eq!((states(&told), &told["reported"]), (vec!["live".into(), "dead".into(), "live".into()], &json!(2)));
+        assert_eq!(keys.ask(&server, own, json!({}))["code"], "key_revoked");
+        let again = scan(&["--check", &url]);
+        assert_eq!(states(&again), ["dead"; 3]);
+        let (code, said) = leaks(at, &["scan", ".", "--report", "http://127.0.0.1:9"], b"");
+        assert_eq!(code, 1, "{said}");
+        let (code, said) = leaks(at, &["scan", ".", "--check", "http://keys.example"], b"");
+        assert!(code == 2 && said.contains("https"), "keys are not sent in the clear: {code} {said}");
+    });
 }
