@@ -9,6 +9,7 @@
 //! restricts it) and [`judge`] (whether it is good).
 
 pub mod access;
+pub mod advice;
 pub mod api;
 pub mod call;
 pub mod capacity;

@@ -8,7 +8,7 @@ use super::{
     audit::{api_key_id, client_id},
     claim_links, json_file, key_bulk, key_changes, key_rotation,
     key_templates::{self, Template},
-    key_tools,
+    key_tools, key_usage,
 };
 use crate::{
     apikey::{
@@ -74,8 +74,8 @@ pub(super) enum Command {
     Inspect(key_tools::Inspect),
     /// Make a text of the form of a key that nobody knows.
     Gen(key_tools::Gen),
-    /// Show what a key was used for, by the day.
-    Usage(key_tools::Usage),
+    /// Show what a key was used for, by the day: calls, and what was reported of them (errors, bytes, how long they took).
+    Usage(key_usage::Usage),
     /// Show, top up and correct the quotas of a key.
     #[command(subcommand)]
     Quota(key_changes::Quota),
@@ -240,7 +240,7 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
         Command::Check(args) => key_tools::check(*args, session),
         Command::Inspect(args) => key_tools::inspect(&args),
         Command::Gen(args) => key_tools::gen_offline(&args),
-        Command::Usage(args) => key_tools::usage(args, session),
+        Command::Usage(args) => key_usage::usage(args, session),
         Command::Change(args) => key_changes::change(args, session),
         Command::Quota(command) => key_changes::quota(command, session),
     }

@@ -1,4 +1,4 @@
-//! `keywright api-key check`, `inspect`, `gen` and `usage`: keys looked at and tried, without anything
+//! `keywright api-key check`, `inspect` and `gen`: keys looked at and tried, without anything
 //! being spent. The text of a key comes from standard input, a file or a variable, never as an argument.
 
 use super::{Answer, Failure, Session, at_work::in_world, key_changes::moment};
@@ -15,7 +15,6 @@ use crate::{
     base::{entropy::OsEntropy, id::ApiKeyId, moment::Moment, scope::Scope, secret::Secret},
     flow::{
         api_keys::{
-            days,
             directory::Entry,
             show,
             verify::{self, Found, Mode, Verdict},
@@ -296,31 +295,6 @@ pub(super) fn gen_offline(args: &Gen) -> Result<Answer, Failure> {
     }
     let key = KeyText::mint(prefix, environment, *random, &OsEntropy)?;
     Ok(Answer::new(key.text().expose().as_str(), json!({"key": key.text().expose(), "hint": key.hint()})))
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Usage {
-    /// Its identifier.
-    #[arg(value_name = "ID", value_parser = super::audit::api_key_id)]
-    id: ApiKeyId,
-    /// Days up to and with today.
-    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u8).range(1..=31))]
-    days: u8,
-}
-
-/// Shows what a key was used for, by the day.
-pub(super) fn usage(args: Usage, session: &Session) -> Result<Answer, Failure> {
-    in_world(session, async |_, world| {
-        let all = days::of_key(world, &Caller::Operator, args.id, i64::from(args.days)).await?;
-        let date = |at: Moment| at.to_string().chars().take(10).collect::<String>();
-        let rows: Vec<[String; 3]> =
-            all.iter().map(|day| [date(day.begins), day.good.to_string(), day.refused.to_string()]).collect();
-        let json: Vec<Value> = all
-            .iter()
-            .map(|day| json!({"day": date(day.begins), "allowed": day.good, "denied": day.refused}))
-            .collect();
-        Ok(Answer::table(["day", "allowed", "denied"], &rows, json!({ "days": json })))
-    })
 }
 
 #[cfg(test)]

@@ -25,8 +25,10 @@ mod key_changes;
 mod key_rotation;
 mod key_templates;
 mod key_tools;
+mod key_usage;
 mod keys;
 mod leaks;
+mod limits;
 mod migrate;
 mod patches;
 mod plans;
@@ -86,6 +88,9 @@ enum Command {
     /// Make, show and manage API keys.
     #[command(subcommand)]
     ApiKey(api_keys::Command),
+    /// Advise limits of rate, from what was called.
+    #[command(subcommand)]
+    Limits(limits::Command),
     /// Look for credentials where they do not belong, and keep them from being committed.
     #[command(subcommand)]
     Leaks(leaks::Command),
@@ -167,6 +172,7 @@ fn dispatch(command: Command, session: &Session) -> Result<Answer, Failure> {
         Command::Api(command) => apis::run(command, session),
         Command::Plan(command) => plans::run(command, session),
         Command::ApiKey(command) => api_keys::run(command, session),
+        Command::Limits(command) => limits::run(command, session),
         Command::Leaks(command) => leaks::run(command),
         Command::Drill(command) => drill::run(&command, session),
         Command::Keys(command) => keys::run(&command, session),

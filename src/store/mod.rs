@@ -54,6 +54,7 @@ pub mod signing_key_uses;
 pub mod signing_keys;
 mod statement;
 pub mod usage;
+pub mod usage_peaks;
 pub mod usage_reports;
 pub mod users;
 

@@ -19,10 +19,9 @@ pub const BATCH: i64 = 1000;
 /// For how long what has ended is kept, so that a replay is still seen for what it is.
 pub const KEPT: Span = Span::days(7);
 
-/// For how long it is kept, by the minute, what keys were used for. Minutes are a lot of rows, and
-/// two days of them would do once they are summed by the hour; until something sums them, they are
-/// all there is to look back on, so they are kept for two weeks.
-pub const USAGE_KEPT: Span = Span::days(14);
+/// For how long it is kept, by the minute, what keys were used for. Minutes are a lot of rows, but limits are
+/// advised from them, and a month has days that no fortnight has.
+pub const USAGE_KEPT: Span = Span::days(31);
 /// For how long it is kept, by the hour, from where keys are used that have a successor: what comes
 /// once a week is seen too.
 pub const PLACES_KEPT: Span = Span::days(8);

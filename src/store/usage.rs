@@ -85,7 +85,7 @@ pub struct ApiUsageRow {
     pub counts: Counts,
 }
 
-/// How often a key was used in a stretch of time, with one outcome.
+/// What a key was used for in a stretch of time, with one outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
     /// Which key.
@@ -94,8 +94,8 @@ pub struct Use {
     pub stretch: usize,
     /// What became of the calls.
     pub outcome: String,
-    /// How many they were.
-    pub calls: u64,
+    /// How much it was.
+    pub counts: Counts,
 }
 
 type Seven = (i64, i64, i64, i64, i64, i64, i64);
@@ -267,7 +267,7 @@ impl Usage<'_, '_> {
         Ok(rows.into_iter().map(|(at, bytes)| Minute { at: at.0, bytes: from_count(bytes) }).collect())
     }
 
-    /// How often each of these keys was used, by outcome, in each stretch from one of these moments
+    /// What each of these keys was used for, by outcome, in each stretch from one of these moments
     /// to the next: one statement for each stretch, none of which reads the table beyond the index.
     ///
     /// # Errors
@@ -277,7 +277,7 @@ impl Usage<'_, '_> {
         let mut all = Vec::new();
         for (stretch, pair) in bounds.windows(2).enumerate() {
             let [from, to] = pair else { continue };
-            let rows: Vec<(String, String, i64)> = sql!(self.tx, "summing rows of usage_minutes", "several", |c| {
+            let rows: Vec<(String, String, Seven)> = sql!(self.tx, "summing rows of usage_minutes", "several", |c| {
                 usage_minutes::table
                     .filter(usage_minutes::key_id.eq_any(&keys))
                     .filter(usage_minutes::minute.ge(At(*from)))
@@ -286,11 +286,19 @@ impl Usage<'_, '_> {
                     .select((
                         usage_minutes::key_id,
                         usage_minutes::outcome,
-                        raw::<BigInt>("CAST(sum(calls) AS bigint)"),
+                        (
+                            raw::<BigInt>("CAST(sum(calls) AS bigint)"),
+                            raw::<BigInt>("CAST(sum(errors_4) AS bigint)"),
+                            raw::<BigInt>("CAST(sum(errors_5) AS bigint)"),
+                            raw::<BigInt>("CAST(sum(bytes_in) AS bigint)"),
+                            raw::<BigInt>("CAST(sum(bytes_out) AS bigint)"),
+                            raw::<BigInt>("CAST(sum(millis) AS bigint)"),
+                            raw::<BigInt>("CAST(sum(reported) AS bigint)"),
+                        ),
                     ))
                     .load(c)
             })?;
-            let row = |(key, outcome, calls)| Use { key, stretch, outcome, calls: from_count(calls) };
+            let row = |(key, outcome, counts)| Use { key, stretch, outcome, counts: counts_of(counts) };
             all.extend(rows.into_iter().map(row));
         }
         Ok(all)

@@ -1,6 +1,10 @@
 //! The program itself, run as an operator runs it, on SQLite and on Postgres.
 
 use crate::world::database;
+use keywright::{
+    base::{entropy::OsEntropy, moment::SystemClock},
+    store::Store,
+};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
@@ -10,6 +14,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -49,6 +54,11 @@ impl Installation {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// Its store, to write into what the program would only write in time.
+    pub fn store(&self) -> Store {
+        Store::open(&database::settings(self.database.clone()), Arc::new(SystemClock), Arc::new(OsEntropy)).unwrap()
     }
 
     pub fn at(&self, path: &str) -> String {

@@ -1,15 +1,21 @@
-//! What keys were used for, day by day: for the charts that people look at.
+//! What keys were used for, day by day: for the charts and sums that people look at.
 
 use super::{life::reach, refused::Refused, show::Listed};
 use crate::{
-    apikey::access::{Act, Caller},
+    apikey::{
+        access::{Act, Caller},
+        latency,
+    },
     base::{
         fault::{Fault, Stop},
         id::ApiKeyId,
         moment::{Moment, Span},
     },
     flow::world::{World, only_fault},
-    store::{Tx, usage::Use},
+    store::{
+        Tx,
+        usage::{Counts, Use},
+    },
 };
 use std::{collections::BTreeMap, convert::Infallible};
 
@@ -22,13 +28,38 @@ pub struct Day {
     pub good: u64,
     /// Calls that it was refused for.
     pub refused: u64,
+    /// What was reported of the good ones.
+    pub served: Counts,
+}
+
+/// What a key was used for, day by day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// The days, oldest first.
+    pub days: Vec<Day>,
+    /// How many of the reported calls took how long, by bucket.
+    pub latencies: BTreeMap<u8, u64>,
+}
+
+impl Used {
+    /// What was reported on all of the days together.
+    #[must_use]
+    pub fn served(&self) -> Counts {
+        self.days.iter().fold(Counts::default(), |sum, day| sum.and(day.served))
+    }
+
+    /// How long the reported calls took, at this percentage; `None` where nobody has said.
+    #[must_use]
+    pub fn took(&self, percent: u64) -> Option<Span> {
+        latency::quantile(&self.latencies, percent)
+    }
 }
 
 /// So many days up to and with today, without use.
 fn none(now: Moment, days: i64) -> Vec<Day> {
     let today = now.unix() - now.unix().rem_euclid(86_400);
     let begins = |n: i64| Moment::from_unix(today) - Span::days(days - 1 - n);
-    (0..days).map(|n| Day { begins: begins(n), good: 0, refused: 0 }).collect()
+    (0..days).map(|n| Day { begins: begins(n), good: 0, refused: 0, served: Counts::default() }).collect()
 }
 
 fn bounds(days: &[Day]) -> Vec<Moment> {
@@ -39,7 +70,8 @@ fn bounds(days: &[Day]) -> Vec<Moment> {
 fn count(days: &mut [Day], one: &Use) {
     if let Some(day) = days.get_mut(one.stretch) {
         let sum = if one.outcome == "ok" { &mut day.good } else { &mut day.refused };
-        *sum = sum.saturating_add(one.calls);
+        *sum = sum.saturating_add(one.counts.calls);
+        day.served = day.served.and(one.counts);
     }
 }
 
@@ -65,17 +97,20 @@ pub async fn of_listed(world: &World, listed: &[Listed], days: i64) -> Result<BT
 ///
 /// # Errors
 /// [`Refused`] where the caller may not look, or there is no such key.
-pub async fn of_key(world: &World, caller: &Caller, id: ApiKeyId, days: i64) -> Result<Vec<Day>, Stop<Refused>> {
+pub async fn of_key(world: &World, caller: &Caller, id: ApiKeyId, days: i64) -> Result<Used, Stop<Refused>> {
     let caller = caller.clone();
     let mut all = none(world.now(), days);
     let bounds = bounds(&all);
-    let read = move |tx: &mut Tx<'_>| -> Result<Vec<Use>, Stop<Refused>> {
+    let ends = bounds.first().copied().zip(bounds.last().copied());
+    let read = move |tx: &mut Tx<'_>| -> Result<_, Stop<Refused>> {
         reach(tx, &caller, Act::Read, &id)?;
-        Ok(tx.usage().of_keys(std::slice::from_ref(&id), &bounds)?)
+        let used = tx.usage().of_keys(std::slice::from_ref(&id), &bounds)?;
+        let latencies = ends.map(|(from, to)| tx.usage_reports().latencies(&id, from, to)).transpose()?;
+        Ok((used, latencies.unwrap_or_default()))
     };
-    let used = world.store.read("show_usage_by_day", read).await?;
+    let (used, latencies) = world.store.read("show_usage_by_day", read).await?;
     used.iter().for_each(|one| count(&mut all, one));
-    Ok(all)
+    Ok(Used { days: all, latencies })
 }
 
 #[cfg(test)]
@@ -100,8 +135,10 @@ mod tests {
         for (stretch, outcome, calls) in
             [(0, "ok", 3), (1, "ok", 4), (1, "rate_limited", 2), (1, "restricted", 1), (9, "ok", 1)]
         {
-            count(&mut days, &Use { key: "key_1".into(), stretch, outcome: outcome.into(), calls });
+            let counts = Counts { calls, bytes_out: 10, ..Counts::default() };
+            count(&mut days, &Use { key: "key_1".into(), stretch, outcome: outcome.into(), counts });
         }
         assert_eq!(days.iter().map(|day| (day.good, day.refused)).collect::<Vec<_>>(), [(3, 0), (4, 3)]);
+        assert_eq!(days.iter().map(|day| day.served.bytes_out).collect::<Vec<_>>(), [10, 30]);
     }
 }

@@ -4,6 +4,7 @@
 //! way in calls), [`directory`] (how it knows without a query), [`slices`] (how quotas are spent),
 //! [`create`] and [`life`] (how keys come and go).
 
+pub mod advise;
 pub mod apis;
 pub mod ask;
 pub mod bulk;

@@ -12,7 +12,7 @@ use crate::{
         api::Api,
         plan::Plan,
     },
-    base::{fault::Stop, id::ApiKeyId, moment::Span},
+    base::{fault::Stop, id::ApiKeyId},
     flow::world::World,
     store::{
         Tx,
@@ -125,6 +125,3 @@ pub async fn offered(world: &World) -> Result<Vec<(Api, Option<Plan>)>, Stop<Ref
     };
     world.store.read("offered_apis", read).await
 }
-
-/// How far back usage is kept by the minute.
-pub const USAGE_KEPT: Span = Span::days(14);

@@ -1,6 +1,18 @@
 //! What operators do to keys at the command line.
 
-use crate::commands::each;
+use crate::commands::{Installation, each};
+use keywright::{
+    apikey::latency::bucket,
+    base::{
+        fault::Stop,
+        id::ApiKeyId,
+        moment::{Clock, Moment, Span, SystemClock},
+    },
+    store::{
+        Tx,
+        usage::{Counts, UsageRow},
+    },
+};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
@@ -203,5 +215,112 @@ fn links_are_made_listed_and_taken_back_and_what_is_claimed_is_of_whoever_claims
         for (kind, n) in [("api_key.claim_made", 2), ("api_key.claim_withdrawn", 1)] {
             assert_eq!(kinds.matches(&format!("\"{kind}\"")).count(), n, "{kind}");
         }
+    });
+}
+
+/// Counts this as if it had been called, and reported.
+fn called(it: &Installation, rows: Vec<UsageRow>, took: Vec<(ApiKeyId, Moment, u8)>) {
+    let store = it.store();
+    let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<()>> {
+        tx.usage().add(&rows)?;
+        Ok(tx.usage_reports().add_latencies(&took.iter().map(|one| (one.clone(), 10)).collect())?)
+    };
+    store.write_blocking("test", write).unwrap();
+    store.close();
+}
+
+fn row(key: &str, minute: Moment, outcome: &str, counts: Counts) -> UsageRow {
+    UsageRow { key: ApiKeyId::parse(key).unwrap(), minute, outcome: outcome.to_owned(), counts }
+}
+
+/// An API with a plan of 60 calls a minute for each family, and three keys.
+fn three_keys(it: &Installation) -> [String; 3] {
+    it.json(&["migrate"], "");
+    it.json(&["user", "add", "ada", "--password-stdin"], "violin cello harp drum\n");
+    let policy = r#"{"v": 1, "rate": [{"name": "minute", "by": "family", "limit": 60, "per": "1m"},
+        {"name": "address", "by": "ip", "limit": 1, "per": "1m"}]}"#;
+    it.json(&["plan", "add", "--name", "small", "--policy", "-"], policy);
+    let api = ["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"];
+    it.json(&[&api[..], &["--plan", "small"]].concat(), "");
+    let make = ["api-key", "create", "--api", "docs", "--owner", "user:ada", "--anywhere", "--name"];
+    ["busy", "quiet", "new"].map(|name| it.json(&[&make[..], &[name]].concat(), "")["id"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn r129_a_limit_is_advised_from_what_was_called_and_what_is_too_strict_or_too_loose_is_told() {
+    each(|it| {
+        let [busy, quiet, new] = three_keys(it);
+        let now = SystemClock.now();
+        let calls = |calls| Counts { calls, ..Counts::default() };
+        let mut rows = Vec::new();
+        for n in 0..200 {
+            let minute = now - Span::days(9) + Span::hours(n);
+            rows.push(row(&busy, minute, "ok", calls(if n == 7 { 950 } else { 50 })));
+            rows.push(row(&busy, minute, "rate_limited", calls(50)));
+            rows.push(row(&busy, minute, "restricted", calls(5000)));
+            rows.push(row(&quiet, minute, "ok", calls(3)));
+        }
+        rows.extend((0..5).map(|n| row(&new, now - Span::minutes(n + 1), "ok", calls(1))));
+        rows.push(row(&busy, now - Span::days(40), "ok", calls(1_000_000)));
+        called(it, rows, Vec::new());
+
+        let told = it.json(&["limits", "advise"], "");
+        let of = |told: &Value, id: &str| {
+            let all = ["plans", "apis", "keys"].map(|kind| told[kind].as_array().unwrap().clone()).concat();
+            all.into_iter().find(|one| one["id"] == id || one["name"] == id).unwrap()
+        };
+        let said = |id: &str| {
+            let one = of(&told, id);
+            let measured = &one["measured"];
+            let (p99, most) =
+                (measured["p99_per_minute"].as_u64().unwrap(), measured["most_per_minute"].as_u64().unwrap());
+            (one["finding"].as_str().unwrap().to_owned(), p99, most, one["advised_per_minute"].as_u64())
+        };
+        assert_eq!(said(&busy), ("too_strict".to_owned(), 100, 1000, Some(200)));
+        assert_eq!(said(&quiet), ("too_loose".to_owned(), 3, 3, Some(6)));
+        assert_eq!(said(&new), ("too_little_data".to_owned(), 1, 1, None));
+        assert_eq!(said("small"), ("too_strict".to_owned(), 100, 1000, Some(200)));
+        assert_eq!(said("docs"), ("no_limit".to_owned(), 103, 1003, Some(210)));
+        let busy_one = of(&told, &busy);
+        assert_eq!((&busy_one["headroom_percent"], &busy_one["limit"]["per_minute"]), (&json!(-67), &json!(60)));
+        assert_eq!((&busy_one["limit"]["level"], &busy_one["limit"]["name"]), (&json!("plan"), &json!("minute")));
+        assert_eq!(busy_one["measured"]["rate_limited"], 200 * 50);
+        assert_eq!(of(&told, &quiet)["headroom_percent"], 95);
+
+        let short = it.json(&["limits", "advise", "--days", "1", "--limit", "1"], "");
+        assert_eq!(
+            (short["keys"].as_array().unwrap().len(), &of(&short, &busy)["finding"]),
+            (1, &json!("too_little_data"))
+        );
+        let words = String::from_utf8(it.run(&["limits", "advise"], "").stdout).unwrap();
+        for word in ["P99/MIN", "too strict", "too loose", "too little data", "no limit", "-67 %"] {
+            assert!(words.contains(word), "{word}: {words}");
+        }
+    });
+}
+
+#[test]
+fn what_was_reported_of_a_key_is_shown_beside_its_calls() {
+    each(|it| {
+        let [busy, quiet, _] = three_keys(it);
+        let now = SystemClock.now();
+        let reported =
+            Counts { calls: 12, reported: 10, errors_4: 2, errors_5: 1, bytes_in: 100, bytes_out: 5000, millis: 120 };
+        let refused = Counts { calls: 3, ..Counts::default() };
+        let took = (ApiKeyId::parse(&busy).unwrap(), now, bucket(Span::millis(12)));
+        called(it, vec![row(&busy, now, "ok", reported), row(&busy, now, "restricted", refused)], vec![took]);
+        let told = it.json(&["api-key", "usage", &busy, "--days", "2"], "");
+        let sum = |name: &str| -> u64 {
+            told["days"].as_array().unwrap().iter().map(|day| day[name].as_u64().unwrap()).sum()
+        };
+        let names = ["allowed", "denied", "reported", "errors_4xx", "errors_5xx", "bytes_in", "bytes_out"];
+        assert_eq!(names.map(sum), [12, 3, 10, 2, 1, 100, 5000]);
+        assert_eq!(told["latency"]["avg_ms"], 12);
+        let half = told["latency"]["p50_ms"].as_f64().unwrap();
+        assert!((9.6..=14.4).contains(&half), "{told}");
+        let words = String::from_utf8(it.run(&["api-key", "usage", &busy, "--days", "2"], "").stdout).unwrap();
+        assert!(words.contains("4XX") && words.contains("10 calls took: p50"), "{words}");
+        let none = it.json(&["api-key", "usage", &quiet], "");
+        assert_eq!((&none["latency"]["p50_ms"], none["days"].as_array().unwrap().len()), (&Value::Null, 14));
     });
 }

@@ -5,7 +5,13 @@ use crate::{
     keys::Keys,
     world::{Browser, DOCS, Database, Person, Reply, Request, Server, each, encode, html::Form},
 };
-use keywright::base::moment::Span;
+use keywright::{
+    base::{fault::Stop, id::ApiKeyId, moment::Span},
+    store::{
+        Tx,
+        usage::{Counts, UsageRow},
+    },
+};
 use serde_json::json;
 
 struct Scene {
@@ -413,6 +419,15 @@ fn the_list_shows_use_and_the_overview_leads_there() {
         assert!(list.contains("Calls of the last 7 days: 3 good, 0 refused."), "{list}");
         let page = scene.browser.open(&format!("/account/keys/{id}"));
         assert!(page.says("Calls of the last 14 days: 3 good, 0 refused."), "{}", page.words());
+        assert!(!page.says("The API reported"), "nothing was reported");
+        let counts = Counts { reported: 3, errors_4: 1, bytes_in: 999, bytes_out: 4_560_000, ..Counts::default() };
+        let key = ApiKeyId::parse(&id).unwrap();
+        let row = UsageRow { key, minute: scene.server.now(), outcome: "ok".to_owned(), counts };
+        let add = move |tx: &mut Tx<'_>| -> Result<(), Stop<()>> { Ok(tx.usage().add(std::slice::from_ref(&row))?) };
+        scene.server.run(scene.server.world.store.write("test", add)).unwrap();
+        let page = scene.browser.open(&format!("/account/keys/{id}"));
+        let said = "The API reported 3 of them: 33.3 % errors (1 with 4xx, 0 with 5xx), 4.5 MB sent, 999 B received.";
+        assert!(page.says(said), "{}", page.words());
         let choice = scene.browser.open("/account/keys/new");
         assert!(choice.says("Is a key what you need?") && choice.says(DOCS), "{}", choice.words());
     });

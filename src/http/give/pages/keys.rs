@@ -228,6 +228,8 @@ pub struct Key {
     pub steps: Vec<Step>,
     /// Its last days.
     pub chart: Chart,
+    /// What was reported of the good calls, in words.
+    pub served: Option<String>,
     /// Limits of rate, in words.
     pub limits: Vec<String>,
     /// Quotas.

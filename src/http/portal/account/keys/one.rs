@@ -78,7 +78,8 @@ async fn body(site: &Site, (guest, id): (&Guest, &ApiKeyId), said: &Said) -> Res
         rotation: rotating(site, caller, id).await?,
         line: others.iter().map(|one| line(one, days_of(one), now)).collect(),
         steps: steps(&shown.facts.key, said, rotate::is_live(&shown.facts.key, now)),
-        chart: chart(&used),
+        chart: chart(&used.days),
+        served: words::served(&used),
         limits: entry.policy.limits().iter().map(words::limit).collect(),
         quotas: quotas.iter().map(words::quota).collect(),
         restrictions: own.into_iter().flat_map(words::restrictions).collect(),
@@ -195,7 +196,7 @@ pub(super) async fn looked_at(site: &Site, guest: &Guest, id: &ApiKeyId) -> Resu
     let caller = guest.caller(site);
     let shown = show::one(&site.world, &caller, id.clone()).await?;
     let used = days::of_key(&site.world, &caller, id.clone(), DAYS).await?;
-    Ok((shown, chart(&used)))
+    Ok((shown, chart(&used.days)))
 }
 
 async fn ask(
