@@ -127,6 +127,18 @@ fn ask(server: &Server, (method, target): (&str, &str), shown: Option<&str>, (bo
     server.send(&if body.is_null() { request } else { request.body("application/json", body.to_string()) })
 }
 
+/// Where a route is of this key, or of its link, or of the plan; of any other there is none.
+fn place(path: &str, of: &str, [id, link, plan]: [&str; 3]) -> String {
+    let named = path.replace("{name}", "month");
+    match path {
+        _ if path.starts_with("/v1/apis") => named.replace("{id}", "docs"),
+        _ if path.starts_with("/v1/plans") => named.replace("{id}", plan),
+        _ if path.starts_with("/v1/keys/claims") && of == id => named.replace("{id}", link),
+        _ if path.starts_with("/v1/keys/claims") => named.replace("{id}", "clm_00000000000000000000000007"),
+        _ => named.replace("{id}", of),
+    }
+}
+
 #[test]
 fn a36_r026_every_route_wants_its_own_scope_and_hides_what_is_somebody_elses() {
     each(|database| {
@@ -140,16 +152,7 @@ fn a36_r026_every_route_wants_its_own_scope_and_hides_what_is_somebody_elses() {
         let plan = call(&server, "POST", "/v1/plans", &keys.manager, Some(&plan)).json();
         let [id, link, plan] = [&made, &link, &plan].map(|one| one["id"].as_str().unwrap());
         let nothing = ApiKeyId::from_u128(7).to_string();
-        let at = |path: &str, of: &str| {
-            let named = path.replace("{name}", "month");
-            match path {
-                _ if path.starts_with("/v1/apis") => named.replace("{id}", "docs"),
-                _ if path.starts_with("/v1/plans") => named.replace("{id}", plan),
-                _ if path.starts_with("/v1/keys/claims") && of == id => named.replace("{id}", link),
-                _ if path.starts_with("/v1/keys/claims") => named.replace("{id}", "clm_00000000000000000000000007"),
-                _ => named.replace("{id}", of),
-            }
-        };
+        let at = |path: &str, of: &str| place(path, of, [id, link, plan]);
         let seen = |path: &str| {
             let target = at(path, id);
             let shown = call(&server, "GET", &target, &keys.manager, None);

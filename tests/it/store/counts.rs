@@ -354,9 +354,9 @@ fn what_was_counted_is_kept_for_as_long_as_it_is_good_for_something() {
         assert_eq!(purged_on(0), Purged::default());
         assert_eq!(purged_on(1), Purged { idempotency: 1, ..Purged::default() });
         assert_eq!(purged_on(9), Purged { claims: 1, ..Purged::default() });
-        assert_eq!(purged_on(14), Purged::default());
-        assert_eq!(purged_on(15), Purged { usage: 1, ..Purged::default() });
-        assert_eq!(purged_on(16), Purged { usage: 1, ..Purged::default() });
+        assert_eq!(purged_on(31), Purged::default());
+        assert_eq!(purged_on(32), Purged { usage: 1, ..Purged::default() });
+        assert_eq!(purged_on(33), Purged { usage: 1, ..Purged::default() });
         assert_eq!(purged_on(400), Purged::default());
         assert_eq!(purged_on(401), Purged { quotas: 1, ..Purged::default() });
         assert_eq!(purged_on(9999), Purged::default());
