@@ -29,6 +29,18 @@ words! {
     KeyIdentifier { "pattern": "^[!#-\\[\\]-~]{1,128}$", "examples": ["key_00CqSh6xLnM1BXPBKhQe7d"] }
     /// Scope tokens with a space between them (RFC 6749 §3.3); at most 64.
     ScopeText { "pattern": "^[ !#-\\[\\]-~]*$", "maxLength": 1024, "examples": ["docs.read docs.write"] }
+    /// An address, or a range of them whose bits beyond the prefix are 0.
+    RangeText {
+        "anyOf": [
+            {"format": "ipv4"},
+            {"format": "ipv6"},
+            {"pattern": "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}0/24$"},
+            {"pattern": "^[0-9a-fA-F:.]{2,45}/[0-9]{1,3}$"},
+        ],
+        "examples": ["198.51.100.7", "2001:db8::/32"]
+    }
+    /// The SHA-256 of a key or a certificate, in base64url.
+    Thumbprint { "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$" }
     /// A moment (RFC 3339).
     Instant { "format": "date-time", "examples": ["2027-01-31T00:00:00Z"] }
 }

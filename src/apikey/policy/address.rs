@@ -5,6 +5,7 @@
 //! thousand of them cost a call some fourteen comparisons.
 
 use super::{Call, Invalid, Reason, bounded};
+use crate::apikey::words::RangeText;
 use ipnet::{IpNet, Ipv4Net};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,13 +17,13 @@ pub const MOST: usize = 10_000;
 /// The member as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Addresses")]
+#[schemars(rename = "Addresses", extend("anyOf" = [{"required": ["allow"], "properties": {"allow": {"type": "array"}}}, {"required": ["deny"], "properties": {"deny": {"type": "array"}}}]))]
 pub struct Written {
     /// Ranges that may call; at most 10,000. An address alone is a range of one.
-    #[schemars(length(min = 1, max = 10_000))]
+    #[schemars(with = "Option<Vec<RangeText>>", length(min = 1, max = 10_000))]
     allow: Option<Vec<String>>,
     /// Ranges that may not.
-    #[schemars(length(min = 1, max = 10_000))]
+    #[schemars(with = "Option<Vec<RangeText>>", length(min = 1, max = 10_000))]
     deny: Option<Vec<String>>,
 }
 

@@ -22,10 +22,10 @@ pub struct Written {
     /// Whether a call must name its program; yes where nothing is said.
     require: Option<bool>,
     /// Patterns of those that may call; `*` stands for anything.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256), regex(pattern = "^[ -~]+$")))]
     allow: Option<Vec<String>>,
     /// Patterns of those that may not.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256), regex(pattern = "^[ -~]+$")))]
     deny: Option<Vec<String>>,
 }
 

@@ -1,6 +1,7 @@
 //! Member `binding`: whether a call must prove that it holds more than the text of the key.
 
 use super::{Call, Invalid};
+use crate::apikey::words::Thumbprint;
 use crate::{apikey::call::Possession, base::digest::from_base64url};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,13 +19,15 @@ pub enum Proof {
 /// The member as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Binding")]
+#[schemars(rename = "Binding", extend("minProperties" = 1))]
 pub struct Written {
     /// Whether a call must prove that it holds a private key.
     dpop: Option<Proof>,
     /// The thumbprint of the one key whose proofs count.
+    #[schemars(with = "Option<Thumbprint>")]
     jkt: Option<String>,
     /// The SHA-256 of the one client certificate.
+    #[schemars(with = "Option<Thumbprint>")]
     x5t: Option<String>,
 }
 

@@ -14,7 +14,7 @@ pub const MOST: usize = 300;
 /// The member as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Countries")]
+#[schemars(rename = "Countries", extend("anyOf" = [{"required": ["allow"], "properties": {"allow": {"type": "array"}}}, {"required": ["deny"], "properties": {"deny": {"type": "array"}}}]))]
 pub struct Written {
     /// The countries of ISO 3166-1, two capitals each, from which a call may come.
     #[schemars(length(min = 1, max = 300), inner(regex(pattern = "^[A-Z]{2}$")))]

@@ -6,10 +6,11 @@
 
 use super::{Call, Invalid, Reason, bounded, written};
 use chrono::{Datelike, Timelike};
-use chrono_tz::Tz;
-use schemars::JsonSchema;
+use chrono_tz::{TZ_VARIANTS, Tz};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The most windows.
 pub const MOST: usize = 32;
@@ -24,7 +25,7 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 #[schemars(rename = "Hours")]
 pub struct Written {
     /// Calls may come in any of these.
-    #[schemars(with = "Vec<WrittenWindow>", length(min = 1))]
+    #[schemars(with = "Vec<WrittenWindow>", length(min = 1, max = 32))]
     windows: Vec<Value>,
 }
 
@@ -34,14 +35,32 @@ pub struct Written {
 #[schemars(rename = "Window")]
 struct WrittenWindow {
     /// Days of the week, as `mon-fri` or `sat,sun`; every day where nothing is said.
+    #[schemars(regex(
+        pattern = "^ *(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))? *(, *(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))? *)*$"
+    ))]
     days: Option<String>,
     /// The first minute, as `08:00`.
     #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
     from: String,
     /// The minute after the last, at most `24:00`; before `from` it is that of the next day.
+    #[schemars(regex(pattern = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"))]
     to: String,
     /// The time zone, by its name in the IANA database.
+    #[schemars(with = "Zone")]
     tz: String,
+}
+
+/// The names of all time zones, for whoever describes them to programs.
+struct Zone;
+
+impl JsonSchema for Zone {
+    fn schema_name() -> Cow<'static, str> {
+        "TimeZone".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+        json_schema!({"type": "string", "description": "A time zone of the IANA database.", "enum": names})
+    }
 }
 
 /// When calls may come: in any of these windows.

@@ -24,7 +24,7 @@ pub mod route;
 
 pub use compiled::{Budget, Compiled, Layer, Limit};
 pub use document::Document;
-pub use form::Form;
+pub use form::{Form, PlanForm};
 
 use super::call::Call;
 use serde::{Deserialize, de::DeserializeOwned};

@@ -32,6 +32,11 @@ pub enum By {
     Api,
 }
 
+/// A time of at most 31 days.
+const PER: &str = "^(([1-9][0-9]{0,5}|1[0-9]{6}|2[0-5][0-9]{5}|26[0-6][0-9]{4}|267[0-7][0-9]{3}|2678[0-3][0-9]{2}|2678400)s|\
+     ([1-9][0-9]{0,3}|[1-3][0-9]{4}|4[0-3][0-9]{3}|44[0-5][0-9]{2}|446[0-3][0-9]|44640)m|\
+     ([1-9][0-9]?|[1-6][0-9]{2}|7[0-3][0-9]|74[0-4])h|([1-9]|[12][0-9]|3[01])d)$";
+
 /// A limit as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +51,7 @@ pub struct Written {
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     limit: u32,
     /// A time of at most 31 days, as `1s`, `15m`, `1h` or `1d`.
-    #[schemars(regex(pattern = "^[1-9][0-9]{0,6}[smhd]$"))]
+    #[schemars(regex(pattern = PER))]
     per: String,
     /// Units at once; `limit` where nothing is said.
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]

@@ -14,13 +14,17 @@ pub const MOST: usize = 64;
 /// The longest text in which an origin is looked for.
 const LONGEST: usize = 4096;
 
+/// Scheme, host and perhaps port.
+const ORIGIN: &str = "^[Hh][Tt][Tt][Pp][Ss]?://(([A-Za-z0-9_-]+\\.)*[A-Za-z][A-Za-z0-9_-]*\\.?|\
+     [0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$";
+
 /// The member as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Referrers")]
 pub struct Written {
     /// Origins: scheme, host and port.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), inner(regex(pattern = ORIGIN)))]
     allow: Vec<String>,
     /// What becomes of a call that names no page.
     #[serde(default)]

@@ -23,6 +23,7 @@ pub struct Written {
     #[schemars(length(min = 1, max = 16), inner(regex(pattern = "^[A-Z-]{1,32}$")))]
     methods: Option<Vec<String>>,
     /// A path; `*` stands for a segment, `**` for any number of them.
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^/"))]
     path: String,
 }
 

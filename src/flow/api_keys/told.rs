@@ -204,7 +204,7 @@ pub struct Plan<'a> {
     /// What people call it.
     name: &'a str,
     /// Its rate and quota.
-    #[schemars(with = "policy::Form")]
+    #[schemars(with = "policy::PlanForm")]
     policy: &'a PolicyText,
     /// When it was added.
     #[schemars(with = "Instant")]

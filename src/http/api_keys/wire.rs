@@ -280,7 +280,7 @@ pub(super) struct PlanBody {
     #[schemars(length(min = 1, max = 100))]
     name: String,
     /// Its rate and quota; no other members have a place in a plan.
-    #[schemars(with = "policy::Form")]
+    #[schemars(with = "policy::PlanForm")]
     policy: Map<String, Value>,
 }
 
