@@ -91,6 +91,10 @@ pub async fn run(settings: &Config, rotations: u32, place: &Path) -> Result<Repo
     let mut config =
         Config::load(None, none.into_iter()).map_err(|e| Fault::new("the settings of a rehearsal", e.to_string()))?;
     config.keys = settings.keys.clone();
+    // Nothing is made in a token of yours: the keys of a rehearsal are here.
+    config.keys.pkcs11.clear();
+    config.keys.transit.clear();
+    (config.keys.pkcs11_module, config.keys.pkcs11_token, config.keys.pkcs11_pin) = (None, None, None);
     config.tokens = settings.tokens.clone();
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let cost = Cost::new(64, 1, 1).ok_or_else(|| Fault::bare("no cost of hashing"))?;

@@ -1,7 +1,7 @@
 //! From settings to the world: the database brought up to date, the keys above all keys, the
 //! signing keys, and everything else that work is done with.
 
-use super::{kek, observe::Counting};
+use super::{kek, observe::Counting, settings};
 use crate::{
     account::Cost,
     base::{
@@ -22,7 +22,10 @@ use crate::{
     },
     geo::Geo,
     hashing::{Hashing, HashingPolicy},
-    remote::{Allowed, Outbound, OutboundPolicy},
+    remote::{
+        Allowed, Outbound, OutboundPolicy, Signers,
+        signers::{Holder, Pkcs11Access, SignerPolicy, TransitAccess},
+    },
     store::{self, Store},
     telemetry::Metrics,
 };
@@ -122,7 +125,16 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
     let secrets = secrets::open(&store, given, Arc::clone(&edges.clock)).await?;
     let (policy, node) = (policy(config), node(config));
     let key_tally = KeyTally::default();
-    let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: &node, tally: &key_tally };
+    let signers = Signers::start(&signer_policy(config))?;
+    let keeper = Keeper {
+        store: &store,
+        secrets: &secrets,
+        policy: &policy,
+        node: &node,
+        tally: &key_tally,
+        signers: &signers,
+        dice: &*dice,
+    };
     let keyring = rotate_keys::build(keeper).await?;
     metrics.signing_keys.set(keyring.records().count());
     let world = World {
@@ -137,7 +149,9 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         secret_uses: Default::default(),
         journal: Default::default(),
         unrecorded: Default::default(),
+        signers,
         keyring: ArcSwap::from_pointee(keyring),
+        reading_keys: Default::default(),
         key_tally,
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(HashingPolicy { cost: edges.hash_cost, ..hashing_policy(config) }, &dice)?,
@@ -191,6 +205,26 @@ pub fn policy(config: &Config) -> Policy {
         resources: config.resources.iter().map(resource).collect(),
         service_name: config.sign_in.display_name.clone(),
     }
+}
+
+/// Who holds private halves of signing keys for us.
+fn signer_policy(config: &Config) -> SignerPolicy {
+    let keys = &config.keys;
+    let pkcs11 = match (&keys.pkcs11_module, &keys.pkcs11_token, &keys.pkcs11_pin) {
+        (Some(module), Some(token), Some(pin)) => {
+            Some(Pkcs11Access { module: module.clone(), token: token.clone(), pin: pin.clone() })
+        }
+        // Settings that say a part of it were refused.
+        (_, _, _) => None,
+    };
+    // Also where nothing new is made there: what was may sign still.
+    let transit = config
+        .secrets
+        .vault()
+        .map(|access| TransitAccess { vault: settings::vault(access), mount: keys.transit_mount.clone() });
+    let in_token = keys.pkcs11.iter().map(|alg| (*alg, Holder::Pkcs11));
+    let makers = in_token.chain(keys.transit.iter().map(|alg| (*alg, Holder::Transit))).collect();
+    SignerPolicy { makers, deadline: keys.signature_deadline, pkcs11, transit }
 }
 
 /// The counters of limits, where the settings say.

@@ -17,7 +17,7 @@ use crate::{
     },
     config::Config,
     flow::{
-        manage_clients,
+        manage_clients, revoke_key,
         secrets::status,
         token::{self, Sent},
         world::World,
@@ -180,6 +180,7 @@ async fn look(manifest: &Manifest, database: &str, folder: &Path) -> Result<Veri
         let rows = counted(&manifest.counts, &opened.store.counts().await?)?;
         let world = open::world(&config, opened, &edges).await?;
         let values = status::all_open(&world).await?;
+        sign_here(&world).await?;
         let signed_by = token_is_good(&world).await?;
         let signing_keys = world.keyring.load().records().count();
         Ok(Verified { created_at: manifest.created_at.clone(), rows, values, signing_keys, signed_by })
@@ -200,6 +201,18 @@ fn counted(said: &Counts, found: &Counts) -> Result<i64, Fault> {
         }
     }
     Ok(said.values().sum())
+}
+
+/// A key that is elsewhere is in no backup, and the throw-away instance does not reach for it: it makes one of its own.
+async fn sign_here(world: &World) -> Result<(), Fault> {
+    let alg = world.policy.load().tokens.access_token_alg;
+    let keyring = world.keyring.load_full();
+    let Some(key) = keyring.signer(alg).filter(|key| key.outside().is_some()) else { return Ok(()) };
+    let revoked = revoke_key::run(world, key.kid(), "this is a copy of a backup", Actor::System).await;
+    revoked.map(drop).map_err(|stop| match stop {
+        Stop::Refusal(_) => Fault::bare("a key that signs could not be replaced in the restored instance"),
+        Stop::Fault(fault) => fault,
+    })
 }
 
 /// Registers a client in the throw-away instance, lets it get a token, and verifies that by the published keys.

@@ -4,7 +4,7 @@ use super::{declared, open, reload};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
-    flow::{api_keys::upkeep, deliver, follow, nodes, presence, sweep, world::World},
+    flow::{api_keys::upkeep, deliver, follow, nodes, presence, signing, sweep, world::World},
     http::{
         edge,
         gateway::{self, Door},
@@ -69,6 +69,8 @@ fn listen(at: SocketAddr, what: &str) -> Result<TcpListener, Fault> {
 /// # Errors
 /// A fault where an address cannot be listened on.
 pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault> {
+    // A server that cannot sign says so now, not to those who ask for tokens.
+    signing::check(&world).await?;
     // Before anything is answered: what was revoked is known, and a bad end of this node would be noticed.
     follow::now(&world).await?;
     presence::begin(&world).await?;
@@ -186,6 +188,7 @@ impl Running {
                 tracing::warn!("housekeeping did not end in time");
             }
         }
+        self.site.world.signers.quiet().await;
         let store = self.site.world.store.clone();
         if web::block(move || store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in order");

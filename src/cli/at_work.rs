@@ -27,6 +27,7 @@ pub(super) fn in_world<T>(
     on_runtime(async {
         let world = open::open(&config, &open::Edges::system()).await?;
         let done = work(&config, &world).await;
+        world.signers.quiet().await;
         world.store.close();
         done
     })

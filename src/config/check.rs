@@ -12,6 +12,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     lifetimes(config, &mut found);
     resources(config, &mut found);
     limits(config, &mut found);
+    holders(config, &mut found);
     found
 }
 
@@ -45,6 +46,31 @@ fn gateways(config: &Config, found: &mut Vec<Problem>) {
     if listen.port() != 0 && (listen == server.listen || Some(listen) == server.metrics_listen) {
         let wrong = "is the same as another address that is listened on";
         found.push(Problem::new("gateway.listen", wrong, "choose another port, one that only gateways can reach"));
+    }
+}
+
+/// Whoever holds keys for us is described wholly or not at all.
+fn holders(config: &Config, found: &mut Vec<Problem>) {
+    let keys = &config.keys;
+    let given = [
+        ("keys.pkcs11_module", keys.pkcs11_module.is_some()),
+        ("keys.pkcs11_token", keys.pkcs11_token.is_some()),
+        ("keys.pkcs11_pin", keys.pkcs11_pin.is_some()),
+    ];
+    if !keys.transit.is_empty() && config.secrets.vault().is_none() {
+        let wrong = "has keys in Transit, and the settings do not say how Vault is reached";
+        found.push(Problem::new("keys.transit", wrong, "give secrets.vault_address and a way to sign in"));
+    }
+    for twice in keys.transit.iter().filter(|alg| keys.pkcs11.contains(alg)) {
+        let wrong = format!("has {twice}, and so has keys.pkcs11");
+        found.push(Problem::new("keys.transit", wrong, "leave the algorithm to one of them"));
+    }
+    if keys.pkcs11.is_empty() && given.iter().all(|(_, given)| !given) {
+        return;
+    }
+    for (name, _) in given.iter().filter(|(_, given)| !given) {
+        let wrong = "is unset, and a PKCS#11 token needs all of its module, its label and its PIN";
+        found.push(Problem::new(*name, wrong, "give it, or take the other settings of keys.pkcs11 away"));
     }
 }
 

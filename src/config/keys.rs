@@ -1,7 +1,11 @@
 //! `[keys]`: the life of signing keys.
 
 use super::section::section;
-use crate::base::moment::Span;
+use crate::{
+    base::{moment::Span, secret::Secret},
+    jose::Alg,
+};
+use std::path::PathBuf;
 
 section! {
     /// The life of signing keys.
@@ -19,5 +23,21 @@ section! {
         /// How many bits the RSA keys have that are made from now on, for RS256 and PS256. Each thousand
         /// more makes a signature several times as dear.
         rsa_bits: u32 = "2048" in "2048" .. "8192", Live;
+        /// The algorithms whose keys are made in a PKCS#11 token from now on, and never leave it. A key that signs
+        /// now goes on to the end of its period, or until `keywright keys rotate`.
+        pkcs11: Vec<Alg>, Restart;
+        /// The PKCS#11 module: a library that is loaded into the server.
+        pkcs11_module: Option<PathBuf>, Restart;
+        /// The label of the token. It needs to be the same one, or one with the same keys, for every node.
+        pkcs11_token: Option<String>, Restart;
+        /// The PIN of the token's user.
+        pkcs11_pin: Option<Secret<String>>, Restart;
+        /// The algorithms whose keys are made by the engine Transit of Vault or OpenBao from now on, and never leave it.
+        /// It is reached as `[secrets]` says.
+        transit: Vec<Alg>, Restart;
+        /// Where that engine is mounted.
+        transit_mount: String = "transit", Restart;
+        /// How long a signature by a key that is elsewhere may take. Whoever waits for it hears 503 then.
+        signature_deadline: Span = "2s" in "50ms" .. "30s", Restart;
     }
 }

@@ -7,6 +7,7 @@ use super::{
     source::{VaultAccess, VaultLogin, local},
 };
 use crate::base::secret::Secret;
+use std::path::PathBuf;
 use toml::Table;
 use url::{Host, Url};
 
@@ -45,7 +46,8 @@ section! {
     /// The keys above all keys, and where secrets are kept. Any setting that may be a secret may name one instead:
     /// `env:NAME` or `${NAME}` a variable, `file:PATH` a file that not every user can read, `cmd:COMMAND` what a
     /// command prints (run by the shell, within 10 s), `vault:PATH#FIELD` a field of HashiCorp Vault or OpenBao,
-    /// by the path of its API (`secret/data/keywright`). They are read at the start and on SIGHUP.
+    /// by the path of its API (`secret/data/keywright`), `transit:MOUNT/KEY#CIPHERTEXT` what its engine Transit decrypts.
+    /// They are read at the start and on SIGHUP.
     Secrets = "secrets" {
         /// The key-encryption key, under which private signing keys and sign-ins in progress are sealed.
         /// Give it by `KEYWRIGHT_KEK_FILE` or `KEYWRIGHT_KEK`. Unset: the file `kek` in `server.data_dir`,
@@ -64,16 +66,41 @@ section! {
         /// The namespace there. Unset: none.
         vault_namespace: Option<String>, Live;
         /// The token to read with. A secret that cannot be in Vault itself: give it by
-        /// `KEYWRIGHT_SECRETS_VAULT_TOKEN_FILE`. Unset: AppRole is used, as below.
+        /// `KEYWRIGHT_SECRETS_VAULT_TOKEN_FILE`. Unset: AppRole or Kubernetes is used, as below.
         vault_token: Option<Secret<String>>, Live;
         /// The role to sign in with (AppRole).
         vault_role_id: Option<String>, Live;
         /// The secret of the role. Give it by `KEYWRIGHT_SECRETS_VAULT_SECRET_ID_FILE`.
         vault_secret_id: Option<Secret<String>>, Live;
+        /// The role to sign in with as a service account of Kubernetes.
+        vault_kubernetes_role: Option<String>, Live;
+        /// Where that method is mounted.
+        vault_kubernetes_mount: String = "kubernetes", Live;
+        /// The file with the token of the service account. It is read at each sign-in.
+        vault_kubernetes_token: PathBuf = "/var/run/secrets/kubernetes.io/serviceaccount/token", Live;
     }
 }
 
 impl Secrets {
+    /// How Vault is reached, where the settings say so wholly.
+    #[must_use]
+    pub fn vault(&self) -> Option<VaultAccess> {
+        let login = match (&self.vault_token, &self.vault_role_id, &self.vault_secret_id, &self.vault_kubernetes_role) {
+            (Some(token), _, _, _) => VaultLogin::Token(token.clone()),
+            (None, Some(role_id), Some(secret_id), _) => {
+                VaultLogin::AppRole { role_id: role_id.clone(), secret_id: secret_id.clone() }
+            }
+            (None, _, _, Some(role)) => VaultLogin::Kubernetes {
+                mount: self.vault_kubernetes_mount.clone(),
+                role: role.clone(),
+                token: self.vault_kubernetes_token.clone(),
+            },
+            (None, _, _, None) => return None,
+        };
+        let address = self.vault_address.as_ref()?.0.clone();
+        Some(VaultAccess { address, namespace: self.vault_namespace.clone(), login })
+    }
+
     /// The peppers that are given, the newest first.
     #[must_use]
     pub fn peppers(&self) -> Vec<Secret<[u8; 32]>> {
@@ -109,12 +136,19 @@ pub(super) fn vault_access(root: &Table, environment: &Environment) -> Result<Va
     let plain = |name: &str| Ok::<_, String>(take(name)?.map(|text| text.expose().clone()));
     let address = plain("vault_address")?.ok_or("is in Vault, and secrets.vault_address is unset")?;
     let address = VaultAddress::from_text(&address).map_err(|wrong| format!("is in Vault, and its address {wrong}"))?;
-    let login = match (take("vault_token")?, plain("vault_role_id")?, take("vault_secret_id")?) {
+    let own = |name: &str, default: &str| Ok::<_, String>(plain(name)?.unwrap_or_else(|| default.to_owned()));
+    let approle = plain("vault_role_id")?.zip(take("vault_secret_id")?);
+    let login = match (take("vault_token")?, approle, plain("vault_kubernetes_role")?) {
         (Some(token), _, _) => VaultLogin::Token(token),
-        (None, Some(role_id), Some(secret_id)) => VaultLogin::AppRole { role_id, secret_id },
-        (None, _, _) => {
-            return Err("is in Vault, and neither secrets.vault_token nor secrets.vault_role_id with \
-                        secrets.vault_secret_id is given"
+        (None, Some((role_id, secret_id)), _) => VaultLogin::AppRole { role_id, secret_id },
+        (None, None, Some(role)) => VaultLogin::Kubernetes {
+            mount: own("vault_kubernetes_mount", "kubernetes")?,
+            role,
+            token: own("vault_kubernetes_token", "/var/run/secrets/kubernetes.io/serviceaccount/token")?.into(),
+        },
+        (None, None, None) => {
+            return Err("is in Vault, and neither secrets.vault_token, nor secrets.vault_role_id with \
+                        secrets.vault_secret_id, nor secrets.vault_kubernetes_role is given"
                 .into());
         }
     };

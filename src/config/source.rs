@@ -1,6 +1,6 @@
 //! Where the secrets of the settings are kept: each source reads what it is told a name of. A setting
 //! that may be a secret may name one instead: `env:NAME` (or `${NAME}`), `file:PATH`, `cmd:COMMAND`,
-//! `vault:PATH#FIELD`. Names may be shown, but for a command's, whose arguments are its own affair.
+//! `vault:PATH#FIELD`, `transit:MOUNT/KEY#CIPHERTEXT`. Names may be shown, but for a command's, whose arguments are its own affair.
 
 use crate::base::secret::Secret;
 use std::{
@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{self, Read},
     os::unix::fs::PermissionsExt,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -53,6 +54,15 @@ pub enum VaultLogin {
         /// Its secret.
         secret_id: Secret<String>,
     },
+    /// As a service account of Kubernetes.
+    Kubernetes {
+        /// Where the method is mounted.
+        mount: String,
+        /// The role there.
+        role: String,
+        /// The file with the token of the account.
+        token: PathBuf,
+    },
 }
 
 /// Opens Vault; given by whoever may call other servers.
@@ -70,6 +80,7 @@ enum Scheme {
     File,
     Cmd,
     Vault,
+    Transit,
 }
 
 /// The scheme of a reference and the name after it; `None` where the text is no reference.
@@ -78,7 +89,13 @@ fn split(text: &str) -> Option<(Scheme, &str)> {
     if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
         return Some((Scheme::Env, name));
     }
-    let schemes = [("env:", Scheme::Env), ("file:", Scheme::File), ("cmd:", Scheme::Cmd), ("vault:", Scheme::Vault)];
+    let schemes = [
+        ("env:", Scheme::Env),
+        ("file:", Scheme::File),
+        ("cmd:", Scheme::Cmd),
+        ("vault:", Scheme::Vault),
+        ("transit:", Scheme::Transit),
+    ];
     schemes.into_iter().find_map(|(prefix, scheme)| text.strip_prefix(prefix).map(|name| (scheme, name)))
 }
 
@@ -91,6 +108,7 @@ pub(super) fn is_reference(text: &str) -> bool {
 pub(super) fn shown(text: &str) -> String {
     match split(text) {
         Some((Scheme::Cmd, command)) => format!("cmd:{}", command.split_whitespace().next().unwrap_or_default()),
+        Some((Scheme::Transit, name)) => format!("transit:{}", name.split('#').next().unwrap_or_default()),
         Some((Scheme::Env | Scheme::File | Scheme::Vault, _)) => text.trim().to_owned(),
         None => String::new(),
     }
@@ -116,10 +134,10 @@ impl<'r> References<'r> {
     pub(super) fn fetch(&self, text: &str) -> Result<Secret<String>, String> {
         let told = |wrong: String| format!("{}: {wrong}", shown(text));
         match split(text) {
-            Some((Scheme::Vault, name)) => {
+            Some((Scheme::Vault | Scheme::Transit, _)) => {
                 let open = || (self.access)().and_then(self.open_vault);
                 match self.vault.get_or_init(open) {
-                    Ok(vault) => vault.fetch(name).map_err(told),
+                    Ok(vault) => vault.fetch(text.trim()).map_err(told),
                     Err(wrong) => Err(told(wrong.clone())),
                 }
             }
@@ -134,7 +152,9 @@ pub(super) fn local(text: &str) -> Result<Secret<String>, String> {
         Some((Scheme::Env, name)) => (&Variable, name),
         Some((Scheme::File, name)) => (&OwnFile, name),
         Some((Scheme::Cmd, name)) => (&Output, name),
-        Some((Scheme::Vault, _)) => return Err(format!("{}: what opens Vault cannot be in it", shown(text))),
+        Some((Scheme::Vault | Scheme::Transit, _)) => {
+            return Err(format!("{}: what opens Vault cannot be in it", shown(text)));
+        }
         None => return Ok(Secret::new(text.to_owned())),
     };
     let secret = source.fetch(name).map_err(|wrong| format!("{}: {wrong}", shown(text)))?;

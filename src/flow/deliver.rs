@@ -5,7 +5,7 @@ use super::{
     clients, follow,
     journal::own_work,
     pace::{Ending, goes_on, has_ended},
-    rotate_keys,
+    rotate_keys, signing,
     world::{World, note, only_fault},
 };
 use crate::{
@@ -136,9 +136,9 @@ async fn attempt(world: &Arc<World>, payload: &Payload) -> Result<Attempt, Fault
     rotate_keys::ensure(world, alg).await?;
     let issuer = world.policy.load().tokens.issuer.clone();
     let claims = LogoutToken::of(&issuer, &payload.client, (&payload.sub, &payload.sid), world.now(), &*world.dice)?;
-    let keyring = world.keyring.load();
+    let keyring = world.keyring.load_full();
     let key = keyring.signer(alg).ok_or_else(|| Fault::bare(format!("there is no signing key for {alg}")))?;
-    let token = Secret::new(key.sign(Typ::LogoutToken, &claims)?);
+    let token = Secret::new(signing::sign(world, key, Typ::LogoutToken, &claims).await?);
     Ok(match world.outbound.post_logout_token(uri, token).await {
         Ok(()) => Attempt::Delivered,
         Err(failed) => Attempt::Failed(failed.word(), failed.to_string()),

@@ -3,7 +3,7 @@
 
 use super::{
     journal::own_work,
-    rotate_keys::{self, NewRow, seen::Seen},
+    rotate_keys::{self, NewKey, NewRow, seen::Seen},
     world::{World, note},
 };
 use crate::{
@@ -96,8 +96,8 @@ pub async fn run(world: &World, import: Import, by: Actor) -> Result<KeyId, Stop
         let (kid, alg) = (named.clone(), import.alg);
         let record = KeyRecord { kid, alg, epoch, created_at: at, known_at, signed_at: None, state };
         let why = "an operator brought it from elsewhere";
-        let (private, public) = (&import.private, public.clone());
-        rotate_keys::add(tx, &envelope, NewRow { record, private, public, origin: Origin::Imported, why })?;
+        let (key, public) = (&NewKey::Here(import.private.clone()), public.clone());
+        rotate_keys::add(tx, &envelope, NewRow { record, key, public, origin: Origin::Imported, why })?;
         tx.feed().add(&Change::about(Subject::SigningKeys, "all"))?;
         let (kid, by) = (named.clone(), actor.clone());
         let event = Event::SigningKeyImported { kid, alg: alg.name(), state: state.name(), by };

@@ -10,6 +10,7 @@ use crate::{
         fault::{Fault, Stop},
         moment::Moment,
     },
+    jose::Outside,
     keyring::{KeyRecord, Next, State, next},
     store::{
         Tx,
@@ -36,6 +37,8 @@ pub struct Shown {
     pub next: Option<Next>,
     /// Where it came from.
     pub origin: Origin,
+    /// Where its private half is, where that is not here.
+    pub outside: Option<Outside>,
     /// What it is used for, as far as it was written down.
     pub uses: Uses,
     /// Its public half.
@@ -65,6 +68,7 @@ pub async fn run(world: &World) -> Result<Vec<Shown>, Fault> {
             revoked: row.revoked,
             next: next(&row.record, &records, &policy),
             origin: row.origin,
+            outside: row.outside,
             uses: uses.remove(row.record.kid.as_str()).unwrap_or_default(),
             public: row.public,
             record: row.record,

@@ -44,6 +44,7 @@ pub(crate) mod sample;
 pub mod secret_uses;
 pub mod secrets;
 pub mod sign_in;
+pub mod signing;
 pub mod sweep;
 pub mod token;
 pub mod touched;

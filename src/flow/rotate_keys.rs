@@ -3,40 +3,53 @@
 //!
 //! Several nodes may do so at once: they wait for one another, and the second finds nothing due.
 
+mod made;
 pub(super) mod seen;
 
+pub(super) use made::{NewKey, NewRow, add};
+
+use made::{Made, created};
 use seen::{Seen, needed};
 
 use super::{
     journal::own_work,
     key_tally::KeyTally,
     secrets::{Envelope, Secrets},
+    signing,
     world::{Policy, World, key_policy, note, only_fault},
 };
 use crate::{
     audit::{Actor, Event},
     base::{
-        fault::{Fault, Stop},
+        entropy::Entropy,
+        fault::{Fault, FaultKind, Stop},
         id::KeyId,
         moment::Moment,
-        secret::Secret,
     },
     jose::{Alg, SigningKey},
     keyring::{HeldKey, KeyRecord, Keyring, Rotation, State, Step, Uses},
+    remote::Signers,
     store::{
         Store, Tx,
         feed::{Change, Subject},
         sealed::Column,
-        signing_keys::{KeyRow, Origin, Standing},
+        signing_keys::{KeyRow, Origin},
     },
 };
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::Arc,
+};
 
 /// Of so many keys that are gone it is still counted that tokens name them.
 const GONE: usize = 32;
 
+/// So often it is begun again because more is due than was made.
+const TRIES: usize = 4;
+
 /// What the life of keys needs of the world, which at the start does not exist yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Keeper<'k> {
     /// Where the keys are.
     pub store: &'k Store,
@@ -48,6 +61,16 @@ pub struct Keeper<'k> {
     pub node: &'k str,
     /// Where it is counted what they are used for.
     pub tally: &'k KeyTally,
+    /// Whoever holds private halves for us.
+    pub signers: &'k Signers,
+    /// Randomness.
+    pub dice: &'k dyn Entropy,
+}
+
+impl std::fmt::Debug for Keeper<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keeper({})", self.node)
+    }
 }
 
 /// What is asked for beyond what the policy does by itself.
@@ -107,9 +130,11 @@ pub(super) async fn revoke(world: &World, revocation: Revocation, by: Actor) -> 
 async fn with(world: &World, wanted: Wanted, by: Actor) -> Result<Vec<Step>, Fault> {
     let policy = world.policy.load();
     let keeper = Keeper::of(world, &policy);
-    let steps = keeper.keep(wanted, by).await?;
+    let steps = keeper.keep(wanted, by).await;
+    // Also where a key could not be made: what was due besides was done.
     reload(world).await?;
-    Ok(steps)
+    signing::destroy_gone(world).await?;
+    steps
 }
 
 /// Reads the keys anew and puts them into the world.
@@ -117,6 +142,7 @@ async fn with(world: &World, wanted: Wanted, by: Actor) -> Result<Vec<Step>, Fau
 /// # Errors
 /// A fault of the store, or where a key does not open.
 pub async fn reload(world: &World) -> Result<(), Fault> {
+    let _alone = world.reading_keys.lock().await;
     let policy = world.policy.load();
     let keeper = Keeper::of(world, &policy);
     let keyring = keeper.read().await?;
@@ -137,18 +163,33 @@ pub async fn policy_changed(world: &World) -> Result<(), Fault> {
 }
 
 /// The keys in hand for a world that is being built: those that are cheap to make are made where
-/// they are missing.
+/// they are missing. A successor that cannot be made now is a matter for later.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn build(keeper: Keeper<'_>) -> Result<Keyring, Fault> {
-    keeper.keep(Wanted::only(Rotation::OnSchedule), Actor::System).await?;
-    keeper.read().await
+    let kept = keeper.keep(Wanted::only(Rotation::OnSchedule), Actor::System).await;
+    let keyring = keeper.read().await?;
+    match kept {
+        Err(fault) if fault.kind() == FaultKind::Unavailable && seen::always_signed(keeper.policy, &keyring) => {
+            tracing::warn!(error = %fault, "what is due of signing keys could not be done yet");
+        }
+        kept => drop(kept?),
+    }
+    Ok(keyring)
 }
 
 impl<'k> Keeper<'k> {
     fn of(world: &'k World, policy: &'k Policy) -> Self {
-        Self { store: &world.store, secrets: &world.secrets, policy, node: &world.node, tally: &world.key_tally }
+        Self {
+            store: &world.store,
+            secrets: &world.secrets,
+            policy,
+            node: &world.node,
+            tally: &world.key_tally,
+            signers: &world.signers,
+            dice: &*world.dice,
+        }
     }
 
     async fn rows(&self) -> Result<Vec<KeyRow>, Fault> {
@@ -174,71 +215,62 @@ impl<'k> Keeper<'k> {
     }
 
     /// Looks first, so that a sweep which finds nothing due writes nothing; and makes keys before
-    /// the transaction, because one for RS256 takes longer than anything should hold a lock.
+    /// the transaction, because that may take longer than anything should hold a lock.
     async fn keep(&self, wanted: Wanted, by: Actor) -> Result<Vec<Step>, Fault> {
-        let (policy, also) = (self.policy.clone(), wanted.also);
-        let look = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(Seen::load(tx, &policy, also)?);
-        let seen = self.store.read("list_signing_keys", look).await.map_err(only_fault)?;
-        let due = seen.due(&wanted);
-        if due.is_empty() && !seen.changed() {
-            return Ok(due);
+        let mut made = Made::default();
+        for _ in 0..TRIES {
+            let (policy, also) = (self.policy.clone(), wanted.also);
+            let look = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(Seen::load(tx, &policy, also)?);
+            let seen = self.store.read("list_signing_keys", look).await.map_err(only_fault)?;
+            let due = seen.due(&wanted);
+            if due.is_empty() && !seen.changed() {
+                made.destroy_unused(self, &due).await;
+                return Ok(due);
+            }
+            made.make(self, &due).await?;
+            let work = Work {
+                envelope: self.secrets.envelope.clone(),
+                policy: self.policy.clone(),
+                node: self.node.to_owned(),
+                wanted: wanted.clone(),
+                made: made.keys(),
+                lacking: made.lacking(),
+                elsewhere: Alg::ALL.into_iter().filter(|alg| self.signers.make_those_of(*alg)).collect(),
+                by: by.clone(),
+            };
+            match self.store.write("rotate_keys", move |tx: &mut Tx<'_>| work.run(tx)).await {
+                Ok(steps) => {
+                    made.destroy_unused(self, &steps).await;
+                    return match made.fault() {
+                        // What has to go went, whether or not there is something in its place.
+                        Some(fault) if wanted.revoke.is_some() => {
+                            tracing::error!(error = %fault, "there is no successor of the key that was revoked");
+                            Ok(steps)
+                        }
+                        Some(fault) => Err(fault),
+                        None => Ok(steps),
+                    };
+                }
+                Err(Stop::Refusal(MoreIsDue)) => {}
+                // Whether it was written or not: what was made may be needed.
+                Err(Stop::Fault(fault)) => return Err(fault),
+            }
         }
-        let made = make(&due, self.policy.keys.rsa_bits).await?;
-        let work = Work {
-            envelope: self.secrets.envelope.clone(),
-            policy: self.policy.clone(),
-            node: self.node.to_owned(),
-            wanted,
-            made,
-            by,
-        };
-        let write = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(work.run(tx)?);
-        self.store.write("rotate_keys", write).await.map_err(only_fault)
+        Err(Fault::bare("what is due of signing keys changes all the time").passing())
     }
-}
-
-/// Makes the keys that these steps need, on a thread where nobody waits for anything else.
-async fn make(steps: &[Step], rsa_bits: u32) -> Result<BTreeMap<Alg, Secret<Vec<u8>>>, Fault> {
-    let algs: Vec<Alg> = steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Create { alg, .. } => Some(*alg),
-            Step::Promote { .. } | Step::Retire { .. } | Step::Revoke { .. } | Step::Delete { .. } => None,
-        })
-        .collect();
-    let make = move || algs.into_iter().map(|alg| Ok((alg, SigningKey::generate_sized(alg, rsa_bits)?))).collect();
-    tokio::task::spawn_blocking(make).await.map_err(|e| Fault::new("making signing keys", e))?
 }
 
 fn open(envelope: &Envelope, row: &KeyRow, uses: Uses) -> Result<HeldKey, Fault> {
     let record = row.record.clone();
+    if let Some(at) = &row.outside {
+        let key = SigningKey::elsewhere(record.kid.clone(), record.alg, &row.public, at.clone())?;
+        return Ok(HeldKey { record, key, uses });
+    }
     let private = envelope
         .open(Column::SigningKeys, record.kid.as_str(), &row.sealed)
         .map_err(|e| Fault::new(format!("opening the private half of signing key {}", record.kid), e))?;
     let key = SigningKey::from_private(record.kid.clone(), record.alg, &private)?;
     Ok(HeldKey { record, key, uses })
-}
-
-/// A key to be remembered.
-pub(super) struct NewRow<'n> {
-    pub(super) record: KeyRecord,
-    pub(super) private: &'n Secret<Vec<u8>>,
-    pub(super) public: serde_json::Value,
-    pub(super) origin: Origin,
-    pub(super) why: &'n str,
-}
-
-/// Remembers a key, its private half sealed.
-pub(super) fn add(tx: &mut Tx<'_>, envelope: &Envelope, new: NewRow<'_>) -> Result<(), Fault> {
-    let NewRow { record, private, public, origin, why } = new;
-    let sealed = envelope.seal(tx, Column::SigningKeys, record.kid.as_str(), private.expose())?;
-    let standing = Some(Standing { since: record.created_at, why: why.to_owned() });
-    let row = KeyRow { record, sealed, public, origin, revoked: None, standing };
-    if tx.signing_keys().insert(&row)? {
-        return Ok(());
-    }
-    let KeyRecord { kid, alg, epoch, .. } = row.record;
-    Err(Fault::bare(format!("there is a signing key {kid}, or one for {alg} numbered {epoch}, already")))
 }
 
 /// A key to be made, as the rule says.
@@ -257,19 +289,30 @@ struct Work {
     policy: Policy,
     node: String,
     wanted: Wanted,
-    made: BTreeMap<Alg, Secret<Vec<u8>>>,
+    made: Arc<BTreeMap<Alg, NewKey>>,
+    /// For these no key can be made now.
+    lacking: BTreeSet<Alg>,
+    /// The keys of these are made elsewhere, which takes too long for a transaction.
+    elsewhere: BTreeSet<Alg>,
     by: Actor,
 }
 
+/// Behind the lock more is due than was made.
+struct MoreIsDue;
+
 impl Work {
-    fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Step>, Fault> {
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Step>, Stop<MoreIsDue>> {
         tx.signing_keys().lock()?;
         // Only what is read behind the lock counts: another node may have been faster.
         let seen = Seen::load(tx, &self.policy, self.wanted.also)?;
+        let mut steps = seen.due(&self.wanted);
+        steps.retain(|step| created(std::slice::from_ref(step)).all(|alg| !self.lacking.contains(&alg)));
+        if created(&steps).any(|alg| self.elsewhere.contains(&alg) && !self.made.contains_key(&alg)) {
+            return Err(Stop::Refusal(MoreIsDue));
+        }
         if seen.changed() {
             seen.remember(tx)?;
         }
-        let steps = seen.due(&self.wanted);
         for step in &steps {
             self.apply(tx, &seen.rows, step)?;
         }
@@ -314,15 +357,15 @@ impl Work {
 
     fn create(&self, tx: &mut Tx<'_>, new: &New) -> Result<KeyId, Fault> {
         let New { alg, epoch, state, at, known_at, why } = *new;
-        let private = match self.made.get(&alg) {
+        let made = match self.made.get(&alg) {
             Some(made) => made.clone(),
             // What is due changed while we waited for the lock.
-            None => SigningKey::generate_sized(alg, self.policy.keys.rsa_bits)?,
+            None => NewKey::Here(SigningKey::generate_sized(alg, self.policy.keys.rsa_bits)?),
         };
-        let kid = SigningKey::name_of(alg, &private)?;
-        let key = SigningKey::from_private(kid.clone(), alg, &private)?;
+        let kid = made.name(alg)?;
+        let key = made.ready(kid.clone(), alg)?;
         let record = KeyRecord { kid: kid.clone(), alg, epoch, created_at: at, known_at, signed_at: None, state };
-        let new = NewRow { record, private: &private, public: key.public_jwk().clone(), origin: Origin::Made, why };
+        let new = NewRow { record, key: &made, public: key.public_jwk().clone(), origin: Origin::Made, why };
         add(tx, &self.envelope, new)?;
         Ok(kid)
     }

@@ -29,7 +29,7 @@ use crate::{
         issue,
         register::RegistrationPolicy,
     },
-    remote::{Allowed, Outbound, OutboundPolicy},
+    remote::{Allowed, Outbound, OutboundPolicy, Signers},
     store::{self, Store, Tx, audit::Filter},
     telemetry::Metrics,
 };
@@ -101,7 +101,16 @@ async fn sample() -> Sample {
     store.migrate().await.unwrap();
     let (secrets, policy) = (Secrets::from(&Secret::new([7; 32]), Arc::clone(&time)), policy());
     let key_tally = KeyTally::default();
-    let keeper = Keeper { store: &store, secrets: &secrets, policy: &policy, node: "a", tally: &key_tally };
+    let signers = Signers::none();
+    let keeper = Keeper {
+        store: &store,
+        secrets: &secrets,
+        policy: &policy,
+        node: "a",
+        tally: &key_tally,
+        signers: &signers,
+        dice: &*dice,
+    };
     let keyring = rotate_keys::build(keeper).await.unwrap();
     let hashing = HashingPolicy { threads: 1, queue: 8, cost: Cost::new(64, 1, 1).unwrap() };
     let outbound = OutboundPolicy { allow: vec![Allowed::Host("127.0.0.1".to_owned())], ..OutboundPolicy::default() };
@@ -114,7 +123,9 @@ async fn sample() -> Sample {
         secret_uses: Default::default(),
         journal: Default::default(),
         unrecorded: Default::default(),
+        signers,
         keyring: ArcSwap::from_pointee(keyring),
+        reading_keys: Default::default(),
         key_tally,
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(hashing, &dice).unwrap(),

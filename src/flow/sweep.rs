@@ -20,6 +20,7 @@ use crate::{
     store::{Tx, purge},
 };
 use std::{convert::Infallible, sync::Arc};
+use tokio::task::JoinHandle;
 
 /// How often the journal is written.
 const EVERY: Span = Span::seconds(1);
@@ -36,6 +37,7 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
     let mut away = false;
     let begin = world.now();
     let (mut seldom, mut keys, mut uses, mut counts, mut old) = (begin, begin, begin, begin, Old::Gone);
+    let mut keeping = None;
     while goes_on(&mut ending, EVERY).await {
         told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
         measure(&world);
@@ -60,10 +62,11 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
         }
         if world.now() >= keys {
             keys = world.now() + pace_of_keys(&world);
-            let kept = rotate_keys::run(&world, Rotation::OnSchedule, Actor::System).await;
-            warned("signing keys could not be kept", kept.map(drop));
+            keep_keys(&world, &mut keeping).await;
         }
     }
+    // Whatever it was in the middle of is begun again by whoever comes next.
+    keeping.iter().for_each(JoinHandle::abort);
     unrecorded::tell(&world);
     warned("what clients' secrets were used for could not be written", secret_uses::flush(&world).await);
     warned("what signing keys were used for could not be written", key_tally::flush(&world).await);
@@ -139,7 +142,9 @@ async fn minutely(world: &World) {
     unrecorded::tell(world);
     world.revocations.forget_expired(world.now());
     // The third kind of key is dear to make: this is the first moment when nobody waits for it.
-    warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
+    if !world.signers.any() {
+        warned("a signing key for RS256 could not be made", rotate_keys::ensure(world, Alg::Rs256).await);
+    }
     warned("grants that are to end could not be ended", end::rest(world).await);
     warned("nobody could be told of secrets that end soon", client_secrets::remind(world).await);
     warned("this node cannot say that it is running", presence::go_on(world).await);
@@ -148,6 +153,23 @@ async fn minutely(world: &World) {
 fn warned(what: &'static str, outcome: Result<(), Fault>) {
     if let Err(fault) = outcome {
         tracing::warn!(error = %fault, "{what}");
+    }
+}
+
+/// Keeps the signing keys. Where somebody holds keys for us, who may hang, nothing else waits for that.
+async fn keep_keys(world: &Arc<World>, keeping: &mut Option<JoinHandle<()>>) {
+    let own = Arc::clone(world);
+    let keep = async move {
+        let kept = rotate_keys::run(&own, Rotation::OnSchedule, Actor::System).await;
+        warned("signing keys could not be kept", kept.map(drop));
+        if own.signers.any() {
+            warned("a signing key for RS256 could not be made", rotate_keys::ensure(&own, Alg::Rs256).await);
+        }
+    };
+    if !world.signers.any() {
+        keep.await;
+    } else if keeping.as_ref().is_none_or(JoinHandle::is_finished) {
+        *keeping = Some(tokio::spawn(keep));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     bearer::{Bearer, bad_token},
-    clients, encrypt, person, rotate_keys,
+    clients, encrypt, person, rotate_keys, signing,
     world::{World, only_fault},
 };
 use crate::{
@@ -76,7 +76,7 @@ async fn signed(
     rotate_keys::ensure(world, alg).await?;
     claims.insert("iss".to_owned(), Value::from(world.policy.load().tokens.issuer.as_str()));
     claims.insert("aud".to_owned(), Value::from(client.id.as_str()));
-    let keyring = world.keyring.load();
+    let keyring = world.keyring.load_full();
     let key = keyring.signer(alg).ok_or_else(|| Fault::bare(format!("there is no signing key for {alg}")))?;
-    key.sign(Typ::IdToken, &claims)
+    signing::sign(world, key, Typ::IdToken, &claims).await
 }

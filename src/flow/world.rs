@@ -19,7 +19,7 @@ use crate::{
     hashing::Hashing,
     keyring::{self, Keyring},
     oauth::issue,
-    remote::Outbound,
+    remote::{Outbound, Signers},
     store::{Store, Tx},
     telemetry::Metrics,
 };
@@ -111,8 +111,12 @@ pub struct World {
     pub follower: Follower,
     /// PKCE challenges of late.
     pub challenges: Challenges,
+    /// Whoever holds private halves of signing keys for us.
+    pub signers: Signers,
     /// Signing keys.
     pub keyring: ArcSwap<Keyring>,
+    /// Held while they are read anew, so that what was read earlier is not put in the place of what was read later.
+    pub reading_keys: tokio::sync::Mutex<()>,
     /// What signing keys are used for.
     pub key_tally: KeyTally,
     /// Everything secret that work is done with.

@@ -1,8 +1,13 @@
-//! A private key in hand, ready to sign (RFC 7515 compact serialization).
+//! A key that signs (RFC 7515 compact serialization): its private half in hand, or elsewhere.
 
-use super::{Alg, thumbprint::thumbprint};
+use super::{
+    Alg,
+    outside::{Draft, Drafted, Outside, header},
+    thumbprint::thumbprint,
+    verifying::VerifyingKey,
+};
 use crate::base::{
-    digest::{base64url, from_base64url, sha256, sha384},
+    digest::{from_base64url, sha256, sha384},
     fault::Fault,
     id::KeyId,
     secret::Secret,
@@ -23,7 +28,7 @@ use openssl::{
     sign::{RsaPssSaltlen, Signer as Signature},
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::{
     fmt,
     sync::{
@@ -58,18 +63,26 @@ impl Typ {
     }
 }
 
-/// A private key with everything made ready that signing can have ready: the signer itself and
+/// A key with everything made ready that signing can have ready: the signer itself and
 /// the encoded header of each kind of token. Shared between threads.
 pub struct SigningKey {
     kid: KeyId,
     alg: Alg,
     public_jwk: Value,
-    signer: Signer,
+    private: PrivateHalf,
     signature_len: usize,
     access_token: String,
     id_token: String,
     logout_token: String,
     signed: Arc<AtomicU64>,
+}
+
+/// Where the private half is.
+enum PrivateHalf {
+    /// Here.
+    Here(Signer),
+    /// Not here. What comes from there is held against the public half before it leaves.
+    Elsewhere { at: Arc<Outside>, check: VerifyingKey },
 }
 
 impl SigningKey {
@@ -105,25 +118,42 @@ impl SigningKey {
     /// A [`Fault`] where it is no private key of this algorithm.
     pub fn from_private(kid: KeyId, alg: Alg, private: &Secret<Vec<u8>>) -> Result<Self, Fault> {
         let (signer, public) = open(alg, private.expose())?;
-        let public_jwk = published(&public, &kid, alg)?;
+        let public_jwk = published(key_members(&public, alg)?, &kid, alg);
+        Ok(Self::ready(kid, alg, public_jwk, PrivateHalf::Here(signer)))
+    }
+
+    /// Takes a key whose private half is elsewhere, by its public half: a JWK.
+    ///
+    /// # Errors
+    /// A [`Fault`] where it is no public key of this algorithm.
+    pub fn elsewhere(kid: KeyId, alg: Alg, public: &Value, at: Outside) -> Result<Self, Fault> {
+        let mut own = Map::new();
+        for name in members(alg) {
+            let value = public.get(*name).ok_or_else(|| Fault::bare(format!("a public key lacks {name}")))?;
+            own.insert((*name).to_owned(), value.clone());
+        }
+        let public_jwk = published(own, &kid, alg);
+        let check = VerifyingKey::from_jwk(&public_jwk)
+            .map_err(|e| Fault::new(format!("reading the public half of signing key {kid}"), e))?;
+        Ok(Self::ready(kid, alg, public_jwk, PrivateHalf::Elsewhere { at: Arc::new(at), check }))
+    }
+
+    fn ready(kid: KeyId, alg: Alg, public_jwk: Value, private: PrivateHalf) -> Self {
         let signature_len = signature_len(alg, &public_jwk);
-        let header = |typ: Typ| {
-            let header = json!({"alg": alg.name(), "typ": typ.name(), "kid": kid.as_str()});
-            format!("{}.", base64url(header.to_string().as_bytes()))
-        };
+        let header = |typ| header(typ, alg, kid.as_str());
         let (access_token, id_token, logout_token) =
             (header(Typ::AccessToken), header(Typ::IdToken), header(Typ::LogoutToken));
-        Ok(Self {
+        Self {
             kid,
             alg,
             public_jwk,
-            signer,
+            private,
             signature_len,
             access_token,
             id_token,
             logout_token,
             signed: Arc::default(),
-        })
+        }
     }
 
     /// Counts signatures here from now on.
@@ -162,11 +192,20 @@ impl SigningKey {
         &self.public_jwk
     }
 
-    /// Signs `claims` as a token of the kind `typ`.
+    /// Where its private half is, where that is not here.
+    #[must_use]
+    pub const fn outside(&self) -> Option<&Arc<Outside>> {
+        match &self.private {
+            PrivateHalf::Here(_) => None,
+            PrivateHalf::Elsewhere { at, .. } => Some(at),
+        }
+    }
+
+    /// Makes of `claims` a token of the kind `typ`, or what is to be signed where the key is.
     ///
     /// # Errors
     /// A [`Fault`] where the claims do not serialise or OpenSSL fails.
-    pub fn sign(&self, typ: Typ, claims: &impl Serialize) -> Result<String, Fault> {
+    pub fn token(&self, typ: Typ, claims: &impl Serialize) -> Result<Drafted, Fault> {
         let header = match typ {
             Typ::AccessToken => &self.access_token,
             Typ::IdToken => &self.id_token,
@@ -174,20 +213,58 @@ impl SigningKey {
         };
         let mut payload = Vec::with_capacity(512);
         serde_json::to_writer(&mut payload, claims).map_err(|e| Fault::new("writing the claims of a token", e))?;
-        let mut token = String::with_capacity(header.len() + encoded(payload.len()) + 1 + encoded(self.signature_len));
-        token.push_str(header);
-        BASE64_URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
-        let signature = self.signer.sign(token.as_bytes())?;
-        token.push('.');
-        BASE64_URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
+        let mut text = String::with_capacity(header.len() + encoded(payload.len()) + 1 + encoded(self.signature_len));
+        text.push_str(header);
+        BASE64_URL_SAFE_NO_PAD.encode_string(&payload, &mut text);
+        match &self.private {
+            PrivateHalf::Here(signer) => {
+                let signature = signer.sign(text.as_bytes())?;
+                Ok(Drafted::Signed(self.with(text, &signature)))
+            }
+            PrivateHalf::Elsewhere { .. } => Ok(Drafted::Unsigned(Draft { text })),
+        }
+    }
+
+    /// Signs `claims` as a token of the kind `typ`, with a key that is here.
+    ///
+    /// # Errors
+    /// As [`SigningKey::token`]; and where the private half is elsewhere.
+    pub fn sign(&self, typ: Typ, claims: &impl Serialize) -> Result<String, Fault> {
+        match self.token(typ, claims)? {
+            Drafted::Signed(token) => Ok(token),
+            Drafted::Unsigned(_) => Err(Fault::bare(format!("signing key {} is not here", self.kid))),
+        }
+    }
+
+    /// Makes a token of a draft of this key and the signature that was made elsewhere, which is verified: no token
+    /// leaves that nobody could use.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the signature is not good.
+    pub fn complete(&self, draft: Draft, signature: &[u8]) -> Result<String, Fault> {
+        let PrivateHalf::Elsewhere { at, check } = &self.private else {
+            return Err(Fault::bare(format!("signing key {} is here", self.kid)));
+        };
+        if !check.accepts(self.alg.scheme(), draft.input(), signature) {
+            return Err(Fault::bare(format!("what {at} signed is no signature of signing key {}", self.kid)));
+        }
+        Ok(self.with(draft.text, signature))
+    }
+
+    fn with(&self, mut text: String, signature: &[u8]) -> String {
+        text.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut text);
         self.signed.fetch_add(1, Ordering::Relaxed);
-        Ok(token)
+        text
     }
 
     /// A signature over any text, as somebody makes one who signs tokens of other kinds.
     #[cfg(test)]
     pub fn signature(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
-        self.signer.sign(message)
+        match &self.private {
+            PrivateHalf::Here(signer) => signer.sign(message),
+            PrivateHalf::Elsewhere { .. } => Err(Fault::bare("not here")),
+        }
     }
 }
 
@@ -287,14 +364,17 @@ fn open(alg: Alg, private: &[u8]) -> Result<(Signer, Jwk), Fault> {
 }
 
 /// The members that are the key, in an order of ours.
-fn key_members(public: &Jwk, alg: Alg) -> Result<Map<String, Value>, Fault> {
-    let members: &[&str] = match alg {
+const fn members(alg: Alg) -> &'static [&'static str] {
+    match alg {
         Alg::Es256 | Alg::Es384 => &["kty", "crv", "x", "y"],
         Alg::EdDsa => &["kty", "crv", "x"],
         Alg::Rs256 | Alg::Ps256 => &["kty", "n", "e"],
-    };
+    }
+}
+
+fn key_members(public: &Jwk, alg: Alg) -> Result<Map<String, Value>, Fault> {
     let mut jwk = Map::new();
-    for member in members {
+    for member in members(alg) {
         let value = public.parameter(member).ok_or_else(|| Fault::bare(format!("a public key lacks {member}")))?;
         jwk.insert((*member).to_owned(), value.clone());
     }
@@ -306,10 +386,9 @@ fn key_members(public: &Jwk, alg: Alg) -> Result<Map<String, Value>, Fault> {
     Ok(jwk)
 }
 
-fn published(public: &Jwk, kid: &KeyId, alg: Alg) -> Result<Value, Fault> {
-    let mut jwk = key_members(public, alg)?;
+fn published(mut jwk: Map<String, Value>, kid: &KeyId, alg: Alg) -> Value {
     jwk.insert("kid".to_owned(), kid.as_str().into());
     jwk.insert("alg".to_owned(), alg.name().into());
     jwk.insert("use".to_owned(), "sig".into());
-    Ok(Value::Object(jwk))
+    Value::Object(jwk)
 }

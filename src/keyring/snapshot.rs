@@ -86,6 +86,12 @@ impl Keyring {
         self.held.iter().find(|one| one.signs(alg)).map(|one| &one.key)
     }
 
+    /// The published key of this name.
+    #[must_use]
+    pub fn key(&self, kid: &KeyId) -> Option<&SigningKey> {
+        self.held.iter().map(|one| &one.key).find(|key| key.kid() == kid)
+    }
+
     /// The algorithms we sign with, in a stable order.
     #[must_use]
     pub fn algs(&self) -> Vec<Alg> {

@@ -9,10 +9,12 @@ pub mod egress;
 mod keys;
 mod lane;
 pub mod named;
+pub mod signers;
 pub mod vault;
 
 pub use call::{CallFailed, OutboundPolicy};
 pub use egress::{Allowed, Forbidden};
+pub use signers::Signers;
 
 use crate::{
     base::{fault::Fault, moment::Moment, secret::Secret, uri::WebUri},

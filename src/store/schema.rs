@@ -113,6 +113,7 @@ tables! {
         why -> Nullable<Text>,
         origin -> Text,
         revoked_at -> Nullable<UtcTime>,
+        outside -> Nullable<Text>,
     }
     signing_key_uses (kid) {
         kid -> Text,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::{fault::Fault, id::KeyId, moment::Moment},
-    jose::Alg,
+    jose::{Alg, Outside},
     keyring::{KeyRecord, State},
 };
 use diesel::prelude::*;
@@ -22,8 +22,10 @@ use serde_json::Value;
 pub struct KeyRow {
     /// What the rules know of it.
     pub record: KeyRecord,
-    /// Its private half, sealed; empty once the key is gone.
+    /// Its private half, sealed; empty once the key is gone, and where it is not here.
     pub sealed: Vec<u8>,
+    /// Where its private half is, where that is not here; of a key that is gone until it is destroyed there.
+    pub outside: Option<Outside>,
     /// Its public half, as a JWK (RFC 7517 §4).
     pub public: Value,
     /// Where it came from.
@@ -88,6 +90,7 @@ struct Loaded {
     why: Option<String>,
     origin: String,
     revoked_at: Option<At>,
+    outside: Option<String>,
 }
 
 impl Loaded {
@@ -104,10 +107,12 @@ impl Loaded {
             state: read_state(&self.state, self.state_at.map(|at| at.0)).ok_or_else(|| bad("state"))?,
         };
         let origin = Origin::parse(&self.origin).ok_or_else(|| bad("origin"))?;
+        let outside = self.outside.as_deref().map(serde_json::from_str).transpose().map_err(|_| bad("outside"))?;
         let standing = self.changed_at.zip(self.why).map(|(since, why)| Standing { since: since.0, why });
         Ok(KeyRow {
             record,
             sealed: self.sealed,
+            outside,
             public: self.public.0,
             origin,
             revoked: self.revoked_at.map(|at| at.0),
@@ -170,6 +175,8 @@ impl SigningKeys<'_, '_> {
     /// A [`Fault`] where the database could not do it.
     pub fn insert(&mut self, key: &KeyRow) -> Result<bool, Fault> {
         let record = &key.record;
+        let outside = key.outside.as_ref().map(serde_json::to_string).transpose();
+        let outside = outside.map_err(|e| Fault::new("writing where a signing key is", e))?;
         let added = sql!(self.tx, "adding a row of signing_keys", record.kid, |c| {
             diesel::insert_into(signing_keys::table)
                 .values((
@@ -185,6 +192,7 @@ impl SigningKeys<'_, '_> {
                     signing_keys::changed_at.eq(key.standing.as_ref().map(|standing| At(standing.since))),
                     signing_keys::why.eq(key.standing.as_ref().map(|standing| standing.why.as_str())),
                     signing_keys::origin.eq(key.origin.as_str()),
+                    signing_keys::outside.eq(outside.as_deref()),
                 ))
                 .on_conflict_do_nothing()
                 .execute(c)
@@ -223,6 +231,19 @@ impl SigningKeys<'_, '_> {
         sql!(self.tx, "changing a row of signing_keys", kid, |c| {
             diesel::update(signing_keys::table.find(kid.as_str()))
                 .set(signing_keys::revoked_at.eq(Some(now)))
+                .execute(c)
+        })?;
+        Ok(())
+    }
+
+    /// Notes that the private half of a key that is gone was destroyed where it was.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn destroyed(&mut self, kid: &KeyId) -> Result<(), Fault> {
+        sql!(self.tx, "changing a row of signing_keys", kid, |c| {
+            diesel::update(signing_keys::table.find(kid.as_str()).filter(signing_keys::state.eq(State::Gone.name())))
+                .set(signing_keys::outside.eq(None::<String>))
                 .execute(c)
         })?;
         Ok(())

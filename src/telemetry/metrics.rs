@@ -89,6 +89,9 @@ metrics! {
     geo_age: Level[] = "keywright_geo_database_age_days";
     /// Signing keys that are published.
     signing_keys: Level[] = "keywright_signing_keys";
+    /// Signatures by keys that are elsewhere, by result: signed, or why not (busy, timed_out, away, refused, no_key, garbage,
+    /// bad, unset).
+    signatures_elsewhere: Tally["result"] = "keywright_signatures_elsewhere";
     /// Back-channel logout messages, by result: delivered, retried, abandoned.
     logout_deliveries: Tally["result"] = "keywright_logout_deliveries";
     /// Answers about API keys, by the code of the verdict.

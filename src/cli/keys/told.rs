@@ -3,6 +3,7 @@
 use crate::{
     cli::{Answer, at_work::moment},
     flow::list_keys::{Held, Holder, Shown},
+    jose::Outside,
     keyring::{Next, State},
 };
 use serde_json::{Value, json};
@@ -28,6 +29,7 @@ pub(super) fn keys(keys: &[Shown]) -> Answer {
         [
             key.record.kid.to_string(),
             key.record.alg.to_string(),
+            key.outside.as_ref().map_or("here", Outside::word).to_owned(),
             standing(key).to_owned(),
             key.since.to_string(),
             next_in_words(key.next),
@@ -36,8 +38,8 @@ pub(super) fn keys(keys: &[Shown]) -> Answer {
             key.why.clone().unwrap_or_default(),
         ]
     };
-    let rows: Vec<[String; 8]> = keys.iter().map(row).collect();
-    let headings = ["kid", "alg", "state", "since", "next", "signatures", "last seen", "why"];
+    let rows: Vec<[String; 9]> = keys.iter().map(row).collect();
+    let headings = ["kid", "alg", "held", "state", "since", "next", "signatures", "last seen", "why"];
     Answer::table(headings, &rows, json!({ "keys": as_json(keys) }))
 }
 
@@ -57,6 +59,8 @@ pub(super) fn as_json(keys: &[Shown]) -> Vec<Value> {
             "since": moment(Some(key.since)),
             "why": key.why,
             "origin": key.origin.as_str(),
+            "held": key.outside.as_ref().map_or("here", Outside::word),
+            "held_at": key.outside,
             "created_at": moment(Some(key.record.created_at)),
             "known_at": moment(Some(key.record.known_at)),
             "active_since": moment(active_since),

@@ -8,7 +8,7 @@ use crate::{
         world::{Policy, key_policy},
     },
     jose::Alg,
-    keyring::{self, Facts, KeyRecord, Past, State, Step, sweep},
+    keyring::{self, Facts, KeyRecord, Keyring, Past, State, Step, sweep},
     store::{Tx, signing_keys::KeyRow},
 };
 use std::collections::BTreeSet;
@@ -27,6 +27,11 @@ pub(super) fn needed(policy: &Policy, rows: &[KeyRow], also: Option<Alg>) -> BTr
 /// The algorithms that are needed whoever asks.
 const fn always(policy: &Policy) -> [Alg; 3] {
     [policy.tokens.access_token_alg, Alg::Es256, Alg::EdDsa]
+}
+
+/// Whether there is a key to sign with wherever one is needed whoever asks.
+pub(super) fn always_signed(policy: &Policy, keyring: &Keyring) -> bool {
+    always(policy).into_iter().all(|alg| keyring.signer(alg).is_some())
 }
 
 /// The name under which the database remembers what is still out there from before.

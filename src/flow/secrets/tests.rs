@@ -202,7 +202,7 @@ async fn fill(sample: &Sample, n: i32) {
                 let (created_at, known_at, state) = (tx.now(), tx.now(), State::Gone);
                 let record = KeyRecord { kid, alg: Alg::Rs256, epoch, created_at, known_at, signed_at: None, state };
                 let (public, origin) = (serde_json::json!({}), Origin::Made);
-                let row = KeyRow { record, sealed, public, origin, revoked: None, standing: None };
+                let row = KeyRow { record, sealed, outside: None, public, origin, revoked: None, standing: None };
                 assert!(tx.signing_keys().insert(&row)?);
             }
             Ok(())

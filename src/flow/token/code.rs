@@ -1,7 +1,7 @@
 //! Redeeming an authorization code: once, by the client it was issued to, with the verifier that
 //! only that client's instance has (RFC 6749 §4.1.3, RFC 7636 §4.6).
 
-use super::mint::{self, Press};
+use super::mint::{self, Press, Signed};
 use crate::{
     account::{session::Session, user::User},
     audit::{Actor, Also, Event, GrantEnd, Origin},
@@ -28,7 +28,7 @@ use crate::{
             Grant, Granted,
             authorization_code::{CodeVerdict, Request, Usage, judge_code, not_good, still_allowed},
         },
-        issue::{Issued, Policy, TokenType},
+        issue::{Issued, Policy, TokenType, token_name},
         proof::Proven,
         refusal::Refusal,
     },
@@ -51,6 +51,11 @@ struct Means {
     policy: Policy,
     origin: Origin,
     hash: TokenHash,
+    /// What is signed must not change between attempts: so its time and its names are settled before.
+    now: Moment,
+    grant: GrantId,
+    jti: String,
+    signed: Arc<Signed>,
 }
 
 /// What surrounds a redemption. Nearly all go well: those take one statement to look and one that
@@ -65,6 +70,8 @@ enum Around {
 enum Ill {
     /// It is to be judged in a transaction.
     Again,
+    /// A signature is to be fetched first. Nothing was written.
+    Unsigned,
     /// A refusal, and the grant that was ended with it.
     Refused(Refusal, Option<GrantId>),
 }
@@ -120,8 +127,7 @@ impl Exchange for Redeeming<'_, '_, '_> {
             self.spend()?;
             return Err(not_good().into());
         };
-        let now = self.tx.now();
-        let id = GrantId::mint(now, self.tx.dice())?;
+        let (id, now) = (self.means.grant.clone(), self.means.now);
         let expires_at = self.end_of(&found.code.granted, &session);
         let grant = Grant { id, granted: found.code.granted, created_at: now, expires_at };
         let Some(issued) = self.issue(&grant, &person::of(&user)?)? else {
@@ -154,7 +160,7 @@ impl Redeeming<'_, '_, '_> {
     /// The absolute end of a grant: without `offline_access` it ends with the session at the latest
     /// (OpenID Connect Core §11).
     fn end_of(&self, granted: &Granted, session: &Session) -> Moment {
-        let end = self.tx.now() + self.means.policy.refresh_absolute;
+        let end = self.means.now + self.means.policy.refresh_absolute;
         if granted.scope.has(OFFLINE_ACCESS) {
             return end;
         }
@@ -190,11 +196,11 @@ impl Redeeming<'_, '_, '_> {
         let press = Press {
             keyring: &self.means.keyring,
             policy: &self.means.policy,
-            now: self.tx.now(),
-            dice: self.tx.dice(),
+            now: self.means.now,
             jkt: None,
+            signed: &self.means.signed,
         };
-        let minted = press.access_token(client, Some(grant), (&scope, &self.resources), None)?;
+        let minted = press.access_token(client, Some(grant), (&scope, &self.resources), self.means.jti.clone())?;
         let id_token = press.id_token(client, grant, (&minted.token, Occasion::Code), Some(person))?;
         let event = Event::TokensIssued {
             client: client.id.clone(),
@@ -250,32 +256,51 @@ pub(super) async fn exchange(
     let means = Means {
         keyring: mint::keyring(world, [policy.access_token_alg, listed.client().id_token_alg]).await?,
         hash: rehash::of_code(world, &request.code).await?,
+        now: world.now(),
+        grant: GrantId::mint(world.now(), &*world.dice)?,
+        jti: token_name(&*world.dice)?,
+        signed: Arc::default(),
         world: Arc::clone(world),
         listed,
         request,
         policy,
         origin: origin.clone(),
     };
-    let quick = means.clone();
-    let single = move |tx: &mut Tx<'_>| redeem(&quick, tx, Around::Nothing);
-    let mut outcome = world.store.single("exchange_code", single).await;
-    if matches!(outcome, Err(Stop::Refusal(Ill::Again))) {
-        let write = move |tx: &mut Tx<'_>| redeem(&means, tx, Around::Transaction);
-        outcome = world.store.write("judge_code", write).await;
-    }
+    let outcome = loop {
+        let outcome = attempt(&means).await;
+        if !means.signed.more(world, &means.keyring).await? {
+            break outcome;
+        }
+    };
     outcome.map_err(|stop| match stop {
         Stop::Refusal(Ill::Refused(refusal, ended)) => {
             end::heard(world, ended.as_slice());
             Stop::Refusal(refusal)
         }
-        Stop::Refusal(Ill::Again) => Fault::bare("a transaction that wants to be one").into(),
+        Stop::Refusal(Ill::Again | Ill::Unsigned) => Fault::bare("a transaction that wants to be one").into(),
         Stop::Fault(fault) => Stop::Fault(fault),
     })
+}
+
+/// Looks, and does everything at once where all is well; else judges in a transaction.
+async fn attempt(means: &Means) -> Result<Issued, Stop<Ill>> {
+    let quick = means.clone();
+    let single = move |tx: &mut Tx<'_>| redeem(&quick, tx, Around::Nothing);
+    let outcome = means.world.store.single("exchange_code", single).await;
+    if !matches!(outcome, Err(Stop::Refusal(Ill::Again))) {
+        return outcome;
+    }
+    let judged = means.clone();
+    let write = move |tx: &mut Tx<'_>| redeem(&judged, tx, Around::Transaction);
+    means.world.store.write("judge_code", write).await
 }
 
 fn redeem(means: &Means, tx: &mut Tx<'_>, around: Around) -> Result<Issued, Stop<Ill>> {
     let mut redeeming = Redeeming { means, tx, around, again: false, resources: BTreeSet::new(), ended: None };
     let outcome = engine::exchange_code(&means.listed.client().id, &mut redeeming);
+    if means.signed.lacks_one() {
+        return Err(Stop::Refusal(Ill::Unsigned));
+    }
     outcome.map_err(|stop| {
         stop.map(|refusal| if redeeming.again { Ill::Again } else { Ill::Refused(refusal, redeeming.ended.take()) })
     })

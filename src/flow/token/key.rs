@@ -10,6 +10,7 @@ use crate::{
         api_keys::exchange::{Asking, Exchangeable, issued_to, permit},
         authenticate, dpop,
         guard::{self, Door},
+        signing,
         world::World,
     },
     jose::Typ,
@@ -72,7 +73,7 @@ pub(super) async fn exchange(
         cnf: asking.jkt.map(|jkt| Confirmation { jkt }),
         restrictions,
     };
-    let access_token = signer.sign(Typ::AccessToken, &claims)?;
+    let access_token = signing::sign(world, signer, Typ::AccessToken, &claims).await?;
     let user = if let Owner::User(user) = &entry.family.owner { Some(user.clone()) } else { None };
     world.note(
         origin,

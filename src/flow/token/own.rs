@@ -1,7 +1,7 @@
 //! A client on its own account (RFC 6749 §4.4). The whole of it runs in memory: no database, no
-//! other thread; its event is written with the next batch.
+//! other thread but where the signing key is elsewhere; its event is written with the next batch.
 
-use super::mint::{self, Minted, Press};
+use super::mint::{self, Minted, Press, Signed};
 use crate::{
     audit::{Also, Event, Origin},
     base::{scope::Scope, uri::Resource},
@@ -10,7 +10,7 @@ use crate::{
         client::{Client, GrantType},
         engine::{self, Ended, OwnAccount},
         grant::client_credentials::{Request, judge},
-        issue::{Issued, TokenType},
+        issue::{Issued, TokenType, token_name},
         proof::Proven,
     },
 };
@@ -20,6 +20,7 @@ struct Asking<'a> {
     client: &'a Client,
     request: &'a Request,
     press: Press<'a>,
+    jti: String,
     granted: Option<(Scope, BTreeSet<Resource>)>,
 }
 
@@ -32,7 +33,7 @@ impl OwnAccount for Asking<'_> {
     }
     fn mint(&mut self) -> Result<(Minted, Scope), Ended> {
         let (scope, resources) = self.granted.take().unwrap_or_default();
-        Ok((self.press.access_token(self.client, None, (&scope, &resources), None)?, scope))
+        Ok((self.press.access_token(self.client, None, (&scope, &resources), self.jti.clone())?, scope))
     }
 }
 
@@ -45,9 +46,15 @@ pub(super) async fn issue(
     let client = proven.client();
     let policy = world.policy.load();
     let keyring = mint::keyring(world, [policy.tokens.access_token_alg; 2]).await?;
-    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), dice: &*world.dice, jkt };
-    let mut asking = Asking { client, request, press, granted: None };
-    let (minted, scope) = engine::client_credentials(&client.id, &mut asking)?;
+    let signed = Signed::default();
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), jkt, signed: &signed };
+    let mut asking = Asking { client, request, press, jti: token_name(&*world.dice)?, granted: None };
+    let (minted, scope) = loop {
+        let minted = engine::client_credentials(&client.id, &mut asking);
+        if !signed.more(world, &keyring).await? {
+            break minted?;
+        }
+    };
     world.note(
         origin,
         Event::TokensIssued {

@@ -3,7 +3,7 @@
 //!
 //! Spec: RFC 6749 §6, RFC 9700 §4.14.
 
-use super::mint::{self, Press};
+use super::mint::{self, Minted, Press, Signed};
 use crate::{
     account::user::User,
     audit::{Actor, Event, GrantEnd, Origin, Record},
@@ -24,9 +24,10 @@ use crate::{
         world::{LONGEST_TOKEN, World, note, only_fault},
     },
     oauth::{
+        client::Client,
         engine::{self, Ended, Exchange},
-        grant::Granted,
         grant::refresh_token::{Line, RefreshVerdict, Request, Shown, decide_refresh, narrow, not_good},
+        grant::{Grant, Granted},
         issue::{Issued, TokenType, token_name},
         proof::Proven,
     },
@@ -47,6 +48,8 @@ struct Presented {
     origin: Origin,
     /// The key that signs its access token.
     kid: KeyId,
+    /// When it came. Its access token is issued then, and what the row says of how long that lives begins there.
+    at: Moment,
 }
 
 /// A line, with the token that is now its last.
@@ -54,8 +57,6 @@ struct Recovered {
     row: GrantRow,
     next: RefreshToken,
     jti: String,
-    /// When its access token is issued: what the row says of how long that lives begins there.
-    at: Moment,
 }
 
 /// The answers to the questions of RFC 6749 §6, found before: the machine only orders them.
@@ -87,9 +88,16 @@ impl Exchange for Answering<'_> {
     fn mint(&mut self, recovered: Recovered) -> Result<Issued, Ended> {
         let client = self.presented.listed.client();
         let (scope, resources) = self.width.take().unwrap_or_default();
-        let grant = &recovered.row.grant;
-        let minted = self.press.access_token(client, Some(grant), (&scope, &resources), Some(recovered.jti))?;
-        let id_token = self.press.id_token(client, grant, (&minted.token, Occasion::Refresh), self.person.as_ref())?;
+        let width = (&scope, &resources);
+        let signed = tokens(self.press, client, (&recovered.row.grant, width), &recovered.jti, self.person.as_ref());
+        let (minted, id_token) = match signed {
+            Ok(signed) => signed,
+            Err(fault) => {
+                // It is asked again where a signature had to be fetched.
+                self.recovered = Some(recovered);
+                return Err(fault.into());
+            }
+        };
         Ok(Issued {
             access_token: minted.token,
             expires_in: minted.lifetime,
@@ -100,6 +108,19 @@ impl Exchange for Answering<'_> {
             issued_token_type: None,
         })
     }
+}
+
+/// The access token of this name, and the ID token, where the grant is one of OpenID Connect.
+fn tokens(
+    press: Press<'_>,
+    client: &Client,
+    (grant, width): (&Grant, (&Scope, &BTreeSet<Resource>)),
+    jti: &str,
+    person: Option<&Person>,
+) -> Result<(Minted, Option<String>), Fault> {
+    let minted = press.access_token(client, Some(grant), width, jti.to_owned())?;
+    let id_token = press.id_token(client, grant, (&minted.token, Occasion::Refresh), person)?;
+    Ok((minted, id_token))
 }
 
 pub(super) async fn exchange(
@@ -121,17 +142,52 @@ pub(super) async fn exchange(
         listed: proven.into_client(),
         request,
         origin: origin.clone(),
+        at: world.now(),
     };
     let client = presented.listed.client();
     refuse_too_wide(world, &presented).await?;
-    let recovered = match rotate(world, &presented).await? {
+    let (signed, jti) = (Signed::default(), token_name(&*world.dice)?);
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now: presented.at, jkt: None, signed: &signed };
+    if press.any_elsewhere(algs) {
+        sign_first(world, &presented, press, &jti).await?;
+    }
+    let recovered = match rotate(world, &presented, jti).await? {
         Some(recovered) => recovered,
         None => judge(world, &presented).await?,
     };
-    let press = Press { keyring: &keyring, policy: &policy.tokens, now: recovered.at, dice: &*world.dice, jkt: None };
     let person = person_asked_for(world, &recovered.row.grant.granted).await?;
     let mut answering = Answering { recovered: Some(recovered), presented: &presented, press, width: None, person };
-    engine::exchange_refresh_token(&client.id, &mut answering)
+    loop {
+        let answer = engine::exchange_refresh_token(&client.id, &mut answering);
+        if !signed.more(world, &keyring).await? {
+            return answer;
+        }
+    }
+}
+
+/// Has the tokens signed that the exchange will want, where that takes somebody else: before the refresh token is used
+/// up, because whoever does not sign now may not sign for longer than a used one is good for.
+async fn sign_first(world: &Arc<World>, presented: &Presented, press: Press<'_>, jti: &str) -> Result<(), Fault> {
+    let client = presented.listed.client();
+    let id = presented.request.token.grant.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.grants().find(&id)?);
+    let found = world.store.read("find_grant", read).await.map_err(only_fault)?;
+    let current = |row: &GrantRow| row.refresh.as_ref().is_some_and(|refresh| refresh.current == presented.hash);
+    let good = |row: &GrantRow| row.grant.granted.client == client.id && row.revoked.is_none() && current(row);
+    // Whatever is wrong is told where it is judged.
+    let Some(row) = found.filter(good) else { return Ok(()) };
+    let granted = &row.grant.granted;
+    let request = &presented.request;
+    let Ok((scope, resources)) = narrow(granted, client, request.scope.as_ref(), &request.resources) else {
+        return Ok(());
+    };
+    let person = person_asked_for(world, granted).await?;
+    loop {
+        let signed = tokens(press, client, (&row.grant, (&scope, &resources)), jti, person.as_ref());
+        if !press.signed.more(world, press.keyring).await? {
+            return signed.map(drop);
+        }
+    }
 }
 
 /// The person, where the client asked for claims about them in its ID tokens: the few that do
@@ -164,13 +220,12 @@ async fn refuse_too_wide(world: &Arc<World>, presented: &Presented) -> Result<()
 }
 
 /// Puts the successor in the place of the token, if it is the current one.
-async fn rotate(world: &Arc<World>, presented: &Presented) -> Result<Option<Recovered>, Ended> {
-    let now = world.now();
+async fn rotate(world: &Arc<World>, presented: &Presented, jti: String) -> Result<Option<Recovered>, Ended> {
+    let now = presented.at;
     let salt: [u8; 16] = entropy::bytes(&*world.dice)?;
     let token = &presented.request.token;
     let next = token.successor(&world.secrets.refresh, &salt)?;
     let next_hash = world.secrets.pepper.hash(next.text().expose());
-    let jti = token_name(&*world.dice)?;
     let record = refreshed(world, presented, next.generation, &jti)?;
     let policy = world.policy.load();
     let idle_expires_at = now + policy.tokens.refresh_idle;
@@ -194,7 +249,7 @@ async fn rotate(world: &Arc<World>, presented: &Presented) -> Result<Option<Reco
         Ok::<_, Stop<Infallible>>(tx.grants().rotate(&rotation)?)
     };
     let row = world.store.single("refresh", single).await.map_err(only_fault)?;
-    Ok(row.map(|row| Recovered { row, next, jti, at: now }))
+    Ok(row.map(|row| Recovered { row, next, jti }))
 }
 
 fn refreshed(world: &World, presented: &Presented, generation: u32, jti: &str) -> Result<Record, Fault> {
@@ -286,7 +341,7 @@ fn replayed(
     presented: &Presented,
     (row, state): (GrantRow, RefreshState),
 ) -> Result<Recovered, Ended> {
-    let (token, client, at) = (&presented.request.token, presented.listed.client(), tx.now());
+    let (token, client) = (&presented.request.token, presented.listed.client());
     let salt = state.salt.ok_or_else(|| Fault::bare(format!("grant {} was rotated without salt", token.grant)))?;
     let next = token.successor(&world.secrets.refresh, &salt)?;
     tx.users().find(&row.grant.granted.user)?.filter(User::enabled).ok_or_else(not_good)?;
@@ -300,6 +355,6 @@ fn replayed(
         kid: presented.kid.clone(),
     };
     note(tx, &presented.origin, event)?;
-    tx.grants().issued_again(&token.grant, world.policy.load().tokens.good_until(client, at))?;
-    Ok(Recovered { row, next, jti, at })
+    tx.grants().issued_again(&token.grant, world.policy.load().tokens.good_until(client, presented.at))?;
+    Ok(Recovered { row, next, jti })
 }

@@ -4,6 +4,7 @@
 mod backups;
 mod delegation;
 mod erasure;
+mod holders;
 mod key_files;
 mod key_format;
 mod key_text;

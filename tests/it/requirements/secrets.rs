@@ -162,7 +162,7 @@ fn fill(it: &Installation, n: i32) {
                     let record =
                         KeyRecord { kid, alg: Alg::Rs256, epoch, created_at, known_at, signed_at: None, state };
                     let (public, origin) = (json!({}), Origin::Made);
-                    let row = KeyRow { record, sealed, public, origin, revoked: None, standing: None };
+                    let row = KeyRow { record, sealed, outside: None, public, origin, revoked: None, standing: None };
                     tx.signing_keys().insert(&row)?;
                 }
                 Ok(())

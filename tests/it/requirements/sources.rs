@@ -194,3 +194,41 @@ fn r057_a_vault_that_refuses_is_slow_or_talks_garbage_is_told_for_what_it_is() {
         assert!(said.contains("Vault is sealed"), "{said}");
     });
 }
+
+#[test]
+fn r057_transit_opens_a_key_that_it_has_wrapped_and_a_service_account_of_kubernetes_may_ask_for_it() {
+    let peer = VaultPeer::start();
+    let digits = |n: usize| u8::from_str_radix(&KEK[n * 2..n * 2 + 2], 16).unwrap();
+    let raw: Vec<u8> = (0..32).map(digits).collect();
+    each(|it| {
+        let account = it.folder.path().join("account");
+        write(&account, &format!("{}\n", vault::ACCOUNT), 0o600);
+        it.set("KEYWRIGHT_SECRETS_VAULT_ADDRESS", &peer.address);
+        it.set("KEYWRIGHT_SECRETS_VAULT_KUBERNETES_ROLE", "keywright");
+        it.set("KEYWRIGHT_SECRETS_VAULT_KUBERNETES_TOKEN", account.to_str().unwrap());
+        // A data key as Transit makes it, and a text that somebody encrypted: the same key, the same database.
+        for plaintext in [raw.as_slice(), KEK.as_bytes()] {
+            it.set("KEYWRIGHT_KEK", format!("transit:transit/wrapping#{}", peer.wrap(plaintext)));
+            it.json(&["keys", "list"], "");
+        }
+        let serving = it.serve();
+        serving.end();
+        assert!(!log(it).contains(KEK) && !log(it).contains(vault::ACCOUNT));
+        for (name, value, told) in [
+            ("KEYWRIGHT_KEK", "transit:transit/wrapping#vault:v1:AAAA".to_owned(), "status 400"),
+            ("KEYWRIGHT_KEK", "transit:transit/wrapping".to_owned(), "names no ciphertext"),
+            ("KEYWRIGHT_KEK", "transit:wrapping#vault:v1:AAAA".to_owned(), "is no path of Vault"),
+            ("KEYWRIGHT_SECRETS_VAULT_KUBERNETES_ROLE", "another".to_owned(), "sign in (status 400)"),
+            ("KEYWRIGHT_SECRETS_VAULT_KUBERNETES_TOKEN", "/nonexistent/token".to_owned(), "/nonexistent/token"),
+        ] {
+            let good = it.variables.borrow().iter().rev().find(|(other, _)| other == name).unwrap().1.clone();
+            it.set(name, value.clone());
+            let (code, said) = it.failure(&["serve"], "");
+            assert!(code == 2 && said.contains("secrets.kek") && said.contains(told), "{value}: {said}");
+            it.set(name, good);
+        }
+        write(&account, "eyJ.of-somebody-else.AAAA", 0o600);
+        let (_, said) = it.failure(&["serve"], "");
+        assert!(said.contains("sign in (status 403)") && !said.contains("somebody-else"), "{said}");
+    });
+}

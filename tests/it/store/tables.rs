@@ -91,6 +91,7 @@ fn of_two_nodes_one_makes_the_successor_of_a_key() {
             },
             sealed: vec![0, 1, 255],
             public: json!({"kty": "EC", "kid": kid}),
+            outside: None,
             origin: signing_keys::Origin::Made,
             revoked: None,
             standing: None,

@@ -9,6 +9,8 @@ pub mod http;
 pub mod jwt;
 pub mod redis;
 pub mod server;
+pub mod softhsm;
+pub mod transit;
 pub mod vault;
 
 pub use app::{App, Attempt, Auth, Callback, JWT_BEARER, Tokens};
@@ -18,4 +20,5 @@ pub use http::{Reply, Request, encode, get, post};
 pub use jwt::{Key, forged, header, payload};
 pub use redis::Redis;
 pub use server::{DOCS, EPOCH, ISSUER, MAIL, PASSWORD, Person, Server};
+pub use softhsm::SoftHsm;
 pub use vault::VaultPeer;

@@ -1,9 +1,10 @@
 //! A peer that speaks as HashiCorp Vault and OpenBao do, in a process of its own: the key-value engine in
-//! both versions, tokens, AppRole, the statuses and bodies of refusals as their API documents them. It stands
-//! in for them because neither can be had from the registries that tests may ask.
+//! both versions, Transit, tokens, AppRole, service accounts of Kubernetes, the statuses and bodies of refusals as their
+//! API documents them. It stands in for them because neither can be had from the registries that tests may ask.
 //!
 //! The process is this test program again, told by a variable to be the peer.
 
+use super::{jwt::base64_standard, transit};
 use serde_json::{Value, json};
 use std::{
     env, fs,
@@ -20,6 +21,7 @@ const FOLDER: &str = "TEST_VAULT_PEER";
 pub const TOKEN: &str = "hvs.CAESIJ-keywright-test-token";
 pub const ROLE: &str = "7c1d6d0a-6a05-0c3d-8d13-a0e1d3b9a8ab";
 pub const ROLE_SECRET: &str = "0b3c9a0e-7d55-4f7b-9f0b-1f2f3a4b5c6d";
+pub const ACCOUNT: &str = "eyJhbGciOiJSUzI1NiJ9.of-a-service-account.AAAA";
 const ROLE_TOKEN: &str = "hvs.CAESIJ-keywright-approle-token";
 
 /// A running peer; it ends with the test.
@@ -59,6 +61,37 @@ impl VaultPeer {
         fs::write(self.folder.path().join("sealed"), "").unwrap();
     }
 
+    /// From now on Transit does this: `slow`, `garbage`, `wrong` signatures, `forbidden`, `down`; or nothing of it.
+    pub fn misbehave(&self, how: &str) {
+        fs::write(self.folder.path().join("misbehaves"), how).unwrap();
+    }
+
+    /// The tokens that roles have signed in for are good no longer.
+    pub fn expire(&self) {
+        let at = self.folder.path().join("epoch");
+        let epoch = fs::read_to_string(&at).unwrap_or_default();
+        fs::write(at, format!("{epoch}x")).unwrap();
+    }
+
+    /// The names of the keys in Transit.
+    pub fn keys(&self) -> Vec<String> {
+        let names = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter_map(|name| name.to_str()?.strip_prefix("transit.").map(str::to_owned)).collect()
+    }
+
+    /// Deletes all keys in Transit.
+    pub fn delete_keys(&self) {
+        for name in self.keys() {
+            fs::remove_file(self.folder.path().join(format!("transit.{name}"))).unwrap();
+        }
+    }
+
+    /// A ciphertext that Transit decrypts to this, with the key `wrapping`.
+    pub fn wrap(&self, plaintext: &[u8]) -> String {
+        fs::write(self.folder.path().join("wrapped"), base64_standard(plaintext)).unwrap();
+        "vault:v1:UmFuZG9tIGNpcGhlcnRleHQ=".to_owned()
+    }
+
     /// It is gone.
     pub fn stop(&mut self) {
         self.child.kill().unwrap();
@@ -95,11 +128,11 @@ fn a_peer_of_vault_serves_where_it_is_told_to() {
     }
 }
 
-struct Asked {
-    method: String,
-    path: String,
+pub struct Asked {
+    pub method: String,
+    pub path: String,
     token: String,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 fn read(stream: &TcpStream) -> Option<Asked> {
@@ -134,7 +167,7 @@ fn serve(mut stream: &TcpStream, folder: &Path) {
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 
-fn refused(status: u16, errors: &[&str]) -> (u16, String) {
+pub fn refused(status: u16, errors: &[&str]) -> (u16, String) {
     (status, json!({ "errors": errors }).to_string())
 }
 
@@ -142,16 +175,24 @@ fn answer(asked: &Asked, folder: &Path) -> (u16, String) {
     if folder.join("sealed").exists() {
         return refused(503, &["Vault is sealed"]);
     }
-    if (asked.method.as_str(), asked.path.as_str()) == ("POST", "/v1/auth/approle/login") {
-        let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
-        if body["role_id"] != ROLE || body["secret_id"] != ROLE_SECRET {
-            return refused(400, &["invalid role or secret ID"]);
+    let role_token = format!("{ROLE_TOKEN}{}", fs::read_to_string(folder.join("epoch")).unwrap_or_default());
+    let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+    let login = match (asked.method.as_str(), asked.path.as_str()) {
+        ("POST", "/v1/auth/approle/login") if body["role_id"] == ROLE && body["secret_id"] == ROLE_SECRET => true,
+        ("POST", "/v1/auth/approle/login") => return refused(400, &["invalid role or secret ID"]),
+        ("POST", "/v1/auth/kubernetes/login") if body["role"] != "keywright" => {
+            return refused(400, &["invalid role name"]);
         }
+        ("POST", "/v1/auth/kubernetes/login") if body["jwt"] != ACCOUNT => return refused(403, &["permission denied"]),
+        ("POST", "/v1/auth/kubernetes/login") => true,
+        _ => false,
+    };
+    if login {
         let auth =
-            json!({ "client_token": ROLE_TOKEN, "accessor": "a", "policies": ["default"], "lease_duration": 3600 });
+            json!({ "client_token": role_token, "accessor": "a", "policies": ["default"], "lease_duration": 3600 });
         return (200, json!({ "request_id": "1", "lease_id": "", "data": null, "auth": auth }).to_string());
     }
-    if ![TOKEN, ROLE_TOKEN].contains(&asked.token.as_str()) {
+    if ![TOKEN, &role_token].contains(&asked.token.as_str()) {
         return refused(403, &["permission denied"]);
     }
     let kept = |name: &str| -> Option<Value> {
@@ -164,6 +205,8 @@ fn answer(asked: &Asked, folder: &Path) -> (u16, String) {
             thread::sleep(Duration::from_secs(8));
             refused(404, &[])
         }
+        ("GET", Some(("auth", "token/lookup-self"))) => (200, json!({ "data": { "ttl": 3600 } }).to_string()),
+        (_, Some(("transit", rest))) => transit::answer(asked, rest, folder),
         ("GET", Some(("garbage", _))) => (200, "<html>not Vault</html>".to_owned()),
         // Version 2 of the engine, and version 1.
         ("GET", Some(("secret", rest))) => match rest.strip_prefix("data/").and_then(kept) {

@@ -1,0 +1,139 @@
+//! Keys in the making: here, or by whoever the settings name, and in any case before a transaction begins.
+
+use super::Keeper;
+use crate::{
+    base::{entropy, fault::Fault, id::KeyId, secret::Secret},
+    flow::secrets::Envelope,
+    jose::{Alg, SigningKey, thumbprint},
+    keyring::{KeyRecord, Step},
+    remote::signers::{MadeOutside, SignerFailed},
+    store::{
+        Tx,
+        sealed::Column,
+        signing_keys::{KeyRow, Origin, Standing},
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A key that was made.
+#[derive(Clone, Debug)]
+pub(in crate::flow) enum NewKey {
+    /// Its private half: PKCS#8, DER.
+    Here(Secret<Vec<u8>>),
+    /// Its private half is elsewhere.
+    Elsewhere(MadeOutside),
+}
+
+impl NewKey {
+    /// The name that it gets: the thumbprint of its public half.
+    pub(super) fn name(&self, alg: Alg) -> Result<KeyId, Fault> {
+        match self {
+            Self::Here(private) => SigningKey::name_of(alg, private),
+            Self::Elsewhere(made) => thumbprint(&made.public)
+                .and_then(|text| KeyId::parse(&text))
+                .ok_or_else(|| Fault::bare(format!("{} has no thumbprint", made.at))),
+        }
+    }
+
+    /// The key of this name.
+    pub(super) fn ready(&self, kid: KeyId, alg: Alg) -> Result<SigningKey, Fault> {
+        match self {
+            Self::Here(private) => SigningKey::from_private(kid, alg, private),
+            Self::Elsewhere(made) => SigningKey::elsewhere(kid, alg, &made.public, made.at.clone()),
+        }
+    }
+}
+
+/// What was made for one piece of work, and what could not be.
+#[derive(Default)]
+pub(super) struct Made {
+    keys: Arc<BTreeMap<Alg, NewKey>>,
+    failed: BTreeMap<Alg, SignerFailed>,
+}
+
+impl Made {
+    /// Makes the keys that these steps need and that are not made yet. Where somebody else cannot, that is noted: what is
+    /// due besides does not wait for them.
+    pub(super) async fn make(&mut self, keeper: &Keeper<'_>, steps: &[Step]) -> Result<(), Fault> {
+        let wanted = created(steps).filter(|alg| !self.keys.contains_key(alg) && !self.failed.contains_key(alg));
+        let (there, here): (Vec<Alg>, Vec<Alg>) = wanted.partition(|alg| keeper.signers.make_those_of(*alg));
+        let rsa_bits = keeper.policy.keys.rsa_bits;
+        let keys = Arc::make_mut(&mut self.keys);
+        // On a thread where nobody waits for anything else: a key for RS256 takes its time.
+        let make = move || here.into_iter().map(|alg| Ok((alg, SigningKey::generate_sized(alg, rsa_bits)?))).collect();
+        let made: Result<Vec<_>, Fault> =
+            tokio::task::spawn_blocking(make).await.map_err(|e| Fault::new("making signing keys", e))?;
+        keys.extend(made?.into_iter().map(|(alg, private)| (alg, NewKey::Here(private))));
+        for alg in there {
+            let id = entropy::bytes::<16>(keeper.dice)?.iter().map(|byte| format!("{byte:02x}")).collect();
+            match keeper.signers.make(alg, rsa_bits, id).await {
+                Ok(made) => drop(keys.insert(alg, NewKey::Elsewhere(made))),
+                Err(failed) => drop(self.failed.insert(alg, failed)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn keys(&self) -> Arc<BTreeMap<Alg, NewKey>> {
+        Arc::clone(&self.keys)
+    }
+
+    /// The algorithms that no key can be made for now.
+    pub(super) fn lacking(&self) -> BTreeSet<Alg> {
+        self.failed.keys().copied().collect()
+    }
+
+    /// Why a key could not be made, where one could not.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        let (alg, failed) = self.failed.iter().next()?;
+        Some(Fault::new(format!("making a signing key for {alg}"), failed.clone()).passing())
+    }
+
+    /// Destroys again what nobody needed, because another node was faster.
+    pub(super) async fn destroy_unused(&self, keeper: &Keeper<'_>, done: &[Step]) {
+        let used: BTreeSet<Alg> = created(done).collect();
+        for (_, key) in self.keys.iter().filter(|(alg, _)| !used.contains(alg)) {
+            if let NewKey::Elsewhere(made) = key
+                && let Err(failed) = keeper.signers.destroy(&made.at).await
+            {
+                tracing::warn!(error = %failed, key.at = %made.at, "a key that nobody needs could not be destroyed");
+            }
+        }
+    }
+}
+
+/// The algorithms that these steps make keys for.
+pub(super) fn created(steps: &[Step]) -> impl Iterator<Item = Alg> {
+    steps.iter().filter_map(|step| match step {
+        Step::Create { alg, .. } => Some(*alg),
+        Step::Promote { .. } | Step::Retire { .. } | Step::Revoke { .. } | Step::Delete { .. } => None,
+    })
+}
+
+/// A key to be remembered.
+pub(in crate::flow) struct NewRow<'n> {
+    pub(in crate::flow) record: KeyRecord,
+    pub(in crate::flow) key: &'n NewKey,
+    pub(in crate::flow) public: serde_json::Value,
+    pub(in crate::flow) origin: Origin,
+    pub(in crate::flow) why: &'n str,
+}
+
+/// Remembers a key: its private half sealed, or where that is.
+pub(in crate::flow) fn add(tx: &mut Tx<'_>, envelope: &Envelope, new: NewRow<'_>) -> Result<(), Fault> {
+    let NewRow { record, key, public, origin, why } = new;
+    let (sealed, outside) = match key {
+        NewKey::Here(private) => (envelope.seal(tx, Column::SigningKeys, record.kid.as_str(), private.expose())?, None),
+        NewKey::Elsewhere(made) => (Vec::new(), Some(made.at.clone())),
+    };
+    let standing = Some(Standing { since: record.created_at, why: why.to_owned() });
+    let row = KeyRow { record, sealed, outside, public, origin, revoked: None, standing };
+    if tx.signing_keys().insert(&row)? {
+        return Ok(());
+    }
+    let KeyRecord { kid, alg, epoch, .. } = row.record;
+    Err(Fault::bare(format!("there is a signing key {kid}, or one for {alg} numbered {epoch}, already")))
+}

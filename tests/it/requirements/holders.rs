@@ -1,0 +1,338 @@
+//! Signing keys whose private halves Keywright never holds: in a PKCS#11 token (SoftHSM, to the program as operators run
+//! it), and in Transit of Vault or OpenBao (its peer, to a server in this process).
+
+use crate::{
+    commands::{Installation, each as each_installation, within},
+    world::{Server, SoftHsm, VaultPeer, each, header, softhsm, vault},
+};
+use keywright::{
+    audit::Actor,
+    base::{moment::Moment, moment::Span, uri::Issuer},
+    flow::{revoke_key, rotate_keys},
+    jose::{Alg, Audience, KeySet, Profile, verify},
+    keyring::Rotation,
+};
+use serde_json::{Value, json};
+use std::{fs, time::Duration};
+
+const LONG: Duration = Duration::from_secs(60);
+const ALL: &str = "ES256,EdDSA,RS256,ES384,PS256";
+
+/// Hands the installation a machine that asks for tokens.
+fn machine(it: &Installation) -> Value {
+    let metadata = json!({
+        "client_name": "machine", "grant_types": ["client_credentials"], "response_types": [], "scope": "read",
+    });
+    it.json(&["client", "add", "--metadata", "-"], &metadata.to_string())
+}
+
+/// A token that it gets; the status, and what `Retry-After` says, where it gets none.
+fn token(it: &Installation, client: &Value) -> Result<String, (u16, String, Value)> {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", client["client_id"].as_str().unwrap()),
+        ("client_secret", client["client_secret"].as_str().unwrap()),
+    ];
+    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
+    let mut answer = agent.post(it.at("/token")).send_form(form).unwrap();
+    let retry = answer.headers().get("retry-after").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&answer.body_mut().read_to_vec().unwrap()).unwrap();
+    match answer.status().as_u16() {
+        200 => Ok(body["access_token"].as_str().unwrap().to_owned()),
+        status => Err((status, retry, body)),
+    }
+}
+
+/// The name of the key that signed a token, once it is verified by the published set.
+fn verified(it: &Installation, token: &str) -> String {
+    let set = ureq::get(it.at("/jwks")).call().unwrap().body_mut().read_to_vec().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let issuer = Issuer::parse(&it.at("")).unwrap();
+    let profile = Profile::access_token(&issuer, Audience::Judged);
+    let now = Moment::from_unix(i64::try_from(now).unwrap());
+    verify(&profile, &KeySet::parse(&set).unwrap(), token, now).unwrap_or_else(|bad| panic!("{bad:?} {token}"));
+    header(token)["kid"].as_str().unwrap().to_owned()
+}
+
+fn keys(it: &Installation) -> Vec<Value> {
+    it.json(&["keys", "list"], "")["keys"].as_array().unwrap().clone()
+}
+
+/// Runs the test with a token of its own for each database; not where there is no SoftHSM.
+fn each_token(test: impl Fn(&Installation, &SoftHsm)) {
+    each_installation(|it| {
+        if let Some(hsm) = SoftHsm::start() {
+            test(it, &hsm);
+            assert!(!it.folder.path().join("log").exists() || !it.log().contains(softhsm::PIN));
+        }
+    });
+}
+
+#[test]
+fn every_algorithm_signs_in_a_pkcs11_token_and_nothing_of_the_key_is_here() {
+    each_token(|it, hsm| {
+        hsm.holds(it, ALL);
+        let client = machine(it);
+        for alg in ALL.split(',') {
+            it.set("KEYWRIGHT_TOKENS_ACCESS_TOKEN_SIGNING_ALG", alg);
+            let serving = it.serve();
+            let token = token(it, &client).unwrap();
+            assert_eq!(header(&token)["alg"], alg);
+            let kid = verified(it, &token);
+            let own = keys(it).into_iter().find(|key| key["kid"] == kid.as_str()).unwrap();
+            assert_eq!((&own["held"], &own["held_at"]["token"]), (&json!("pkcs11"), &json!("keys")), "{own}");
+            serving.end();
+        }
+        assert!(keys(it).iter().all(|key| key["held"] == "pkcs11"));
+    });
+}
+
+#[test]
+fn a_key_in_a_pkcs11_token_is_published_before_it_signs_and_destroyed_when_it_is_gone() {
+    each_token(|it, hsm| {
+        hsm.holds(it, "ES256");
+        it.set("KEYWRIGHT_KEYS_JWKS_MAX_AGE", "1s");
+        it.set("KEYWRIGHT_KEYS_LIBRARY_CACHE", "1s");
+        it.set("KEYWRIGHT_KEYS_PUBLISH_BEFORE_USE", "3s");
+        let client = machine(it);
+        let serving = it.serve();
+        let first = verified(it, &token(it, &client).unwrap());
+        assert_eq!(hsm.objects().len(), 2);
+        let steps = it.json(&["keys", "rotate"], "")["steps"].clone();
+        assert!(steps.to_string().contains("made a key for ES256, pending"), "{steps}");
+        assert_eq!(hsm.objects().len(), 4, "the next key is made there");
+        let mut second = String::new();
+        let took_over = || {
+            second = verified(it, &token(it, &client).unwrap());
+            second != first
+        };
+        assert!(within(LONG, took_over), "{}", it.log());
+        // The old one signs no longer, and its tokens are still good.
+        assert_eq!(hsm.objects().len(), 4);
+        it.json(&["keys", "revoke", &first, "--reason", "a drill"], "");
+        assert_eq!(hsm.objects().len(), 2, "it was destroyed where it was");
+        assert_eq!(verified(it, &token(it, &client).unwrap()), second);
+        serving.end();
+    });
+}
+
+#[test]
+fn a_key_that_was_here_goes_on_until_its_successor_in_the_token_takes_over() {
+    each_token(|it, hsm| {
+        let client = machine(it);
+        let here = keys(it);
+        assert!(here.iter().all(|key| key["held"] == "here"));
+        hsm.holds(it, "ES256");
+        let serving = it.serve();
+        let signs = verified(it, &token(it, &client).unwrap());
+        assert!(here.iter().any(|key| key["kid"] == signs.as_str()));
+        // A leak hurries it: the key of the token signs at once.
+        it.json(&["keys", "revoke", &signs, "--reason", "it is to be in the token"], "");
+        let moved = || verified(it, &token(it, &client).unwrap()) != signs;
+        assert!(within(LONG, moved));
+        assert_eq!(hsm.objects().len(), 2);
+        serving.end();
+    });
+}
+
+#[test]
+fn a_token_that_is_pulled_is_told_of_as_unavailable_and_found_again_without_a_restart() {
+    each_token(|it, hsm| {
+        hsm.holds(it, "ES256,EdDSA");
+        let client = machine(it);
+        let serving = it.serve();
+        let kid = verified(it, &token(it, &client).unwrap());
+        hsm.pull();
+        let (status, retry, body) = token(it, &client).unwrap_err();
+        assert_eq!((status, retry.as_str(), &body["error"]), (503, "1", &json!("temporarily_unavailable")), "{body}");
+        assert!(!body.to_string().contains("PKCS"), "it is nobody's business: {body}");
+        assert!(it.log().contains("the PKCS#11 module has no token of the label"), "{}", it.log());
+        // Everything else goes on.
+        assert!(ureq::get(it.at("/jwks")).call().is_ok() && ureq::get(it.at("/readyz")).call().is_ok());
+        // A key that has to go goes, also without a successor.
+        let eddsa = keys(it).into_iter().find(|key| key["alg"] == "EdDSA").unwrap();
+        it.json(&["keys", "revoke", eddsa["kid"].as_str().unwrap(), "--reason", "leaked"], "");
+        hsm.put_back();
+        assert!(within(LONG, || token(it, &client).is_ok()), "{}", it.log());
+        assert_eq!(verified(it, &token(it, &client).unwrap()), kid);
+        serving.end();
+        // What could not be destroyed is, and what is missing is made, once it can be.
+        let serving = it.serve();
+        let whole = || hsm.objects().len() == 4 && keys(it).iter().filter(|key| key["alg"] == "EdDSA").count() == 1;
+        assert!(within(LONG, whole), "{:?} {:?}", hsm.objects(), keys(it));
+        serving.end();
+    });
+}
+
+#[test]
+fn a_key_that_was_deleted_underneath_is_told_of_and_the_next_one_is_a_command_away() {
+    each_token(|it, hsm| {
+        hsm.holds(it, "ES256");
+        let client = machine(it);
+        let serving = it.serve();
+        let kid = verified(it, &token(it, &client).unwrap());
+        hsm.objects().iter().for_each(|object| fs::remove_file(object).unwrap());
+        // The module notices when it looks again.
+        let refused = || matches!(token(it, &client), Err((503, _, _)));
+        assert!(within(LONG, refused), "{}", it.log());
+        let (_, told) = it.failure(&["serve"], "");
+        assert!(told.contains(&kid) && told.contains("deleted underneath"), "{told}");
+        it.json(&["keys", "revoke", &kid, "--reason", "it is gone"], "");
+        assert!(within(LONG, || token(it, &client).is_ok()), "{}", it.log());
+        assert_ne!(verified(it, &token(it, &client).unwrap()), kid);
+        serving.end();
+    });
+}
+
+#[test]
+fn whoever_cannot_be_reached_at_the_start_is_a_clear_refusal_to_start() {
+    each_token(|it, hsm| {
+        hsm.holds(it, "ES256");
+        machine(it);
+        let refused = |name: &str, value: &str, told: &str| {
+            it.set(name, value);
+            let (code, said) = it.failure(&["serve"], "");
+            assert!(code == 1 && said.contains(told), "{value}: {code} {said}");
+            assert!(!said.contains("hunter2-pin") && !said.contains(softhsm::PIN), "{said}");
+            hsm.holds(it, "ES256");
+        };
+        refused("KEYWRIGHT_KEYS_PKCS11_PIN", "hunter2-pin", "refuses the PIN (PinIncorrect)");
+        refused("KEYWRIGHT_KEYS_PKCS11_TOKEN", "another", "no token of the label \"another\"");
+        refused("KEYWRIGHT_KEYS_PKCS11_MODULE", "/nonexistent/module.so", "/nonexistent/module.so cannot be loaded");
+        // Also where nobody is named any more who has the key that signs.
+        for name in ["KEYS_PKCS11", "KEYS_PKCS11_MODULE", "KEYS_PKCS11_TOKEN", "KEYS_PKCS11_PIN"] {
+            it.unset(&format!("KEYWRIGHT_{name}"));
+        }
+        let (code, said) = it.failure(&["serve"], "");
+        assert!(code == 1 && said.contains("the settings do not say how it is reached"), "{said}");
+        // Half of a description is none.
+        it.set("KEYWRIGHT_KEYS_PKCS11", "ES256");
+        let (code, said) = it.failure(&["serve"], "");
+        assert!(code == 2 && said.contains("keys.pkcs11_pin"), "{said}");
+    });
+}
+
+fn transit(database: &crate::world::Database, peer: &VaultPeer, algs: &str, deadline: &str) -> Server {
+    Server::start(database, |settings| {
+        settings.set("secrets.vault_address", &peer.address);
+        settings.set("secrets.vault_role_id", vault::ROLE);
+        settings.set("secrets.vault_secret_id", vault::ROLE_SECRET);
+        settings.set("keys.transit", algs);
+        settings.set("keys.signature_deadline", deadline);
+    })
+}
+
+/// Whether the published set verifies an access token.
+fn good(server: &Server, token: &str) -> bool {
+    let set = KeySet::parse(server.get("/jwks").text().as_bytes()).unwrap();
+    let issuer = Issuer::parse(&server.issuer).unwrap();
+    verify(&Profile::access_token(&issuer, Audience::Judged), &set, token, server.now()).is_ok()
+}
+
+#[test]
+fn keys_in_transit_sign_for_people_and_machines_through_a_rotation() {
+    each(|database| {
+        let peer = VaultPeer::start();
+        let server = transit(database, &peer, ALL, "20s");
+        let (ada, machine) = (server.person("ada"), server.machine());
+        for alg in Alg::ALL {
+            let app = server.web_app_with(|metadata| {
+                metadata["id_token_signed_response_alg"] = json!(alg.name());
+                metadata["userinfo_signed_response_alg"] = json!(alg.name());
+            });
+            let tokens = server.browser().tokens(&app, &ada);
+            assert!(good(&server, &tokens.access), "{alg}");
+            let kid = header(&tokens.id)["kid"].as_str().unwrap().to_owned();
+            assert_eq!(header(&tokens.id)["alg"], alg.name());
+            let keyring = server.world.keyring.load_full();
+            let key = keyring.signer(alg).unwrap();
+            assert_eq!((key.kid().as_str(), key.outside().unwrap().word()), (kid.as_str(), "transit"));
+            assert_eq!(header(&app.userinfo(&tokens.access).text())["kid"], kid.as_str());
+            let again = app.refresh(&tokens.refresh).tokens();
+            assert!(good(&server, &again.access) && header(&again.id)["kid"] == kid.as_str());
+        }
+        let before = machine.own_token(&[]).tokens().access;
+        server.clock.advance(Span::seconds(1));
+        server.run(rotate_keys::run(&server.world, Rotation::Requested, Actor::System)).unwrap();
+        server.advance(Span::hours(1));
+        server.run(rotate_keys::run(&server.world, Rotation::OnSchedule, Actor::System)).unwrap();
+        let after = machine.own_token(&[]).tokens().access;
+        assert!(good(&server, &after) && header(&after)["kid"] != header(&before)["kid"]);
+        let many = peer.keys().len();
+        let old = keywright::base::id::KeyId::parse(header(&before)["kid"].as_str().unwrap()).unwrap();
+        server.run(revoke_key::run(&server.world, &old, "a drill", Actor::System)).unwrap();
+        assert_eq!(peer.keys().len(), many - 1, "it was destroyed where it was");
+        assert!(!good(&server, &before) && good(&server, &after));
+    });
+}
+
+#[test]
+fn while_nobody_signs_neither_a_code_nor_a_refresh_token_is_used_up_and_no_bad_token_leaves() {
+    each(|database| {
+        let peer = VaultPeer::start();
+        let server = transit(database, &peer, "ES256", "2s");
+        let (ada, app, machine) = (server.person("ada"), server.web_app(), server.machine());
+        let tokens = server.browser().tokens(&app, &ada);
+        let attempt = app.begin();
+        let callback = server.browser().approve(&attempt, &ada);
+        for how in ["garbage", "wrong", "forbidden", "down", "slow"] {
+            peer.misbehave(how);
+            let refused = [app.redeem(&attempt, callback.code()), app.refresh(&tokens.refresh), machine.own_token(&[])];
+            for reply in refused {
+                assert_eq!(reply.refusal(), (503, "temporarily_unavailable".to_owned()), "{how}: {}", reply.text());
+                assert_eq!(reply.field("retry-after"), Some("1"));
+            }
+        }
+        let told = server.world.metrics.signatures_elsewhere.get("bad");
+        assert!(told >= 3, "a wrong signature is counted: {told}");
+        peer.misbehave("");
+        let redeemed = app.redeem(&attempt, callback.code()).tokens();
+        assert!(good(&server, &redeemed.access));
+        // For longer than a used one would be good for.
+        server.advance(Span::minutes(30));
+        let refreshed = app.refresh(&tokens.refresh).tokens();
+        assert!(good(&server, &refreshed.access) && app.refresh(&refreshed.refresh).status == 200);
+        assert!(good(&server, &machine.own_token(&[]).tokens().access));
+    });
+}
+
+#[test]
+fn a_role_whose_token_has_expired_signs_in_anew_and_a_key_that_was_deleted_is_replaced_by_a_command() {
+    each(|database| {
+        let peer = VaultPeer::start();
+        let server = transit(database, &peer, "ES256", "20s");
+        let machine = server.machine();
+        assert_eq!(machine.own_token(&[]).status, 200);
+        peer.expire();
+        assert_eq!(machine.own_token(&[]).status, 200);
+        peer.delete_keys();
+        assert_eq!(machine.own_token(&[]).refusal(), (503, "temporarily_unavailable".to_owned()));
+        assert_eq!(server.world.metrics.signatures_elsewhere.get("no_key"), 1);
+        let kid = server.world.keyring.load().signer(Alg::Es256).unwrap().kid().clone();
+        server.run(revoke_key::run(&server.world, &kid, "it is gone", Actor::System)).unwrap();
+        assert!(good(&server, &machine.own_token(&[]).tokens().access));
+    });
+}
+
+#[test]
+fn of_nodes_that_make_a_key_in_transit_at_once_one_keeps_its_own_and_the_others_are_destroyed() {
+    each(|database| {
+        let peer = VaultPeer::start();
+        let nodes = [0; 3].map(|_| transit(database, &peer, "ES256,EdDSA", "20s"));
+        assert_eq!(peer.keys().len(), 2);
+        nodes[0].clock.advance(Span::seconds(1));
+        let worlds = nodes.iter().map(|node| std::sync::Arc::clone(&node.world));
+        let rotating: Vec<_> = worlds
+            .map(|world| {
+                std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                    runtime.block_on(rotate_keys::run(&world, Rotation::Requested, Actor::System)).unwrap().len()
+                })
+            })
+            .collect();
+        let made: usize = rotating.into_iter().map(|node| node.join().unwrap()).sum();
+        assert_eq!(made, 2, "one successor of each");
+        assert_eq!(peer.keys().len(), 4, "{:?}", peer.keys());
+        assert_eq!(nodes[0].run(keywright::flow::list_keys::run(&nodes[0].world)).unwrap().len(), 4);
+    });
+}
