@@ -155,7 +155,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         key_tally,
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(HashingPolicy { cost: edges.hash_cost, ..hashing_policy(config) }, &dice)?,
-        outbound: Outbound::start(&outbound_policy(config))?,
+        outbound: Outbound::new(&outbound_policy(config)),
         counters: counters(config)?,
         geo: geo(config, edges.clock.now())?,
         clock: Arc::clone(&edges.clock),

@@ -129,7 +129,7 @@ async fn sample() -> Sample {
         key_tally,
         policy: ArcSwap::from_pointee(policy),
         hashing: Hashing::start(hashing, &dice).unwrap(),
-        outbound: Outbound::start(&outbound).unwrap(),
+        outbound: Outbound::new(&outbound),
         counters: Counters::local(1000),
         geo: Default::default(),
         metrics: Arc::new(Metrics::new()),

@@ -1,9 +1,12 @@
 //! A few threads for calls that block, behind a bounded queue.
 
 use super::call::CallFailed;
-use crate::base::fault::Fault;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 use tokio::sync::oneshot;
@@ -17,20 +20,23 @@ fn run_one(job: Job) {
     }
 }
 
-/// Threads of one purpose: a server that never answers holds up calls of its own kind only.
-pub(super) struct Lane(flume::Sender<Job>);
+/// Threads of one purpose: a server that never answers holds up calls of its own kind only. Each is started when it is
+/// needed: most servers call nobody.
+pub(super) struct Lane {
+    name: &'static str,
+    /// The most threads.
+    threads: usize,
+    started: AtomicUsize,
+    /// Calls that wait or are being made.
+    owed: Arc<AtomicUsize>,
+    jobs: flume::Sender<Job>,
+    inbox: flume::Receiver<Job>,
+}
 
 impl Lane {
-    pub(super) fn start(name: &str, threads: usize, queue: usize) -> Result<Self, Fault> {
+    pub(super) fn new(name: &'static str, threads: usize, queue: usize) -> Self {
         let (jobs, inbox) = flume::bounded::<Job>(queue);
-        for n in 0..threads {
-            let inbox = inbox.clone();
-            thread::Builder::new()
-                .name(format!("{name}-{n}"))
-                .spawn(move || inbox.iter().for_each(run_one))
-                .map_err(|e| Fault::new("starting a thread for outgoing calls", e))?;
-        }
-        Ok(Self(jobs))
+        Self { name, threads, started: AtomicUsize::new(0), owed: Arc::default(), jobs, inbox }
     }
 
     /// Runs it on one of the threads; [`CallFailed::Busy`] at once where the queue is full.
@@ -44,7 +50,30 @@ impl Lane {
             // Whoever stopped waiting needs no answer.
             let _ = reply.send(work());
         });
-        self.0.try_send(job).map_err(|_| CallFailed::Busy)?;
+        let owed = self.owed.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        if !self.staffed(owed) || self.jobs.try_send(job).is_err() {
+            self.owed.fetch_sub(1, Ordering::SeqCst);
+            return Err(CallFailed::Busy);
+        }
         answer.await.unwrap_or(Err(CallFailed::Busy))
+    }
+
+    /// Starts a thread where so many calls have fewer than there may be. False where there is none at all.
+    fn staffed(&self, owed: usize) -> bool {
+        let wanted = owed.min(self.threads);
+        let one_more = |n| (n < wanted).then_some(n + 1);
+        let Ok(n) = self.started.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more) else { return true };
+        let (inbox, owed) = (self.inbox.clone(), Arc::clone(&self.owed));
+        let work = move || {
+            for job in &inbox {
+                run_one(job);
+                owed.fetch_sub(1, Ordering::SeqCst);
+            }
+        };
+        if let Err(error) = thread::Builder::new().name(format!("{}-{n}", self.name)).spawn(work) {
+            tracing::error!(%error, "a thread for outgoing calls could not be started");
+            return self.started.fetch_sub(1, Ordering::SeqCst) > 1;
+        }
+        true
     }
 }

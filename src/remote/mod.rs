@@ -17,7 +17,7 @@ pub use egress::{Allowed, Forbidden};
 pub use signers::Signers;
 
 use crate::{
-    base::{fault::Fault, moment::Moment, secret::Secret, uri::WebUri},
+    base::{moment::Moment, secret::Secret, uri::WebUri},
     jose::KeySet,
 };
 use call::{Caller, Shared};
@@ -33,14 +33,12 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Starts its threads.
-    ///
-    /// # Errors
-    /// A [`Fault`] where the system gives no thread.
-    pub fn start(policy: &OutboundPolicy) -> Result<Self, Fault> {
+    /// Under this policy. Its threads are started by the calls that need them.
+    #[must_use]
+    pub fn new(policy: &OutboundPolicy) -> Self {
         let caller: Shared = Arc::new(arc_swap::ArcSwap::from_pointee(Caller::new(policy)));
-        let keys = Keys::new(Lane::start("jwks", 4, 64)?, Arc::clone(&caller));
-        Ok(Self { caller, keys, logout: Lane::start("logout", 4, 64)? })
+        let keys = Keys::new(Lane::new("jwks", 4, 64), Arc::clone(&caller));
+        Self { caller, keys, logout: Lane::new("logout", 4, 64) }
     }
 
     /// Takes another policy for calls from now on.

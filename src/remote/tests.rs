@@ -86,7 +86,7 @@ fn fetch(outbound: &Outbound, uri: &WebUri) -> Result<Arc<KeySet>, CallFailed> {
 fn nothing_inside_is_called_unless_it_is_listed() {
     let server = Server::start(|_, stream| reply(stream, "200 OK", ONE_KEY));
     let port = server.at.port();
-    let outbound = Outbound::start(&OutboundPolicy::default()).unwrap();
+    let outbound = Outbound::new(&OutboundPolicy::default());
     for host in [
         "127.0.0.1",
         "localhost",
@@ -120,7 +120,7 @@ fn a_redirect_is_an_answer_and_not_an_instruction() {
     let target = Server::start(|_, stream| reply(stream, "200 OK", ONE_KEY));
     let to = target.uri("/jwks");
     let server = Server::start(move |_, stream| reply(stream, &format!("302 Found\r\nLocation: {}", to.as_str()), ""));
-    let outbound = Outbound::start(&local()).unwrap();
+    let outbound = Outbound::new(&local());
     assert!(matches!(fetch(&outbound, &server.uri("/")), Err(CallFailed::Status(302))));
     assert_eq!(
         run(outbound.post_logout_token(&server.uri("/"), Secret::new("t".into()))),
@@ -139,7 +139,7 @@ fn an_answer_that_is_too_long_is_cut_off() {
         }
         _ => reply(stream, &format!("200 OK\r\nX: {}", "x".repeat(32 * 1024)), ""),
     });
-    let outbound = Outbound::start(&OutboundPolicy { timeout: Span::seconds(5), ..local() }).unwrap();
+    let outbound = Outbound::new(&OutboundPolicy { timeout: Span::seconds(5), ..local() });
     for path in ["/long", "/endless", "/head"] {
         assert_eq!(fetch(&outbound, &server.uri(path)).unwrap_err(), CallFailed::TooLong, "{path}");
     }
@@ -157,7 +157,7 @@ fn an_answer_that_dribbles_or_never_comes_times_out() {
             thread::sleep(Duration::from_secs(5));
         }
     });
-    let outbound = Outbound::start(&local()).unwrap();
+    let outbound = Outbound::new(&local());
     for path in ["/dribble", "/silent"] {
         let start = Instant::now();
         assert_eq!(fetch(&outbound, &server.uri(path)).unwrap_err(), CallFailed::TimedOut, "{path}");
@@ -168,7 +168,7 @@ fn an_answer_that_dribbles_or_never_comes_times_out() {
 #[test]
 fn a_set_is_fetched_once_and_again_when_it_is_old_or_lacks_a_key() {
     let server = Server::start(|_, stream| reply(stream, "200 OK\r\nCache-Control: max-age=600", ONE_KEY));
-    let (outbound, uri) = (Outbound::start(&local()).unwrap(), server.uri("/jwks"));
+    let (outbound, uri) = (Outbound::new(&local()), server.uri("/jwks"));
     let get = |kid: Option<&str>, after: i64| {
         assert!(run(outbound.fetch_jwks(&uri, kid, NOW + Span::seconds(after))).is_ok());
         server.seen()
@@ -188,7 +188,7 @@ fn many_at_once_cause_one_call() {
         thread::sleep(Duration::from_millis(100));
         reply(stream, "200 OK", ONE_KEY);
     });
-    let (outbound, uri) = (Arc::new(Outbound::start(&local()).unwrap()), server.uri("/jwks"));
+    let (outbound, uri) = (Arc::new(Outbound::new(&local())), server.uri("/jwks"));
     run(async {
         let mut crowd = tokio::task::JoinSet::new();
         for _ in 0..50 {
@@ -208,7 +208,7 @@ fn while_a_server_is_away_its_last_set_serves_and_it_is_not_hammered() {
         true => reply(stream, "503 Service Unavailable", ""),
         false => reply(stream, "200 OK", ONE_KEY),
     });
-    let (outbound, uri) = (Outbound::start(&local()).unwrap(), server.uri("/jwks"));
+    let (outbound, uri) = (Outbound::new(&local()), server.uri("/jwks"));
     let get = |after: i64| run(outbound.fetch_jwks(&uri, None, NOW + Span::seconds(after)));
     assert_eq!(get(0).unwrap_err(), CallFailed::Status(503));
     assert_eq!(get(9).unwrap_err(), CallFailed::Status(503));
@@ -227,7 +227,7 @@ fn what_is_no_key_set_is_none() {
         "/html" => reply(stream, "200 OK", "<html>"),
         _ => reply(stream, "200 OK", r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#),
     });
-    let outbound = Outbound::start(&local()).unwrap();
+    let outbound = Outbound::new(&local());
     for path in ["/html", "/secret"] {
         assert!(matches!(fetch(&outbound, &server.uri(path)), Err(CallFailed::NotAKeySet(_))), "{path}");
     }
@@ -240,7 +240,7 @@ fn a_logout_token_is_posted_as_a_form() {
         "/none" => reply(stream, "204 No Content", ""),
         _ => reply(stream, "400 Bad Request", r#"{"error":"invalid_request"}"#),
     });
-    let outbound = Outbound::start(&local()).unwrap();
+    let outbound = Outbound::new(&local());
     let post = |path: &str| run(outbound.post_logout_token(&server.uri(path), Secret::new("e30.e30.c2ln".into())));
     assert_eq!(post("/ok"), Ok(()));
     let request = server.last.lock().unwrap().clone();
