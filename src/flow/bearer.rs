@@ -47,14 +47,23 @@ pub struct Places<'a> {
     pub dpop: &'a Shown<'a>,
 }
 
-/// Finds the access token of a request and proves it: ours, for this issuer itself, not expired,
-/// not revoked, and bound to nothing that was not shown.
+/// Who else a token may be for that is for this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Besides {
+    /// Resource servers, as a token that userinfo may be asked with: each of them could show it here.
+    Others,
+    /// Nobody: where more can be done with it than to be told about a person (RFC 9700 §2.3).
+    Nobody,
+}
+
+/// Finds the access token of a request and proves it: ours, for this issuer itself and for nobody
+/// besides that it may not be for, not expired, not revoked, and bound to nothing that was not shown.
 ///
 /// # Errors
 /// The [`Challenge`] to answer with; a fault that passes where this node has not heard of
 /// revocations for too long to say that a token is good.
-pub async fn check(world: &World, places: Places<'_>) -> Result<Bearer, Stop<Challenge>> {
-    let (bearer, proof) = judge(world, places)?;
+pub async fn check(world: &World, places: Places<'_>, besides: Besides) -> Result<Bearer, Stop<Challenge>> {
+    let (bearer, proof) = judge(world, places, besides)?;
     match proof {
         Some(proof) if !dpop::first_use(world, &proof).await? => Err(bad_proof(world, BadProof::Used.into())),
         Some(_) | None => Ok(bearer),
@@ -62,7 +71,7 @@ pub async fn check(world: &World, places: Places<'_>) -> Result<Bearer, Stop<Cha
 }
 
 /// The same but for whether its proof was used before.
-fn judge(world: &World, places: Places<'_>) -> Result<(Bearer, Option<Proof>), Stop<Challenge>> {
+fn judge(world: &World, places: Places<'_>, besides: Besides) -> Result<(Bearer, Option<Proof>), Stop<Challenge>> {
     let policy = world.policy.load();
     let issuer = &policy.tokens.issuer;
     let (token, shown_as) = token_of(places.authorization, places.query, places.body)
@@ -70,7 +79,11 @@ fn judge(world: &World, places: Places<'_>) -> Result<(Bearer, Option<Proof>), S
     if !world.revocations.is_fresh(world.now()) {
         return Err(Fault::bare("no word of revocations from the database for too long").passing().into());
     }
-    let audience = jose::Audience::OneOf(vec![issuer.as_str().to_owned()]);
+    let us = issuer.as_str().to_owned();
+    let audience = match besides {
+        Besides::Others => jose::Audience::OneOf(vec![us]),
+        Besides::Nobody => jose::Audience::Only(us),
+    };
     let verified =
         jose::verify(&Profile::access_token(issuer, audience), world.keyring.load().keys(), token, world.now())
             .map_err(|bad| bad_token(world, bad.because()))?;

@@ -69,15 +69,16 @@ pub enum Audience {
 
 impl Audience {
     /// The audience of an access token: the resources, and the issuer too where userinfo may be
-    /// asked (`openid`); never nothing, because a token without an audience is good everywhere.
+    /// asked (`openid`), each once; never nothing, because a token without an audience is good everywhere.
     #[must_use]
     pub fn of(resources: &BTreeSet<Resource>, scope: &Scope, policy: &Policy) -> Self {
         let mut names: Vec<String> = resources.iter().map(|r| r.as_str().to_owned()).collect();
         if names.is_empty() {
             names.extend(policy.default_audience.as_ref().map(|r| r.as_str().to_owned()));
         }
-        if names.is_empty() || scope.has("openid") {
-            names.push(policy.issuer.as_str().to_owned());
+        let us = policy.issuer.as_str();
+        if names.is_empty() || (scope.has("openid") && names.iter().all(|name| name != us)) {
+            names.push(us.to_owned());
         }
         match <[String; 1]>::try_from(names) {
             Ok([one]) => Self::One(one),
@@ -273,5 +274,7 @@ mod tests {
         assert_eq!(aud(&none, &plain, Some("https://api.example")), ["https://api.example"]);
         assert_eq!(aud(&api, &plain, None), ["https://api.example"]);
         assert_eq!(aud(&api, &openid, None), ["https://api.example", "https://id.example"]);
+        let us: BTreeSet<_> = [Resource::parse("https://id.example").unwrap()].into();
+        assert_eq!(aud(&us, &openid, None), ["https://id.example"], "once, so that it is the only one");
     }
 }

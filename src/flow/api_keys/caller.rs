@@ -11,7 +11,7 @@ use crate::{
         moment::Span,
     },
     flow::{
-        bearer::{self, Bearer, Places, bad_token},
+        bearer::{self, Bearer, Besides, Places, bad_token},
         clients,
         visit::Here,
         world::{World, only_fault},
@@ -22,12 +22,13 @@ use crate::{
 };
 use std::convert::Infallible;
 
-/// The caller that an access token proves, and how events name them. Whoever is disabled proves nothing.
+/// The caller that an access token proves, and how events name them. Whoever is disabled proves nothing,
+/// nor does a token that is for a resource server too: that server could manage keys with it.
 ///
 /// # Errors
 /// The [`Challenge`] to answer with; a fault where the store cannot be asked.
 pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor), Stop<Challenge>> {
-    let Bearer { subject, scope, signed_in, .. } = bearer::check(world, places).await?;
+    let Bearer { subject, scope, signed_in, .. } = bearer::check(world, places, Besides::Nobody).await?;
     let now = world.now();
     let fresh = match &subject {
         Subject::Client(_) => true,

@@ -31,8 +31,12 @@ fn claims(sub: &str, grant: &str, changed: Value) -> Value {
 
 fn field(world: &World, token: &str) -> Result<Bearer, Stop<Challenge>> {
     let (query, field) = (Params::default(), format!("Bearer {token}"));
-    judge(world, Places { authorization: Some(&field), query: &query, body: None, dpop: &Shown::default() })
-        .map(|(bearer, _)| bearer)
+    judge(
+        world,
+        Places { authorization: Some(&field), query: &query, body: None, dpop: &Shown::default() },
+        Besides::Others,
+    )
+    .map(|(bearer, _)| bearer)
 }
 
 fn refused<T>(outcome: Result<T, Stop<Challenge>>) -> Option<ErrorCode> {
@@ -67,11 +71,32 @@ fn only_a_good_token_for_this_issuer_passes() {
         let none = judge(
             world,
             Places { authorization: None, query: &Params::default(), body: None, dpop: &Shown::default() },
+            Besides::Others,
         );
         assert_eq!(refused(none), None);
         let query = Params::from_pairs([("access_token", "x")]);
-        let in_query = judge(world, Places { authorization: None, query: &query, body: None, dpop: &Shown::default() });
+        let places = Places { authorization: None, query: &query, body: None, dpop: &Shown::default() };
+        let in_query = judge(world, places, Besides::Others);
         assert_eq!(refused(in_query), Some(ErrorCode::InvalidRequest));
+    });
+}
+
+#[test]
+fn a_token_that_is_for_others_too_is_refused_where_they_could_do_harm_with_it() {
+    in_sample(async |sample| {
+        let (user, grant) = fresh(&sample).await;
+        let world = &sample.world;
+        let alone = |aud: Value| {
+            let field =
+                format!("Bearer {}", sign(world, Typ::AccessToken, &claims(&user, &grant, json!({"aud": aud}))));
+            let (query, dpop) = (Params::default(), Shown::default());
+            let places = Places { authorization: Some(&field), query: &query, body: None, dpop: &dpop };
+            judge(world, places, Besides::Nobody)
+        };
+        assert!(alone(json!("https://id.example")).is_ok() && alone(json!(["https://id.example"])).is_ok());
+        for others in [json!(["https://id.example", "https://api.example"]), json!("https://api.example")] {
+            assert_eq!(refused(alone(others.clone())), Some(ErrorCode::InvalidToken), "{others}");
+        }
     });
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     base::fault::Stop,
     flow::{
-        bearer::{self, Places},
+        bearer::{self, Besides, Places},
         userinfo::{self, Told},
     },
     http::{
@@ -46,7 +46,7 @@ async fn run(site: &Site, request: &HttpRequest, body: Option<&Params>) -> HttpR
     };
     let shown = dpop::shown(&site.issuer, request);
     let places = Places { authorization: authorization(request), query: &query, body, dpop: &shown };
-    let told = match bearer::check(&site.world, places).await {
+    let told = match bearer::check(&site.world, places, Besides::Others).await {
         Ok(bearer) => userinfo::run(&site.world, bearer).await,
         Err(stop) => Err(stop),
     };

@@ -148,6 +148,27 @@ fn a_changed_api_takes_hold_at_once_and_only_over_the_version_that_was_seen() {
 }
 
 #[test]
+fn a_token_that_is_for_a_resource_server_too_manages_no_keys() {
+    each(|database| {
+        let server = Server::on(database);
+        let machine = server.machine_with(|metadata| {
+            metadata["scope"] = json!("keys:read");
+            metadata["resources"] = json!([server.issuer, crate::world::DOCS]);
+        });
+        let machine = machine.scope("keys:read");
+        let listed = |resources: &[&str]| {
+            let mut form = vec![("scope", "keys:read")];
+            form.extend(resources.iter().map(|one| ("resource", *one)));
+            call(&server, "GET", "/v1/keys", &machine.own_token(&form).tokens().access, None)
+        };
+        let refused = listed(&[&server.issuer, crate::world::DOCS]);
+        assert_eq!(refused.status, 401, "{}", refused.text());
+        assert!(refused.field("www-authenticate").unwrap().contains("invalid_token"));
+        assert_eq!(listed(&[&server.issuer]).status, 200);
+    });
+}
+
+#[test]
 fn what_has_ended_is_listed_for_those_who_verify_offline() {
     each(|database| {
         let server = Server::on(database);
