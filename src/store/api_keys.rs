@@ -23,7 +23,11 @@ use crate::{
         scope::Scope,
     },
 };
-use diesel::{dsl::sql as raw, prelude::*, sql_types::Bool};
+use diesel::{
+    dsl::sql as raw,
+    prelude::*,
+    sql_types::{Bool, Text},
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -32,6 +36,8 @@ const BATCH: usize = 500;
 
 /// Conditions as indexes have them, word for word: databases compare them as text.
 pub(super) const LIVE: &str = "api_keys.state IN ('active', 'retiring')";
+/// The API of a key, by no index of it: those that have ended since a moment are few, all of an API many.
+pub(super) const API: &str = "(api_keys.api_id || '')";
 const ENDED: &str = "api_keys.state IN ('revoked', 'compromised', 'disabled', 'suspended')";
 
 /// A key as its row is written.
@@ -278,16 +284,23 @@ impl ApiKeys<'_, '_> {
 
     /// At most `n` keys that have been revoked, compromised, disabled or suspended since `at`, and
     /// are so still, in the order in which that happened; those at `at` itself only after `after`,
-    /// where that is given. A transaction that takes long shows its key later than others with a
+    /// where that is given; those of some APIs alone. A transaction that takes long shows its key later than others with a
     /// later time: whoever reads on and on has to look back for as long as one may take.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it, or a row is illegal.
-    pub fn ended_since(&mut self, at: Moment, after: Option<&ApiKeyId>, n: i64) -> Result<Vec<ApiKey>, Fault> {
+    pub fn ended_since(
+        &mut self,
+        of: &[ApiId],
+        (at, after): (Moment, Option<&ApiKeyId>),
+        n: i64,
+    ) -> Result<Vec<ApiKey>, Fault> {
+        let of: Vec<&str> = of.iter().map(ApiId::as_str).collect();
         let after = after.map_or("", ApiKeyId::as_str);
         let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that have ended", after, |c| {
             api_keys::table
                 .filter(raw::<Bool>(ENDED))
+                .filter(raw::<Text>(API).eq_any(&of))
                 .filter(api_keys::state_at.ge(At(at)))
                 .filter(api_keys::state_at.gt(At(at)).or(api_keys::id.gt(after)))
                 .order((api_keys::state_at, api_keys::id))
@@ -299,21 +312,24 @@ impl ApiKeys<'_, '_> {
     }
 
     /// At most `n` active and retiring keys that end from `from` on and before `before`, in the
-    /// order in which they do; those that end at `from` itself only after `after`, where that is given.
+    /// order in which they do; those that end at `from` itself only after `after`, where that is given; those
+    /// of some APIs alone.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it, or a row is illegal.
     pub fn ending(
         &mut self,
-        from: Moment,
+        of: &[ApiId],
+        (from, after): (Moment, Option<&ApiKeyId>),
         before: Moment,
-        after: Option<&ApiKeyId>,
         n: i64,
     ) -> Result<Vec<ApiKey>, Fault> {
+        let of: Vec<&str> = of.iter().map(ApiId::as_str).collect();
         let after = after.map_or("", ApiKeyId::as_str);
         let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that end", after, |c| {
             api_keys::table
                 .filter(raw::<Bool>(LIVE))
+                .filter(raw::<Text>(API).eq_any(&of))
                 .filter(api_keys::expires_at.ge(At(from)))
                 .filter(api_keys::expires_at.lt(At(before)))
                 .filter(api_keys::expires_at.gt(At(from)).or(api_keys::id.nullable().gt(after)))

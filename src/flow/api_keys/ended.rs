@@ -25,8 +25,8 @@ pub const MOST: i64 = 500;
 /// The place of a key in the order in which they ended.
 pub type Place = (Moment, Option<ApiKeyId>);
 
-/// The keys that have ended since a moment. Whoever asks is told of the keys of their own APIs, out
-/// of each [`MOST`] that have ended at all; where the next begin is told too, while there are more.
+/// At most [`MOST`] keys that have ended since a moment, and where the next begin, while there are
+/// more. Whoever asks is told of the keys of their own APIs, and of no others where a page ends.
 ///
 /// # Errors
 /// A fault of the store.
@@ -45,10 +45,9 @@ pub async fn since(
                 found?.into_iter().flatten().map(|api| api.id).collect()
             }
         };
-        let mut ended = tx.api_keys().ends_since(since, after.as_ref(), MOST)?;
+        let ended = tx.api_keys().ends_since(&theirs, (since, after.as_ref()), MOST)?;
         let full = i64::try_from(ended.len()) == Ok(MOST);
         let more = ended.last().filter(|_| full).map(|last| (last.at, last.id.clone()));
-        ended.retain(|key| theirs.contains(&key.api));
         Ok((ended, more))
     };
     world.store.read("ended_api_keys", read).await.map_err(only_fault)

@@ -2,7 +2,16 @@
 
 use super::{Keys, call};
 use crate::world::{App, Server, each, http::connect, jwt::base64_standard};
-use keywright::base::moment::Span;
+use keywright::{
+    apikey::key::{ApiKey, State},
+    base::{
+        digest::{TokenHash, sha256},
+        fault::Stop,
+        id::ApiKeyId,
+        moment::Span,
+    },
+    store::Tx,
+};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -68,6 +77,42 @@ fn r055_whatever_ends_a_key_is_listed() {
         assert!(
             ended(&server, &keys.docs).contains(&(live["id"].as_str().unwrap().to_owned(), "api_disabled".to_owned()))
         );
+    });
+}
+
+#[test]
+fn a_page_that_others_fill_names_none_of_theirs_and_leaves_out_none_of_ours() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let api = json!({"name": "mail", "audience": crate::world::MAIL, "settings": {"scopes": "mail.read"}});
+        assert_eq!(call(&server, "POST", "/v1/apis", &keys.manager, Some(&api)).status, 201);
+        let others = keys.key(&server, &app, json!({"api": "mail", "scope": "mail.read"}));
+        let id = ApiKeyId::parse(others["id"].as_str().unwrap()).unwrap();
+        let begin = server.now();
+        let fill = move |tx: &mut Tx<'_>| -> Result<(), Stop<()>> {
+            let like = tx.api_keys().facts(&id)?.unwrap().key;
+            for n in 0..501u128 {
+                let (id, digest) = (ApiKeyId::from_u128(n), sha256(&n.to_be_bytes()));
+                let digest = TokenHash::from_slice(&digest).unwrap();
+                let ended = ApiKey { id, digest, state: State::Revoked, state_at: begin, ..like.clone() };
+                tx.api_keys().insert(&ended)?.unwrap();
+            }
+            Ok(())
+        };
+        server.run(server.world.store.write("test", fill)).unwrap();
+        server.advance(Span::seconds(1));
+        let ours = keys.key(&server, &app, json!({}));
+        act(&server, &keys, &ours, "revoke", &json!({}));
+        let reply =
+            server.send(&crate::world::get("/v1/revocations?since=0").field("authorization", basic(&keys.docs))).json();
+        assert_eq!(reply["ended"][0]["key_id"], ours["id"], "{reply}");
+        assert_eq!(reply["next"].get("after"), None, "{reply}");
+        let theirs = server.resource_server(crate::world::MAIL);
+        let reply = server.send(&crate::world::get("/v1/revocations?since=0").field("authorization", basic(&theirs)));
+        let reply = reply.json();
+        assert_eq!(reply["ended"].as_array().unwrap().len(), 500);
+        assert_eq!(reply["next"]["after"].as_str().unwrap().split_once('.').unwrap().1, reply["ended"][499]["key_id"]);
     });
 }
 

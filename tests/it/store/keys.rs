@@ -405,7 +405,7 @@ fn what_has_ended_is_told_in_one_order() {
         let (mut at, mut after, mut seen) = (START + Span::minutes(1), None::<ApiKeyId>, Vec::new());
         loop {
             let from = after.clone();
-            let page = read(&db.store, move |tx| tx.api_keys().ended_since(at, from.as_ref(), 1));
+            let page = read(&db.store, move |tx| tx.api_keys().ended_since(&[api(1).id], (at, from.as_ref()), 1));
             let Some(last) = page.last() else { break };
             (at, after) = (last.state_at, Some(last.id.clone()));
             seen.extend(page.iter().map(|key| key.id.to_u128().unwrap()));
@@ -437,7 +437,9 @@ fn what_will_end_is_told_in_one_order() {
         let (mut from, mut after, mut seen) = (START + Span::days(2), None::<ApiKeyId>, Vec::new());
         loop {
             let last = after.clone();
-            let page = read(&db.store, move |tx| tx.api_keys().ending(from, START + Span::days(6), last.as_ref(), 1));
+            let page = read(&db.store, move |tx| {
+                tx.api_keys().ending(&[api(1).id], (from, last.as_ref()), START + Span::days(6), 1)
+            });
             let Some(last) = page.last() else { break };
             (from, after) = (last.expires_at.unwrap(), Some(last.id.clone()));
             seen.extend(page.iter().map(|key| key.id.to_u128().unwrap()));

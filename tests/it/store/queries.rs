@@ -1,7 +1,7 @@
 //! What the store asks the databases, listened to, and how they answer it.
 
 use super::{
-    keys::{key, keyed},
+    keys::{api, key, keyed},
     *,
 };
 use crate::world::database::Backdoor;
@@ -119,8 +119,8 @@ fn a_key_with_all_that_is_known_of_it_is_one_statement_that_reads_no_table_from_
 fn what_has_ended_and_what_will_end_is_found_by_an_index_of_its_own() {
     each(|db| {
         keyed(db);
-        let ended = asked(db, |tx| tx.api_keys().ended_since(START, None, 10));
-        let ending = asked(db, |tx| tx.api_keys().ending(START, START + Span::days(30), None, 10));
+        let ended = asked(db, |tx| tx.api_keys().ended_since(&[api(1).id], (START, None), 10));
+        let ending = asked(db, |tx| tx.api_keys().ending(&[api(1).id], (START, None), START + Span::days(30), 10));
         for (asked, index) in [(ended, "api_keys_ended_at"), (ending, "api_keys_expires_at")] {
             let steps = explained(db, &asked.statements[0]);
             assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
