@@ -88,22 +88,22 @@ pub async fn check(
 /// What is left of a quota of bytes, as this node knows it.
 async fn left(world: &World, meter: &Meter, now: Moment) -> Result<Left, Fault> {
     let (egress, began) = (&world.api_keys.egress, meter.per.start(now));
-    let known = egress.seen.get(&meter.slot).filter(|seen| seen.began == began && now >= seen.at);
+    let known = egress.seen.get(&meter.counted).filter(|seen| seen.began == began && now >= seen.at);
     let counter = match known {
         Some(seen) if now.since(seen.at) < KNOWN_FOR => seen.counter,
         known => {
             if let Some(seen) = known {
                 // Whoever comes meanwhile goes by what is known: one question is enough.
-                egress.seen.insert(meter.slot, Seen { at: now, ..seen });
+                egress.seen.insert(meter.counted, Seen { at: now, ..seen });
             }
             match read(world, meter, began).await {
                 Ok(counter) => {
-                    egress.heard(meter.slot, (began, counter), now);
+                    egress.heard(meter.counted, (began, counter), now);
                     counter
                 }
                 Err(fault) => {
                     let old = known.filter(|seen| now.since(seen.at) < AT_MOST).ok_or(fault)?;
-                    egress.seen.insert(meter.slot, old);
+                    egress.seen.insert(meter.counted, old);
                     old.counter
                 }
             }

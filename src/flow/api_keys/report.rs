@@ -163,7 +163,7 @@ impl Sums {
         load.rejected += u64::from(report.is_rejection());
         for (_, meter) in &entry.bytes {
             let counter = meter.counter_of(meter.per.start(report.at));
-            let bytes = self.bytes.entry(counter).or_insert(Bytes { slot: meter.slot, limit: meter.limit, n: 0 });
+            let bytes = self.bytes.entry(counter).or_insert(Bytes { slot: meter.counted, limit: meter.limit, n: 0 });
             bytes.n = bytes.n.saturating_add(report.bytes_out);
         }
     }

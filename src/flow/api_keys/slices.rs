@@ -46,7 +46,11 @@ const WARN_AT: [u8; 2] = [80, 100];
 /// A quota of a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meter {
-    pub(super) slot: u128,
+    /// Of what this node holds of it: of keys with one counter, those alone share a slice that have one
+    /// limit. What was debited under a higher one would serve more than the lower allows.
+    slot: u128,
+    /// Of its counter.
+    pub(super) counted: u128,
     family: FamilyId,
     counter: String,
     pub(super) limit: u64,
@@ -59,9 +63,10 @@ impl Meter {
     /// is what the family may use by its rate, which bounds what is debited ahead.
     #[must_use]
     pub fn new(family: &FamilyId, counter: &str, (limit, per): (u64, Period), per_second: u64) -> Self {
-        let hash = sha256(format!("{family} {counter}").as_bytes());
-        let slot = hash.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
-        Self { slot, family: family.clone(), counter: counter.to_owned(), limit, per, per_second }
+        let of = |text: String| sha256(text.as_bytes()).first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+        let slot = of(format!("{family} {counter} {limit} {per:?}"));
+        let counted = of(format!("{family} {counter}"));
+        Self { slot, counted, family: family.clone(), counter: counter.to_owned(), limit, per, per_second }
     }
 
     pub(super) fn counter_of(&self, period_start: Moment) -> CounterId {
@@ -249,7 +254,10 @@ pub async fn spend(world: &World, meter: &Meter, cost: u64) -> Result<Left, Stop
             Tried::Exceeded(left) => return Err(Stop::Refusal(Exceeded(left))),
             Tried::Missing(missing, _) => missing,
         };
-        let debited = debit(world, meter, missing).await?;
+        let mut debited = debit(world, meter, missing).await?;
+        if debited.units == 0 && back::of_siblings(world, meter).await? {
+            debited = debit(world, meter, missing).await?;
+        }
         let left = slices.with(meter, world.now(), |slice| {
             if slice.period == debited.period {
                 slice.hand.take_up(debited.period, debited.units);

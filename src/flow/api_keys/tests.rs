@@ -37,6 +37,8 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
+mod siblings;
+
 fn map(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }

@@ -1,7 +1,7 @@
 //! What is left of slices goes back to the counters that it was debited from: of those that nobody
 //! spends from, of the longest unused where there are too many, of all at the end.
 
-use super::{MOST, Slice, Slices};
+use super::{MOST, Meter, Slice, Slices};
 use crate::{
     base::{
         fault::{Fault, Stop},
@@ -57,6 +57,37 @@ impl Slices {
         }
         back
     }
+}
+
+impl Slices {
+    /// Of the same counter, what is held for keys with another limit.
+    fn take_from_siblings(&self, meter: &Meter, now: Moment) -> Rest {
+        let mut back = Vec::new();
+        for mut shard in self.shards() {
+            shard.retain(|slot, slice| {
+                let sibling = *slot != meter.slot && slice.family == meter.family && slice.counter == meter.counter;
+                if !sibling || slice.hand.left() == 0 || slice.is_over(now) || Arc::strong_count(&slice.filling) > 1 {
+                    return true;
+                }
+                let (period_start, units) = slice.hand.return_rest();
+                back.push((meter.counter_of(period_start), units));
+                false
+            });
+        }
+        back
+    }
+}
+
+/// Gives back what is held for keys with another limit, where the counter has too little left for a
+/// key with this one: debited ahead is not used. Whether there was anything.
+///
+/// # Errors
+/// As [`give_back_idle`].
+pub(super) async fn of_siblings(world: &World, meter: &Meter) -> Result<bool, Fault> {
+    let back = world.api_keys.slices.take_from_siblings(meter, world.now());
+    let any = !back.is_empty();
+    give_back(world, back).await?;
+    Ok(any)
 }
 
 /// What is lost with a slice: first those go that hold nothing, as those of which the database could
