@@ -18,6 +18,7 @@ use crate::{
 };
 use diesel::{
     dsl::sql as raw,
+    expression::SqlLiteral,
     prelude::*,
     sql_types::{BigInt, Text},
 };
@@ -25,6 +26,19 @@ use std::collections::BTreeMap;
 
 /// Rows in one statement.
 const BATCH: usize = 500;
+
+/// The most of a column, and of a sum of one: more is not counted. Each is told as a number that
+/// every reader of JSON can hold, and what is reported can fill it within a minute.
+pub const MOST: u64 = 1 << 53;
+/// What is counted, by name.
+const COLUMNS: [&str; 7] = ["calls", "errors_4", "errors_5", "bytes_in", "bytes_out", "millis", "reported"];
+
+/// The sum of a column, and no more than [`MOST`]. Summed as whole numbers it would overflow: the one
+/// database fails in the sum, the other in the cast of it.
+fn sum_of(column: &str) -> SqlLiteral<BigInt> {
+    let sum = format!("sum({column} * 1.0)");
+    raw(&format!("CAST(CASE WHEN {sum} > {MOST} THEN {MOST} ELSE {sum} END AS bigint)"))
+}
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,17 +154,17 @@ impl Usage<'_, '_> {
                 let out = out.text(key).sql(", ").at(*minute).sql(", ").text(outcome);
                 [n.calls, n.errors_4, n.errors_5, n.bytes_in, n.bytes_out, n.millis, n.reported]
                     .into_iter()
-                    .fold(out, |out, n| out.sql(", ").count(to_count(n)))
+                    .fold(out, |out, n| out.sql(", ").count(to_count(n.min(MOST))))
             })
-            .sql(
-                " ON CONFLICT (key_id, minute, outcome) DO UPDATE SET calls = usage_minutes.calls + excluded.calls, \
-                 errors_4 = usage_minutes.errors_4 + excluded.errors_4, \
-                 errors_5 = usage_minutes.errors_5 + excluded.errors_5, \
-                 bytes_in = usage_minutes.bytes_in + excluded.bytes_in, \
-                 bytes_out = usage_minutes.bytes_out + excluded.bytes_out, \
-                 millis = usage_minutes.millis + excluded.millis, \
-                 reported = usage_minutes.reported + excluded.reported",
-            );
+            .sql(" ON CONFLICT (key_id, minute, outcome) DO UPDATE SET ");
+            // Both together, and no more than the most.
+            let statement = COLUMNS.into_iter().enumerate().fold(statement, |out, (at, column)| {
+                let out =
+                    out.sql(if at == 0 { "" } else { ", " }).sql(column).sql(" = CASE WHEN usage_minutes.").sql(column);
+                let out = out.sql(" > 9007199254740992 - excluded.").sql(column);
+                let out = out.sql(" THEN 9007199254740992 ELSE usage_minutes.").sql(column);
+                out.sql(" + excluded.").sql(column).sql(" END")
+            });
             sql!(self.tx, "adding to rows of usage_minutes", "several", |c| statement.execute(c))?;
         }
         Ok(())
@@ -208,13 +222,13 @@ impl Usage<'_, '_> {
                     usage_minutes::minute,
                     usage_minutes::outcome,
                     (
-                        raw::<BigInt>("CAST(sum(calls) AS bigint)"),
-                        raw::<BigInt>("CAST(sum(errors_4) AS bigint)"),
-                        raw::<BigInt>("CAST(sum(errors_5) AS bigint)"),
-                        raw::<BigInt>("CAST(sum(bytes_in) AS bigint)"),
-                        raw::<BigInt>("CAST(sum(bytes_out) AS bigint)"),
-                        raw::<BigInt>("CAST(sum(millis) AS bigint)"),
-                        raw::<BigInt>("CAST(sum(reported) AS bigint)"),
+                        sum_of("calls"),
+                        sum_of("errors_4"),
+                        sum_of("errors_5"),
+                        sum_of("bytes_in"),
+                        sum_of("bytes_out"),
+                        sum_of("millis"),
+                        sum_of("reported"),
                     ),
                 ))
                 .load(c)
@@ -233,13 +247,15 @@ impl Usage<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it, or a row is illegal.
     pub fn most_read(&mut self, after: Moment, least: u64, n: i64) -> Result<Vec<(ApiKeyId, u64)>, Fault> {
-        let statement: Statement<'_, (Text, BigInt)> =
-            Statement::new("SELECT key_id, CAST(sum(bytes_out) AS bigint) FROM usage_minutes WHERE minute > ")
-                .at(after)
-                .sql(" AND bytes_out > 0 GROUP BY key_id HAVING sum(bytes_out) >= ")
-                .count(to_count(least))
-                .sql(" ORDER BY sum(bytes_out) DESC, key_id LIMIT ")
-                .count(n);
+        let statement: Statement<'_, (Text, BigInt)> = Statement::new(
+            "SELECT key_id, CAST(CASE WHEN sum(bytes_out * 1.0) > 9007199254740992 THEN 9007199254740992 \
+             ELSE sum(bytes_out * 1.0) END AS bigint) FROM usage_minutes WHERE minute > ",
+        )
+        .at(after)
+        .sql(" AND bytes_out > 0 GROUP BY key_id HAVING sum(bytes_out * 1.0) >= ")
+        .count(to_count(least))
+        .sql(" ORDER BY sum(bytes_out * 1.0) DESC, key_id LIMIT ")
+        .count(n);
         let rows: Vec<(String, i64)> =
             sql!(self.tx, "summing rows of usage_minutes", "those that read most", |c| statement.load(c))?;
         let key = |(key, bytes): (String, i64)| {
@@ -287,13 +303,13 @@ impl Usage<'_, '_> {
                         usage_minutes::key_id,
                         usage_minutes::outcome,
                         (
-                            raw::<BigInt>("CAST(sum(calls) AS bigint)"),
-                            raw::<BigInt>("CAST(sum(errors_4) AS bigint)"),
-                            raw::<BigInt>("CAST(sum(errors_5) AS bigint)"),
-                            raw::<BigInt>("CAST(sum(bytes_in) AS bigint)"),
-                            raw::<BigInt>("CAST(sum(bytes_out) AS bigint)"),
-                            raw::<BigInt>("CAST(sum(millis) AS bigint)"),
-                            raw::<BigInt>("CAST(sum(reported) AS bigint)"),
+                            sum_of("calls"),
+                            sum_of("errors_4"),
+                            sum_of("errors_5"),
+                            sum_of("bytes_in"),
+                            sum_of("bytes_out"),
+                            sum_of("millis"),
+                            sum_of("reported"),
                         ),
                     ))
                     .load(c)

@@ -16,7 +16,7 @@ use keywright::{
         key_uses::KeyUse,
         purge::{Purged, purge},
         quotas::{Counter, CounterId, Debit, MOST},
-        usage::{ApiUsageRow, Counts, UsageRow},
+        usage::{self, ApiUsageRow, Counts, UsageRow},
     },
 };
 use serde_json::json;
@@ -307,6 +307,38 @@ fn usage_is_summed_by_key_minute_and_outcome() {
         };
         assert_eq!(of_api, [sum(usage(1, 0, "expired", 4), 4), sum(usage(1, 0, "ok", 460), 12)]);
         assert_eq!(read(&db.store, move |tx| tx.usage().of_api(&api(2).id, START, minute(1))), []);
+    });
+}
+
+#[test]
+fn what_is_counted_stops_at_the_most_and_fails_nothing() {
+    each(|db| {
+        keyed(db);
+        let huge = |minute| {
+            let counts = Counts { bytes_out: u64::MAX, bytes_in: 1 << 52, ..usage(1, minute, "ok", 1).counts };
+            UsageRow { counts, ..usage(1, minute, "ok", 1) }
+        };
+        // More minutes than their sum has room for in 64 bits.
+        let rows: Vec<_> = (0..1100).map(huge).collect();
+        for _ in 0..3 {
+            let rows = rows.clone();
+            write(&db.store, move |tx| tx.usage().add(&rows));
+        }
+        let (from, to) = (START, START + Span::minutes(1100));
+        let id = || ApiKeyId::from_u128(1);
+        let of_key = read(&db.store, move |tx| tx.usage().of_key(&id(), from, to));
+        assert_eq!(of_key.len(), 1100);
+        let most = usage::MOST;
+        let of_api = read(&db.store, move |tx| tx.usage().of_api(&api(1).id, from, to));
+        let of_keys = read(&db.store, move |tx| tx.usage().of_keys(&[id()], &[from, to]));
+        let told = of_key.iter().map(|row| row.counts).chain(of_api.iter().map(|row| row.counts));
+        for counts in told {
+            assert_eq!((counts.calls, counts.bytes_in, counts.bytes_out), (3, most, most));
+        }
+        let all = of_keys[0].counts;
+        assert_eq!((all.calls, all.bytes_in, all.bytes_out), (3300, most, most));
+        let read_most = read(&db.store, move |tx| tx.usage().most_read(from - Span::minutes(1), most, 5));
+        assert_eq!(read_most, [(id(), most)]);
     });
 }
 
