@@ -14,6 +14,9 @@ use crate::base::{
 pub const MOST_META: usize = 2048;
 /// How long a key lives at most that was brought from elsewhere and may be easy to guess.
 pub const WEAK_LIFETIME: Span = Span::days(30);
+/// How long a key lives at most that is made by whoever may make none without an end: as long as one
+/// does that is given no end. Else somebody who may not say "never" says "in the year 9999".
+pub const LONGEST: Span = Sensitivity::Normal.lifetime();
 /// How long before its end people are reminded, and how often.
 pub const REMINDERS: [Span; 3] = [Span::days(14), Span::days(3), Span::days(1)];
 

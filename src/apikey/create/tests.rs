@@ -92,6 +92,11 @@ fn r080_keys_end_as_the_sensitivity_of_their_api_allows() {
 }
 
 #[test]
+fn the_longest_life_without_a_permission_of_its_own_is_the_usual_one() {
+    assert_eq!(LONGEST, Span::days(365));
+}
+
+#[test]
 fn a_successor_lives_as_long_as_its_predecessor_was_made_to() {
     use Sensitivity::{Critical, Normal};
     let made = NOW - Span::days(80);

@@ -174,7 +174,7 @@ pub async fn import(
     let held = Arc::clone(world);
     let import = Arc::new(import);
     let write = move |tx: &mut Tx<'_>| -> Result<Vec<Outcome>, Stop<Refused>> {
-        endless(&caller, &import.like)?;
+        endless(&caller, &import.like, tx.now())?;
         let place = place(tx, &trusted(&caller), &import.like)?;
         let admitted = within_strength(tx, &import, &place)?;
         let read: Vec<Result<Kept, &'static str>> =

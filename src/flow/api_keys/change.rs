@@ -125,6 +125,11 @@ impl Changes<'_> {
         }
         let longest = create::longest(api.settings.sensitivity, key.origin);
         let from = key.not_before.map_or(key.created_at, |from| from.max(key.created_at));
+        // Sooner than it was is never too late.
+        let later = end.is_some_and(|end| key.expires_at.is_some_and(|before| end > before));
+        if later && end > Some(from + create::LONGEST) && self.caller.may(Act::Endless).is_err() {
+            return unfit("expires_at", &super::create::beyond());
+        }
         let fits = match (end, longest) {
             (None, longest) => longest.is_none(),
             (Some(end), _) if end <= self.now.max(from) => false,

@@ -13,7 +13,7 @@ use crate::{
         PolicyText,
         access::{self, Act, Caller},
         api::Api,
-        create::Ending,
+        create::{Ending, LONGEST},
         family::{Family, Owner},
         key::{ApiKey, Kind, Origin as KeyOrigin, State},
         policy::Document,
@@ -25,7 +25,7 @@ use crate::{
         digest::{TokenHash, sha256},
         fault::{Fault, Stop},
         id::{ApiKeyId, ClientId, FamilyId, UserId},
-        moment::Span,
+        moment::{Moment, Span},
         secret::Secret,
     },
     flow::world::World,
@@ -137,7 +137,7 @@ pub(super) fn place(tx: &mut Tx<'_>, caller: &Caller, create: &Create) -> Result
     if caller.only().is_some() {
         modest(create, &owner).map_err(|unfit| Stop::Refusal(unfit.into()))?;
     }
-    endless(caller, create)?;
+    endless(caller, create, tx.now())?;
     active(tx, &owner)?;
     usable(tx, create.client.as_ref())?;
     let api = api_named(tx, &create.api)?;
@@ -177,12 +177,25 @@ fn modest(create: &Create, owner: &Owner) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// A key that never ends is for those alone who may make such.
-pub(super) fn endless(caller: &Caller, create: &Create) -> Result<(), Stop<Refused>> {
-    if create.wanted.ending == Ending::Never && caller.may(Act::Endless).is_err() {
-        return refuse(Unfit::Member("expires_at", format!("cannot be never: it needs {}", Act::Endless.scope())));
+/// A key that never ends, or that might as well not, is for those alone who may make such.
+pub(super) fn endless(caller: &Caller, create: &Create, now: Moment) -> Result<(), Stop<Refused>> {
+    let from = create.wanted.not_before.map_or(now, |from| from.max(now));
+    let because = match create.wanted.ending {
+        Ending::Usual => return Ok(()),
+        Ending::At(end) if end <= from + LONGEST => return Ok(()),
+        Ending::At(_) => beyond(),
+        Ending::Never => format!("cannot be never: it needs {}", Act::Endless.scope()),
+    };
+    if caller.may(Act::Endless).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    refuse(Unfit::Member("expires_at", because))
+}
+
+/// What is said of an end that is too far away for whoever may not make keys without one.
+pub(super) fn beyond() -> String {
+    let days = LONGEST.as_seconds() / 86_400;
+    format!("must be within {days} days of the beginning of the key: later needs {}", Act::Endless.scope())
 }
 
 /// The application that is to use a key must be registered and not be disabled: else the key would be

@@ -161,7 +161,7 @@ fn for_anybody(
     if caller.only().is_some() {
         return refuse(Refused::NotAllowed(access::NotAllowed::Lacks(access::ANY)));
     }
-    endless(caller, create)?;
+    endless(caller, create, tx.now())?;
     usable(tx, create.client.as_ref())?;
     let api = api_named(tx, &create.api)?;
     let plan = create.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;

@@ -210,6 +210,27 @@ fn many_keys_are_ended_by_what_they_have_in_common_after_a_look_at_how_many() {
 }
 
 #[test]
+fn an_end_that_is_as_good_as_none_needs_the_permission_for_none() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let far = json!({"expires_at": "9999-12-31T23:59:59Z"});
+        let refused = keys.try_key(&server, &app, far.clone());
+        assert_eq!((refused.status, &refused.json()["member"]), (422, &json!("expires_at")), "{}", refused.text());
+        assert!(refused.text().contains("keys:no-expiry"), "{}", refused.text());
+        let made = keys.key(&server, &app, json!({}));
+        let refused = patch(&server, &of(&made), &manager(&server), Some("*"), &far);
+        assert_eq!((refused.status, &refused.json()["member"]), (422, &json!("expires_at")), "{}", refused.text());
+        let endless = token(&server, "keys:any keys:change keys:no-expiry");
+        let changed = patch(&server, &of(&made), &endless, Some("*"), &far);
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        let sooner = json!({"expires_at": "9000-01-01T00:00:00Z"});
+        let changed = patch(&server, &of(&made), &manager(&server), Some("*"), &sooner);
+        assert_eq!(changed.status, 200, "sooner than it was is never too late: {}", changed.text());
+    });
+}
+
+#[test]
 fn what_an_administrator_disabled_its_owner_does_not_enable() {
     each(|database| {
         let server = Server::on(database);

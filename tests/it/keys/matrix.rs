@@ -225,6 +225,7 @@ fn r079_whoever_makes_keys_for_themselves_cannot_give_themselves_more_than_every
             (json!({"kind": "verifier", "scope": ""}), "kind"),
             (json!({"client_id": app.id}), "client_id"),
             (json!({"expires_at": "never"}), "expires_at"),
+            (json!({"expires_at": "9999-12-31T23:59:59Z"}), "expires_at"),
         ] {
             let mut body = json!({"api": "docs", "name": "x", "anywhere": true});
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
