@@ -41,5 +41,5 @@ pub use profile::{Audience, Profile};
 pub use seal::{BadSeal, Sealer};
 pub use signing::{RSA_BITS, SigningKey, Typ};
 pub use thumbprint::thumbprint;
-pub use verify::{peek_kid, peek_subject, verify};
+pub use verify::{has_header, peek_kid, peek_subject, verify};
 pub use verifying::{BadKey, VerifyingKey};

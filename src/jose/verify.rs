@@ -64,6 +64,13 @@ pub fn peek_subject(token: &str) -> Result<String, BadToken> {
     if issuer == subject { Ok(subject.to_owned()) } else { Err(BadToken::Unequal(&claims::SUB)) }
 }
 
+/// Whether a text has the shape of a token: three parts, of which the first is a header (RFC 7515 §7.1).
+/// Unverified: it serves to tell tokens from what else people show.
+#[must_use]
+pub fn has_header(text: &str) -> bool {
+    Parts::of(text).is_ok_and(|parts| decoded(parts.header, BadToken::Header).is_ok())
+}
+
 /// The `kid` in a token's header, unverified: only to know which key to look for.
 #[must_use]
 pub fn peek_kid(token: &str) -> Option<String> {

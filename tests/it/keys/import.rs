@@ -70,6 +70,23 @@ fn keys_are_brought_by_their_text_or_its_digest_and_are_found_at_once() {
 }
 
 #[test]
+fn a_key_with_dots_is_introspected_as_any_key() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, importer) = (Keys::at(&server, json!({})), Importer::at(&server));
+        let dotted = ["sk.AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXC", "AwU75gCiOZHroBVV.sv7oWD2xu4QZ.MllVFsXC"];
+        let items = dotted.map(|text| json!({"key": text}));
+        assert_eq!(outcomes(&importer.bring(&server, false, &json!(items))), ["imported", "imported"]);
+        server.follow_now();
+        for text in dotted {
+            let told = keys.docs.introspect(text);
+            assert_eq!((&told["active"], &told["token_type"]), (&json!(true), &json!("api_key")), "{text}: {told}");
+        }
+        assert_eq!(keys.docs.introspect("e30.e30.AAAA"), json!({"active": false}), "what is a token is no key");
+    });
+}
+
+#[test]
 fn r052_what_may_be_easy_to_guess_is_brought_only_as_weak_and_lives_for_thirty_days() {
     each(|database| {
         let server = Server::on(database);
