@@ -77,3 +77,34 @@ impl Lane {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[tokio::test]
+    async fn calls_are_made_side_by_side_by_as_many_threads_as_they_need_and_may_have() {
+        let lane = Lane::new("test", 2, 64);
+        assert_eq!(lane.run(|| Ok(1)).await.unwrap(), 1);
+        assert_eq!(lane.run(|| Ok(2)).await.unwrap(), 2);
+        let both = Arc::new(Barrier::new(2));
+        let meet = || {
+            let both = Arc::clone(&both);
+            move || {
+                both.wait();
+                Ok(())
+            }
+        };
+        for _ in 0..20 {
+            let (a, b) = tokio::join!(lane.run(meet()), lane.run(meet()));
+            assert!(a.is_ok() && b.is_ok());
+        }
+        // Two wait for two others: none of them may have a thread to itself.
+        let (a, b, c, d) = tokio::join!(lane.run(meet()), lane.run(meet()), lane.run(meet()), lane.run(meet()));
+        assert!([a, b, c, d].iter().all(Result::is_ok));
+        assert_eq!(lane.started.load(Ordering::SeqCst), 2);
+        assert!(lane.run(|| -> Result<(), _> { panic!("on purpose") }).await.is_err());
+        assert!(lane.run(|| Ok(())).await.is_ok());
+    }
+}
