@@ -1,4 +1,7 @@
-//! Keys that were made elsewhere: how hard they are to guess, and what people know them by.
+//! Keys that were made elsewhere: how hard they are to guess, and what people know them by,
+//! and how digests and keys of HMAC are written.
+
+use crate::base::{digest::from_base64url, secret::Secret};
 
 /// What is said of keys that are brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +68,83 @@ pub fn hint(text: &str) -> String {
 /// What people know a key by of which only the SHA-256 was brought.
 #[must_use]
 pub fn hint_of_hash(hash: &[u8; 32]) -> String {
-    let head: String = hash.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{head}…")
+    format!("sha256:{}…", head(hash))
+}
+
+/// What people know a key by of which only the HMAC was brought.
+#[must_use]
+pub fn hint_of_mac(mac: &[u8; 32]) -> String {
+    format!("hmac:{}…", head(mac))
+}
+
+fn head(digest: &[u8; 32]) -> String {
+    digest.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a digest of 256 bits from 64 hexadecimal digits; else `None`.
+#[must_use]
+pub fn digest_of_hex(text: &str) -> Option<[u8; 32]> {
+    bytes_of_hex(text)?.try_into().ok()
+}
+
+/// Reads a digest of 256 bits from hexadecimal digits or base64 of either alphabet, with or without its sign at the end;
+/// else `None`.
+#[must_use]
+pub fn digest_of_text(text: &str) -> Option<[u8; 32]> {
+    digest_of_hex(text).or_else(|| bytes_of_base64(text)?.try_into().ok())
+}
+
+fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|n| u8::from_str_radix(text.get(n..n + 2)?, 16).ok()).collect()
+}
+
+fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
+    let bare = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
+    let mut url: String = bare
+        .chars()
+        .map(|c| {
+            if c == '+' {
+                '-'
+            } else if c == '/' {
+                '_'
+            } else {
+                c
+            }
+        })
+        .collect();
+    let bytes = from_base64url(&url);
+    zeroize::Zeroize::zeroize(&mut url);
+    bytes
+}
+
+/// The most bytes of a key of HMAC that was made elsewhere.
+const MAC_KEY: usize = 1024;
+
+/// How a key of HMAC is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Written {
+    /// Its bytes, as they are.
+    #[default]
+    Plain,
+    /// In hexadecimal digits.
+    Hex,
+    /// In base64 of either alphabet.
+    Base64,
+}
+
+/// Reads a key of HMAC, of 1 to 1024 bytes; else `None`.
+#[must_use]
+pub fn mac_key(written: Written, text: &Secret<Vec<u8>>) -> Option<Secret<Vec<u8>>> {
+    let text = text.expose();
+    let key = match written {
+        Written::Plain => Some(text.clone()),
+        Written::Hex => std::str::from_utf8(text).ok().and_then(bytes_of_hex),
+        Written::Base64 => std::str::from_utf8(text).ok().and_then(bytes_of_base64),
+    };
+    key.map(Secret::new).filter(|key| (1..=MAC_KEY).contains(&key.expose().len()))
 }
 
 #[cfg(test)]
@@ -94,5 +172,31 @@ mod tests {
         assert_eq!(hint("018f4c1e-7b2a-7c3d-9e4f-0a1b2c3d4e5f"), "…");
         assert_eq!(hint("é"), "…");
         assert_eq!(hint_of_hash(&[0xab; 32]), "sha256:abababab…");
+    }
+
+    #[test]
+    fn digests_and_keys_of_hmac_are_read_in_every_form_that_others_write() {
+        let digest = [0xfb; 32];
+        let hex = "fb".repeat(32);
+        let base64 = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=";
+        let url = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s";
+        for text in [hex.as_str(), &hex.to_uppercase(), base64, url] {
+            assert_eq!(digest_of_text(text), Some(digest), "{text}");
+        }
+        assert_eq!(digest_of_hex(&hex), Some(digest));
+        for text in ["", "fb", &hex[2..], "+/v7+/v7", "é", &format!("{hex}=")] {
+            assert_eq!(digest_of_text(text), None, "{text}");
+        }
+        let read = |written, text: &str| {
+            mac_key(written, &Secret::new(text.as_bytes().to_vec())).map(|key| key.expose().clone())
+        };
+        assert_eq!(read(Written::Plain, " ab\n"), Some(b" ab\n".to_vec()));
+        assert_eq!(read(Written::Hex, "00ff"), Some(vec![0, 255]));
+        assert_eq!(read(Written::Base64, "AP8="), Some(vec![0, 255]));
+        for (written, text) in [(Written::Plain, ""), (Written::Hex, "0g"), (Written::Hex, "0"), (Written::Base64, "A")]
+        {
+            assert_eq!(read(written, text), None, "{text}");
+        }
+        assert_eq!(read(Written::Plain, &"x".repeat(1025)), None);
     }
 }

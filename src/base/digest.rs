@@ -78,8 +78,33 @@ impl std::fmt::Debug for Pepper {
     }
 }
 
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    // A key of one block's length or less is used as it is; 32 bytes always fit.
+/// HMAC-SHA-256 (RFC 2104) as others have made it: over nothing but a text, under a key of any length.
+#[derive(Clone)]
+pub struct ForeignMac(Hmac<Sha256>);
+
+impl ForeignMac {
+    /// Under this key.
+    #[must_use]
+    pub fn new(key: &Secret<Vec<u8>>) -> Self {
+        Self(keyed(key.expose()))
+    }
+    /// The value for this text.
+    #[must_use]
+    pub fn of(&self, text: &str) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl std::fmt::Debug for ForeignMac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ForeignMac")
+    }
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    // HMAC takes a key of any length: one of more than a block is hashed first.
     <Hmac<Sha256> as KeyInit>::new_from_slice(key)
         .unwrap_or_else(|_| <Hmac<Sha256> as KeyInit>::new(&Default::default()))
 }

@@ -5,14 +5,18 @@ use super::{
     Answer, Failure, Session,
     api_keys::{Make, wish},
     at_work::{done, in_world},
+    hmac_key::HmacKey,
     key_changes::eprint_progress,
 };
 use crate::{
-    apikey::{access::Caller, foreign::Strength},
+    apikey::{
+        access::Caller,
+        foreign::{Strength, digest_of_hex, digest_of_text},
+    },
     base::{fault::Stop, secret::Secret},
     flow::{
         api_keys::{
-            bulk::{self, BATCH, Brought, Import, Item, Outcome, sha256_of_hex},
+            bulk::{self, BATCH, Brought, Import, Item, Outcome},
             create::Create,
             refused::Refused,
         },
@@ -79,6 +83,8 @@ enum Format {
     Plain,
     /// The SHA-256 of one, as 64 hexadecimal digits.
     Sha256,
+    /// The HMAC-SHA-256 of one, as 64 hexadecimal digits or in base64: with the key under which it was made.
+    HmacSha256,
     /// The text of a key that is a UUID: only with --weak.
     Uuid,
 }
@@ -93,6 +99,8 @@ pub(super) struct Bring {
     /// They may be easy to guess: they are limited for it, and live for 30 days at most.
     #[arg(long)]
     weak: bool,
+    #[command(flatten)]
+    hmac_key: HmacKey,
     /// The file, a key on each line. Unset, or -: standard input.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -131,11 +139,13 @@ impl Sum {
 }
 
 pub(super) fn import(args: Bring, session: &Session) -> Result<Answer, Failure> {
-    let Bring { make, format, weak, file } = args;
+    let Bring { make, format, weak, hmac_key, file } = args;
     if matches!(format, Format::Uuid) && !weak {
         return Err(Failure::Usage("a UUID is no secret: it can be imported with --weak only".into()));
     }
-    let from: Box<dyn Read> = match file.filter(|path| path.as_os_str() != "-") {
+    let file = file.filter(|path| path.as_os_str() != "-");
+    let mac_key = hmac_key.read(matches!(format, Format::HmacSha256), file.is_none())?;
+    let from: Box<dyn Read> = match file {
         Some(path) => Box::new(fs::File::open(&path).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?),
         None => Box::new(io::stdin()),
     };
@@ -149,7 +159,7 @@ pub(super) fn import(args: Bring, session: &Session) -> Result<Answer, Failure> 
             if numbers.is_empty() && items.is_empty() {
                 return Ok(summed(&sum));
             }
-            let import = Import { like: like.clone(), strength, items };
+            let import = Import { like: like.clone(), strength, mac_key: mac_key.clone(), items };
             let outcomes = brought(world, import).await?;
             numbers.iter().zip(&outcomes).for_each(|(line, outcome)| sum.note(*line, outcome));
             progress.told(sum.lines, None, "lines read");
@@ -216,7 +226,10 @@ fn item(line: &str, format: Format) -> Result<Item, &'static str> {
     let (value, name) = line.split_once('\t').map_or((line, None), |(value, name)| (value, Some(name.to_owned())));
     let brought = match format {
         Format::Plain | Format::Uuid => Brought::Text(Secret::new(value.to_owned())),
-        Format::Sha256 => Brought::Sha256(sha256_of_hex(value).ok_or("is no SHA-256 of 64 hexadecimal digits")?),
+        Format::Sha256 => Brought::Sha256(digest_of_hex(value).ok_or("is no SHA-256 of 64 hexadecimal digits")?),
+        Format::HmacSha256 => {
+            Brought::Hmac(digest_of_text(value).ok_or("is no HMAC-SHA-256 in hexadecimal or base64")?)
+        }
     };
     Ok(Item { brought, name })
 }

@@ -19,6 +19,7 @@ mod declared;
 mod demo;
 pub mod docs;
 mod drill;
+mod hmac_key;
 mod json_file;
 mod key_bulk;
 mod key_changes;

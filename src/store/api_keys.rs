@@ -227,6 +227,14 @@ impl ApiKeys<'_, '_> {
         key_facts::by_digest(self.tx, digest)
     }
 
+    /// Those of a few keyed hashes that are of keys, each with all that is known of it, in no order: one statement.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it, or a row is illegal.
+    pub fn by_digests(&mut self, digests: &[TokenHash]) -> Result<Vec<KeyFacts>, Fault> {
+        key_facts::by_digests(self.tx, digests)
+    }
+
     /// A key by its handle, with all that is known of it: one statement.
     ///
     /// # Errors

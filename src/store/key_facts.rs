@@ -102,6 +102,15 @@ pub(super) fn by_digest(tx: &mut Tx<'_>, digest: &TokenHash) -> Result<Option<Ke
     found.map(into_facts).transpose()
 }
 
+/// Those of these hashes that are there, in no order.
+pub(super) fn by_digests(tx: &mut Tx<'_>, digests: &[TokenHash]) -> Result<Vec<KeyFacts>, Fault> {
+    let wanted: Vec<&[u8]> = digests.iter().map(|digest| digest.as_bytes().as_slice()).collect();
+    let found: Vec<Row> = sql!(tx, "finding a row of api_keys", "a few hashes", |c| {
+        facts!().filter(api_keys::digest.eq_any(&wanted)).load(c)
+    })?;
+    found.into_iter().map(into_facts).collect()
+}
+
 pub(super) fn by_id(tx: &mut Tx<'_>, id: &ApiKeyId) -> Result<Option<KeyFacts>, Fault> {
     let found: Option<Row> = sql!(tx, "finding a row of api_keys", id, |c| {
         facts!().filter(api_keys::id.eq(id.as_str())).get_result(c).optional()

@@ -41,6 +41,7 @@ pub mod key_lists;
 pub mod key_places;
 pub mod key_uses;
 pub mod key_versions;
+pub mod mac_keys;
 pub mod meta;
 pub mod nodes;
 pub mod outbox;

@@ -182,6 +182,11 @@ tables! {
         begins_at -> UtcTime,
         retired_at -> Nullable<UtcTime>,
     }
+    mac_keys (id) {
+        id -> Text,
+        sealed -> Binary,
+        created_at -> UtcTime,
+    }
     nodes (name) {
         name -> Text,
         seen_at -> UtcTime,

@@ -1,6 +1,10 @@
 //! What rests sealed, in whatever table: counted by the key it is under, and moved to another.
 
-use super::{Tx, schema::signing_keys, tx::sql};
+use super::{
+    Tx,
+    schema::{mac_keys, signing_keys},
+    tx::sql,
+};
 use crate::{
     base::fault::Fault,
     jose::{
@@ -125,4 +129,6 @@ pub struct SealedValues<'t, 'c> {
 columns! {
     /// The private halves of signing keys.
     SigningKeys = signing_keys (kid, sealed);
+    /// Keys of HMAC under which others hashed what was brought from them.
+    MacKeys = mac_keys (id, sealed);
 }

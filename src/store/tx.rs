@@ -5,9 +5,10 @@ use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, client_secrets::ClientSecrets, clients::Clients,
     codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, hashes::Hashes,
     idempotency::Idempotency, jwks_fetches::JwksFetches, key_families::KeyFamilies, key_places::KeyPlaces,
-    key_uses::KeyUses, key_versions::KeyVersions, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans,
-    quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions, signing_key_uses::SigningKeyUses,
-    signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports, users::Users,
+    key_uses::KeyUses, key_versions::KeyVersions, mac_keys::MacKeys, meta::Meta, nodes::Nodes, outbox::Outbox,
+    plans::Plans, quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions,
+    signing_key_uses::SigningKeyUses, signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports,
+    users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -113,6 +114,8 @@ impl<'c> Tx<'c> {
         meta Meta;
         /// The keys that everything secret hangs from, by version.
         key_versions KeyVersions;
+        /// Keys of HMAC under which others hashed what was brought from them.
+        mac_keys MacKeys;
         /// Hashes of secrets, by the pepper that made them.
         hashes Hashes;
         /// What rests sealed, in whatever table.

@@ -4,8 +4,9 @@
 use super::{
     apis::Done,
     create::{Create, Held, Place, endless, key, parties, place},
+    mac_keys::{self, Given},
     refused::{Refused, refuse},
-    under_peppers::text_of_hash,
+    under_peppers::{self, text_of_hash},
     verify::FOREIGN,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     },
     audit::Event,
     base::{
-        digest::{TokenHash, sha256},
+        digest::TokenHash,
         fault::{Fault, Stop},
         id::{ApiKeyId, FamilyId},
         secret::Secret,
@@ -126,6 +127,8 @@ pub enum Brought {
     Text(Secret<String>),
     /// The SHA-256 of its text.
     Sha256([u8; 32]),
+    /// The HMAC-SHA-256 of its text, under the key that comes with the import.
+    Hmac([u8; 32]),
 }
 
 /// A key that is brought.
@@ -144,6 +147,8 @@ pub struct Import {
     pub like: Create,
     /// What is said of how hard they are to guess.
     pub strength: Strength,
+    /// Under which key HMACs among them were made.
+    pub mac_key: Option<Secret<Vec<u8>>>,
     /// Each of them.
     pub items: Vec<Item>,
 }
@@ -171,41 +176,28 @@ pub async fn import(
     done: Done,
 ) -> Result<Vec<Outcome>, Stop<Refused>> {
     for_everybody(&caller, Act::Import)?;
+    if import.mac_key.is_some() {
+        // So that those that are there can be told from a new one.
+        world.secrets.learn(&world.store).await?;
+    }
     let held = Arc::clone(world);
     let import = Arc::new(import);
     let write = move |tx: &mut Tx<'_>| -> Result<Vec<Outcome>, Stop<Refused>> {
         endless(&caller, &import.like, tx.now())?;
         let place = place(tx, &trusted(&caller), &import.like)?;
         let admitted = within_strength(tx, &import, &place)?;
-        let read: Vec<Result<Kept, &'static str>> =
-            import.items.iter().map(|item| kept(&held, item, import.strength)).collect();
-        let digests: Vec<TokenHash> = read.iter().flatten().flat_map(|kept| &kept.names).copied().collect();
-        let mut seen: BTreeSet<[u8; 32]> = tx.api_keys().taken(&digests)?;
-        let (mut batch, mut outcomes) = (Batch::default(), Vec::with_capacity(read.len()));
-        for (item, read) in import.items.iter().zip(read) {
-            let kept = match read {
-                Ok(kept) => kept,
-                Err(why) => {
-                    outcomes.push(Outcome::Refused(why));
-                    continue;
-                }
-            };
-            let known = kept.names.iter().any(|digest| seen.contains(digest.as_bytes()));
-            seen.extend(kept.names.iter().map(|digest| *digest.as_bytes()));
-            outcomes.push(if known {
-                Outcome::Duplicate
-            } else {
-                let which = (&place, &import.like);
-                let id = batch.add(tx, which, (admitted.clone(), kept.held), item.name.as_deref())?;
-                Outcome::Imported(id)
-            });
-        }
+        let mac_key = mac_key(tx, &held, &import)?;
+        let (batch, outcomes) = sorted(tx, (&held, &import), (&place, &admitted), mac_key.as_ref())?;
         let count = size(batch.keys.len());
         if count == 0 {
             return Ok(outcomes);
         }
-        if !tx.api_keys().any_foreign()? {
-            // Nodes that know of none look for them when they hear of a changed API.
+        let new = mac_key.filter(|key| key.is_new);
+        if let (Some(new), Some(key)) = (&new, &import.mac_key) {
+            mac_keys::add(tx, &held.secrets.envelope, (&new.id, key))?;
+        }
+        if new.is_some() || !tx.api_keys().any_foreign()? {
+            // Nodes that know of none look for them when they hear of a changed API, and for keys of HMAC.
             tx.feed().add(&Change::about(Subject::Api, place.api.id.as_str()))?;
         }
         batch.save(tx)?;
@@ -217,6 +209,46 @@ pub async fn import(
     let outcomes = world.store.write("import_api_keys", write).await?;
     super::life::heard(world).await;
     Ok(outcomes)
+}
+
+/// Which key of HMAC the import is under, where anything in it is.
+fn mac_key(tx: &mut Tx<'_>, world: &World, import: &Import) -> Result<Option<Given>, Stop<Refused>> {
+    let needed = import.items.iter().any(|item| matches!(item.brought, Brought::Hmac(_)));
+    let key = import.mac_key.as_ref().filter(|_| needed);
+    key.map(|key| mac_keys::given(tx, &world.secrets.envelope, key)).transpose()
+}
+
+/// Tells what is new among what is brought from what is there or cannot be.
+fn sorted(
+    tx: &mut Tx<'_>,
+    (world, import): (&World, &Import),
+    (place, admitted): (&Place, &Admitted),
+    mac_key: Option<&Given>,
+) -> Result<(Batch, Vec<Outcome>), Fault> {
+    let read: Vec<Result<Kept, &'static str>> =
+        import.items.iter().map(|item| kept(world, item, import.strength, mac_key)).collect();
+    let digests: Vec<TokenHash> = read.iter().flatten().flat_map(|kept| &kept.names).copied().collect();
+    let mut seen: BTreeSet<[u8; 32]> = tx.api_keys().taken(&digests)?;
+    let (mut batch, mut outcomes) = (Batch::default(), Vec::with_capacity(read.len()));
+    for (item, read) in import.items.iter().zip(read) {
+        let kept = match read {
+            Ok(kept) => kept,
+            Err(why) => {
+                outcomes.push(Outcome::Refused(why));
+                continue;
+            }
+        };
+        let known = kept.names.iter().any(|digest| seen.contains(digest.as_bytes()));
+        seen.extend(kept.names.iter().map(|digest| *digest.as_bytes()));
+        outcomes.push(if known {
+            Outcome::Duplicate
+        } else {
+            let which = (place, &import.like);
+            let id = batch.add(tx, which, (admitted.clone(), kept.held), item.name.as_deref())?;
+            Outcome::Imported(id)
+        });
+    }
+    Ok((batch, outcomes))
 }
 
 /// Who may bring keys may make them too, for that.
@@ -253,48 +285,41 @@ struct Kept {
     names: Vec<TokenHash>,
 }
 
-fn kept(world: &World, item: &Item, strength: Strength) -> Result<Kept, &'static str> {
+fn kept(world: &World, item: &Item, strength: Strength, mac_key: Option<&Given>) -> Result<Kept, &'static str> {
     if item.name.as_deref().is_some_and(|name| wanted::name(name).is_err()) {
         return Err("its name cannot be");
     }
-    let weak = strength == Strength::Weak;
-    let pepper = world.secrets.pepper.current();
     match &item.brought {
-        Brought::Sha256(hash) => {
-            let origin = if weak { Origin::Imported } else { Origin::ImportedHash };
-            let text = text_of_hash(hash);
-            let (digest, hint) = (pepper.hash(&text), foreign::hint_of_hash(hash));
-            let names = world.secrets.pepper.hashes(&text);
-            Ok(Kept { held: Held { digest, pepper: pepper.version(), hint, origin }, names })
+        Brought::Sha256(hash) => Ok(digest(world, strength, (text_of_hash(hash), foreign::hint_of_hash(hash)))),
+        Brought::Hmac(mac) => {
+            let key = mac_key.ok_or("is an HMAC, whose key was not given")?;
+            Ok(digest(world, strength, (mac_keys::form(&key.id, mac), foreign::hint_of_mac(mac))))
         }
-        Brought::Text(text) => {
-            let text = text.expose();
-            if !FOREIGN.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err("must have 16 to 512 visible characters of ASCII, or nobody would find it");
-            }
-            if !weak && !foreign::is_strong(text) {
-                return Err("may be easy to guess: bring it as weak, or make a new one");
-            }
-            let own = KeyText::parse(text, world.api_keys.random_length).map(|own| own.hint().to_owned());
-            let hint = own.unwrap_or_else(|| foreign::hint(text));
-            let origin = if weak { Origin::Imported } else { Origin::ImportedText };
-            let digest = pepper.hash(text);
-            let mut names = world.secrets.pepper.hashes(text);
-            names.extend(world.secrets.pepper.hashes(&text_of_hash(&sha256(text.as_bytes()))));
-            Ok(Kept { held: Held { digest, pepper: pepper.version(), hint, origin }, names })
-        }
+        Brought::Text(text) => text_itself(world, strength, text.expose()),
     }
 }
 
-/// Reads a SHA-256 of 64 hexadecimal digits; else `None`.
-#[must_use]
-pub fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
+/// Of a key of which a digest was brought.
+fn digest(world: &World, strength: Strength, (text, hint): (String, String)) -> Kept {
+    let origin = if strength == Strength::Weak { Origin::Imported } else { Origin::ImportedHash };
+    let pepper = world.secrets.pepper.current();
+    let (digest, names) = (pepper.hash(&text), world.secrets.pepper.hashes(&text));
+    Kept { held: Held { digest, pepper: pepper.version(), hint, origin }, names }
+}
+
+/// Of a key of which the text was brought.
+fn text_itself(world: &World, strength: Strength, text: &str) -> Result<Kept, &'static str> {
+    let weak = strength == Strength::Weak;
+    if !FOREIGN.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must have 16 to 512 visible characters of ASCII, or nobody would find it");
     }
-    let mut hash = [0u8; 32];
-    for (n, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(n * 2..n * 2 + 2)?, 16).ok()?;
+    if !weak && !foreign::is_strong(text) {
+        return Err("may be easy to guess: bring it as weak, or make a new one");
     }
-    Some(hash)
+    let own = KeyText::parse(text, world.api_keys.random_length).map(|own| own.hint().to_owned());
+    let hint = own.unwrap_or_else(|| foreign::hint(text));
+    let origin = if weak { Origin::Imported } else { Origin::ImportedText };
+    let pepper = world.secrets.pepper.current();
+    let names = under_peppers::digests(world, &under_peppers::every_form(world, text));
+    Ok(Kept { held: Held { digest: pepper.hash(text), pepper: pepper.version(), hint, origin }, names })
 }

@@ -19,11 +19,16 @@ use crate::{
         id::{ApiId, ApiKeyId, PlanId},
     },
     flow::{
-        api_keys::{apis::api_named, slices::Meter},
+        api_keys::{
+            apis::api_named,
+            mac_keys::{self, MacKey},
+            slices::Meter,
+        },
         world::{World, only_fault},
     },
-    store::{Tx, feed::Subject},
+    store::{Tx, feed::Subject, key_facts::KeyFacts},
 };
+use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use std::{
     convert::Infallible,
@@ -120,6 +125,8 @@ pub struct Directory {
     apis: Cache<String, Arc<Api>>,
     /// Whether there are keys that were brought from elsewhere, so that text of any form may be one.
     foreign: AtomicBool,
+    /// The keys of HMAC under which others hashed some of those.
+    mac_keys: ArcSwap<Vec<MacKey>>,
     /// Moves with every change, so that a row read before a change is not kept after it.
     changes: AtomicU64,
 }
@@ -141,6 +148,7 @@ impl Directory {
             documents: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
             apis: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
             foreign: AtomicBool::new(false),
+            mac_keys: ArcSwap::default(),
             changes: AtomicU64::new(0),
         }
     }
@@ -149,6 +157,11 @@ impl Directory {
     #[must_use]
     pub fn has_foreign(&self) -> bool {
         self.foreign.load(Ordering::Acquire)
+    }
+
+    /// The keys of HMAC under which others hashed some of them.
+    pub(super) fn mac_keys(&self) -> Arc<Vec<MacKey>> {
+        self.mac_keys.load_full()
     }
 
     /// Moves with every change that was heard.
@@ -223,14 +236,19 @@ impl Directory {
     }
 }
 
-/// Finds out whether there are keys that were brought from elsewhere: at the start, and when an
-/// API has changed, as it does with an import.
+/// Finds out whether there are keys that were brought from elsewhere, and under which keys of HMAC others
+/// hashed them: at the start, and when an API has changed, as it does with an import.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn look_for_foreign(world: &World) -> Result<(), Fault> {
-    let look = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().any_foreign()?);
-    let any = world.store.read("any_foreign_key", look).await.map_err(only_fault)?;
+    let look = |tx: &mut Tx<'_>| -> Result<_, Stop<Infallible>> {
+        let any = tx.api_keys().any_foreign()?;
+        Ok((any, if any { tx.mac_keys().list()? } else { Vec::new() }))
+    };
+    let (any, rows) = world.store.read("any_foreign_key", look).await.map_err(only_fault)?;
+    let keys = mac_keys::opened(world, &rows).await;
+    world.api_keys.directory.mac_keys.store(Arc::new(keys));
     world.api_keys.directory.foreign.store(any, Ordering::Release);
     Ok(())
 }
@@ -249,18 +267,30 @@ pub fn in_memory(world: &World, digest: &TokenHash) -> Option<Option<Arc<Entry>>
     directory.unknown.contains_key(digest).then_some(None)
 }
 
-/// The key of this digest, from the store; `None` where there is none. One query.
+/// The key of one of these digests, which are of one text, from the store; `None` where there is none. Of several
+/// keys that of the first. One query.
 ///
 /// # Errors
 /// A fault where the store cannot be asked, or where a policy cannot be read.
-pub async fn find(world: &World, digest: TokenHash) -> Result<Option<Arc<Entry>>, Fault> {
+pub async fn find(world: &World, digests: Vec<TokenHash>) -> Result<Option<Arc<Entry>>, Fault> {
     let directory = &world.api_keys.directory;
     let before = directory.changes.load(Ordering::Acquire);
-    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.api_keys().by_digest(&digest)?);
-    let facts = world.store.read("find_api_key", read).await.map_err(only_fault)?;
-    let found = facts.map(|facts| directory.read(facts)).transpose()?.map(Arc::new);
-    directory.remember(before, digest, found.as_ref());
-    Ok(found)
+    let wanted = digests.clone();
+    let read = move |tx: &mut Tx<'_>| -> Result<Vec<KeyFacts>, Stop<Infallible>> {
+        Ok(match wanted.as_slice() {
+            [digest] => tx.api_keys().by_digest(digest)?.into_iter().collect(),
+            several => tx.api_keys().by_digests(several)?,
+        })
+    };
+    let mut there = world.store.read("find_api_key", read).await.map_err(only_fault)?;
+    for digest in digests.iter().filter(|digest| !there.iter().any(|facts| facts.key.digest == **digest)) {
+        directory.remember(before, *digest, None);
+    }
+    there.sort_by_key(|facts| digests.iter().position(|digest| *digest == facts.key.digest));
+    let Some(facts) = there.into_iter().next() else { return Ok(None) };
+    let found = Arc::new(directory.read(facts)?);
+    directory.remember(before, found.key.digest, Some(&found));
+    Ok(Some(found))
 }
 
 /// An API by its name or identifier, from memory where it is there; `None` where there is none.

@@ -8,8 +8,8 @@ use super::{
     apis::Done,
     life::{heard, stepped},
     refused::Refused,
-    under_peppers::text_of_hash,
-    verify::{self, FOREIGN, Found, network},
+    under_peppers,
+    verify::{self, Found, network},
 };
 use crate::{
     apikey::{
@@ -18,11 +18,10 @@ use crate::{
         judge::stands,
         key::{ApiKey, Side, State},
         rotate::Step,
-        text,
     },
     audit::{Actor, Event, Origin},
     base::{
-        digest::{TokenHash, sha256},
+        digest::TokenHash,
         fault::{Fault, Stop},
         moment::Span,
     },
@@ -74,14 +73,7 @@ pub async fn admit(world: &World, want: Want, origin: &Origin) -> Result<(), Exc
 /// The digests under which this text would be kept if it were a key. None for what has not the form
 /// of one, so that it costs no look-up.
 fn digests(world: &World, text: &str) -> Vec<TokenHash> {
-    let foreign = world.api_keys.directory.has_foreign();
-    let brought = || world.secrets.pepper.hashes(&text_of_hash(&sha256(text.as_bytes())));
-    let own = || world.secrets.pepper.hashes(text);
-    match (text::well_formed(text, world.api_keys.random_length), foreign && FOREIGN.contains(&text.len())) {
-        (_, true) => own().into_iter().chain(brought()).collect(),
-        (true, false) => own(),
-        (false, false) => Vec::new(),
-    }
+    under_peppers::digests(world, &under_peppers::forms(world, text))
 }
 
 /// Takes what somebody says they found, and ends every key among it: here before it is acknowledged,

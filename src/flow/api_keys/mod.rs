@@ -23,6 +23,7 @@ pub mod introspect;
 pub mod leak;
 pub mod life;
 pub mod links;
+pub mod mac_keys;
 pub mod many;
 pub mod patch;
 pub mod plans;

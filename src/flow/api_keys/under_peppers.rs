@@ -1,31 +1,85 @@
-//! API keys under every pepper that there is: one that was hashed with an older one is found, and hashed anew.
+//! The digests under which a text is known if it is an API key: under every pepper that there is, and, of a key that
+//! was brought from elsewhere, in every form in which it may have been brought. One that was hashed with an older pepper
+//! is found, and hashed anew.
 
-use super::verify::{Found, looked_up};
+use super::{
+    directory::in_memory,
+    verify::{FOREIGN, Found, looked_up},
+};
 use crate::{
-    base::fault::Fault,
+    apikey::text::well_formed,
+    base::{
+        digest::{TokenHash, sha256},
+        fault::Fault,
+    },
     flow::{secrets::rehash, world::World},
 };
 use std::net::IpAddr;
 
-/// As [`looked_up`], under each pepper, the newest first: as a rule there is one.
+/// A digest that a text may be known by.
+struct Name {
+    digest: TokenHash,
+    /// What it is of, where an older pepper made it.
+    old: Option<String>,
+}
+
+/// What is hashed of this text if it is a key: itself first; nothing where it has the form of none.
+pub(super) fn forms(world: &World, text: &str) -> Vec<String> {
+    let directory = &world.api_keys.directory;
+    // One of our form may have been made by another installation, and be known by what that has hashed.
+    let brought = directory.has_foreign() && FOREIGN.contains(&text.len());
+    match (well_formed(text, world.api_keys.random_length), brought) {
+        (false, false) => Vec::new(),
+        (true, false) => vec![text.to_owned()],
+        (_, true) => every_form(world, text),
+    }
+}
+
+/// What would be hashed of this text in whatever form it was brought: itself first.
+pub(super) fn every_form(world: &World, text: &str) -> Vec<String> {
+    let mut forms = vec![text.to_owned(), text_of_hash(&sha256(text.as_bytes()))];
+    forms.extend(world.api_keys.directory.mac_keys().iter().map(|key| key.form(text)));
+    forms
+}
+
+/// The digests of these, under each pepper.
+pub(super) fn digests(world: &World, forms: &[String]) -> Vec<TokenHash> {
+    forms.iter().flat_map(|form| world.secrets.pepper.hashes(form)).collect()
+}
+
+/// The key of a text: from memory, else by one query for all that it may be known by.
 ///
 /// # Errors
 /// As [`looked_up`].
 pub(super) async fn found(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
-    let mut found = looked_up(world, world.secrets.pepper.hash(text), address).await?;
-    if !matches!(found, Found::Nothing) {
-        return Ok(found);
+    let forms = forms(world, text);
+    let Some(own) = forms.first() else { return Ok(Found::Nothing) };
+    // One of ours that is in use costs one hash.
+    let newest = world.secrets.pepper.hash(own);
+    if let Some(Some(known)) = in_memory(world, &newest) {
+        return Ok(Found::Key(known));
     }
-    for digest in world.secrets.pepper.older_hashes(text) {
-        found = looked_up(world, digest, address).await?;
-        if let Found::Key(entry) = &found {
-            rehash::api_key(world, &entry.key, digest, text).await;
-        }
-        if !matches!(found, Found::Nothing) {
-            break;
-        }
+    let names = names(world, forms);
+    let digests: Vec<TokenHash> = names.iter().map(|name| name.digest).collect();
+    let found = looked_up(world, digests, address).await?;
+    if let Found::Key(entry) = &found
+        && let Some(name) = names.iter().find(|name| name.digest == entry.key.digest)
+        && let Some(text) = &name.old
+    {
+        rehash::api_key(world, &entry.key, name.digest, text).await;
     }
     Ok(found)
+}
+
+/// Under the pepper that hashes what is new first.
+fn names(world: &World, forms: Vec<String>) -> Vec<Name> {
+    let peppers = world.secrets.pepper.all();
+    let Some((current, older)) = peppers.split_first() else { return Vec::new() };
+    let mut names: Vec<Name> = forms.iter().map(|form| Name { digest: current.hash(form), old: None }).collect();
+    for form in forms {
+        names.extend(older.iter().map(|pepper| Name { digest: pepper.hash(&form), old: Some(form.clone()) }));
+    }
+    names
 }
 
 /// What is hashed of a key whose SHA-256 was brought: so a stolen database is no better a list of

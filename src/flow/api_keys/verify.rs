@@ -12,7 +12,7 @@ use super::{
     egress,
     possession::{self, Sent},
     slices::{self, Meter},
-    under_peppers::{self, text_of_hash},
+    under_peppers,
 };
 use crate::{
     apikey::{
@@ -21,12 +21,11 @@ use crate::{
         judge::{Permit, judge},
         key::State,
         policy::{Limit, quota::OnExceed, quota::Unit},
-        text,
         verdict::Denied,
     },
     audit::{Event, Origin},
     base::{
-        digest::{TokenHash, sha256},
+        digest::TokenHash,
         fault::{Fault, Stop},
         moment::{Moment, Span},
     },
@@ -216,31 +215,22 @@ pub enum Found {
 /// # Errors
 /// As [`run`].
 pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
-    if !text::well_formed(text, world.api_keys.random_length) {
-        let may_be_foreign = FOREIGN.contains(&text.len()) && world.api_keys.directory.has_foreign();
-        return if may_be_foreign { foreign(world, text, address).await } else { Ok(Found::Nothing) };
-    }
-    match under_peppers::found(world, text, address).await? {
-        // One of our form may have been made by another installation, and be known by its SHA-256.
-        Found::Nothing if world.api_keys.directory.has_foreign() => {
-            under_peppers::found(world, &text_of_hash(&sha256(text.as_bytes())), address).await
+    under_peppers::found(world, text, address).await
+}
+
+/// The key of one of these digests, which are of one text: from memory, else by one query, which those who guess
+/// soon get none of.
+pub(super) async fn looked_up(world: &World, digests: Vec<TokenHash>, address: Option<IpAddr>) -> Result<Found, Fault> {
+    let mut unsure = Vec::with_capacity(digests.len());
+    for digest in digests {
+        match directory::in_memory(world, &digest) {
+            Some(Some(known)) => return Ok(Found::Key(known)),
+            Some(None) => {}
+            None => unsure.push(digest),
         }
-        found @ (Found::Key(_) | Found::Nothing | Found::Unasked(_)) => Ok(found),
     }
-}
-
-/// A key that was brought from elsewhere: by its text, or by the SHA-256 that was brought.
-async fn foreign(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
-    match under_peppers::found(world, text, address).await? {
-        Found::Nothing => under_peppers::found(world, &text_of_hash(&sha256(text.as_bytes())), address).await,
-        found @ (Found::Key(_) | Found::Unasked(_)) => Ok(found),
-    }
-}
-
-/// The key of a digest: from memory, else by one query, which those who guess soon get none of.
-pub(super) async fn looked_up(world: &World, digest: TokenHash, address: Option<IpAddr>) -> Result<Found, Fault> {
-    if let Some(known) = directory::in_memory(world, &digest) {
-        return Ok(known.map_or(Found::Nothing, Found::Key));
+    if unsure.is_empty() {
+        return Ok(Found::Nothing);
     }
     let (every, burst) = if address.is_some() { GUESSES } else { GUESSES_FROM_NOWHERE };
     let (rule, bucket) = (Rule::every(every, burst), guesses_of(address));
@@ -248,7 +238,7 @@ pub(super) async fn looked_up(world: &World, digest: TokenHash, address: Option<
     if !asked.allowed {
         return Ok(Found::Unasked(asked.retry_after));
     }
-    let found = directory::find(world, digest).await?;
+    let found = directory::find(world, unsure).await?;
     if found.is_some() {
         world.counters.give_back_here(&bucket, rule, world.now());
     }

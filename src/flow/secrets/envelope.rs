@@ -138,5 +138,6 @@ fn sealer_before(own: &Secret<[u8; 32]>) -> Sealer {
 fn aad_before(column: Column, row: &str) -> Vec<u8> {
     match column {
         Column::SigningKeys => format!("signing_keys {row} private").into_bytes(),
+        Column::MacKeys => format!("mac_keys {row} key").into_bytes(),
     }
 }

@@ -139,7 +139,7 @@ fn a_key_that_ended_is_not_brought_to_life_by_an_import_after_a_new_pepper() {
         let text = "sk_live_4eC39HqLyjWDarjtT1zdp7dc8Kq2Vb0N";
         let bring = |brought: Brought| {
             let items = vec![Item { brought, name: None }];
-            let import = Import { like: like.clone(), strength: Strength::Vouched, items };
+            let import = Import { like: like.clone(), strength: Strength::Vouched, mac_key: None, items };
             bulk::import(world, Caller::Operator, import, done())
         };
         let first = bring(Brought::Text(Secret::new(text.to_owned()))).await.unwrap();

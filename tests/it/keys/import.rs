@@ -2,7 +2,11 @@
 
 use super::{Keys, call, token};
 use crate::world::{Server, each};
-use keywright::base::digest::sha256;
+use keywright::base::{
+    digest::{ForeignMac, base64, sha256},
+    moment::Span,
+    secret::Secret,
+};
 use serde_json::{Value, json};
 
 const STRONG: &str = "legacy-AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXC";
@@ -10,7 +14,16 @@ const OURS: &str = "kw_live_AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXCLDj9vj417cawd";
 const UUID: &str = "018f4c1e-7b2a-7c3d-9e4f-0a1b2c3d4e5f";
 
 fn hex(text: &str) -> String {
-    sha256(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    digits(&sha256(text.as_bytes()))
+}
+
+fn digits(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What another system has kept of a key.
+fn mac(key: &str, text: &str) -> [u8; 32] {
+    ForeignMac::new(&Secret::new(key.as_bytes().to_vec())).of(text)
 }
 
 struct Importer {
@@ -27,6 +40,14 @@ impl Importer {
         let like = json!({"api": "docs", "name": "old", "scope": "docs.read", "anywhere": true,
             "owner": {"type": "client", "id": self.owner}});
         let body = json!({"like": like, "weak": weak, "items": items});
+        call(server, "POST", "/v1/keys/import", &self.token, Some(&body))
+    }
+
+    /// Brings keys by their HMACs.
+    fn bring_macs(&self, server: &Server, key: &Value, items: &Value) -> crate::world::Reply {
+        let like = json!({"api": "docs", "name": "old", "scope": "docs.read", "anywhere": true,
+            "owner": {"type": "client", "id": self.owner}});
+        let body = json!({"like": like, "hmac_key": key, "items": items});
         call(server, "POST", "/v1/keys/import", &self.token, Some(&body))
     }
 }
@@ -137,5 +158,120 @@ fn of_many_who_bring_one_key_at_once_one_does() {
         assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
         assert_eq!(database.backdoor().texts("SELECT id AS text FROM api_keys").len(), 1);
         assert_eq!(database.backdoor().texts("SELECT id AS text FROM key_families").len(), 1);
+    });
+}
+
+const THEIR_KEY: &str = "their key of HMAC, longer than a block of SHA-256 is, which is hashed first then";
+const ANOTHER: &str = "another-AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXC";
+
+#[test]
+fn keys_are_brought_by_their_hmac_and_two_nodes_know_them_at_once() {
+    each(|database| {
+        let (server, second) = (Server::on(database), Server::on(database));
+        let (keys, importer) = (Keys::at(&server, json!({})), Importer::at(&server));
+        second.follow_now();
+        let code = |node: &Server, text: &str| keys.ask(node, text, json!({}))["code"].clone();
+        assert_eq!(code(&second, STRONG), "invalid_key");
+        // What every other program makes of these two.
+        let known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(digits(&mac("Jefe", "what do ya want for nothing?")), known);
+        // Keys are known already that were brought otherwise: that alone lets nobody look for keys of HMAC.
+        assert_eq!(outcomes(&importer.bring(&server, false, &json!([{"sha256": hex(ANOTHER)}]))), ["imported"]);
+        second.follow_now();
+        let under = json!({"value": THEIR_KEY});
+        let items = json!([
+            {"hmac": digits(&mac(THEIR_KEY, STRONG)), "name": "one"}, {"hmac": base64(&mac(THEIR_KEY, OURS))},
+            {"hmac": base64(&mac(THEIR_KEY, STRONG))},
+        ]);
+        let brought = importer.bring_macs(&server, &under, &items);
+        assert_eq!(outcomes(&brought), ["imported", "imported", "duplicate"], "{}", brought.text());
+        for node in [&server, &second] {
+            node.advance(Span::seconds(3));
+            for text in [STRONG, OURS, ANOTHER] {
+                assert_eq!(code(node, text), "ok", "{text}");
+            }
+            for text in [&digits(&mac(THEIR_KEY, OURS)), &base64(&mac(THEIR_KEY, OURS)), THEIR_KEY] {
+                assert_eq!(code(node, text), "invalid_key", "what was brought is no key itself");
+            }
+        }
+        let id = brought.json()["items"][1]["id"].as_str().unwrap().to_owned();
+        let shown = call(&server, "GET", &format!("/v1/keys/{id}"), &importer.token, None).json();
+        assert_eq!(shown["strength"], "normal");
+        assert!(shown["hint"].as_str().unwrap().starts_with("hmac:"), "{shown}");
+        let again = json!({"value": digits(THEIR_KEY.as_bytes()), "form": "hex"});
+        let again = importer.bring_macs(&second, &again, &items);
+        assert_eq!(outcomes(&again), ["duplicate", "duplicate", "duplicate"], "{}", again.text());
+        assert_eq!(outcomes(&importer.bring(&second, false, &json!([{"key": OURS}]))), ["duplicate"]);
+        assert_eq!(database.backdoor().texts("SELECT id AS text FROM mac_keys").len(), 1);
+    });
+}
+
+#[test]
+fn an_hmac_is_good_under_its_own_key_alone_and_there_are_four_keys_at_most() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, importer) = (Keys::at(&server, json!({})), Importer::at(&server));
+        let stored = || database.backdoor().texts("SELECT id AS text FROM mac_keys").len();
+        let items = json!([{"hmac": digits(&mac(THEIR_KEY, STRONG))}]);
+        for n in 0..3 {
+            let wrong = importer.bring_macs(&server, &json!({"value": format!("another key {n}")}), &items);
+            assert_eq!(outcomes(&wrong), ["imported"]);
+        }
+        server.advance(Span::seconds(3));
+        assert_eq!(keys.ask(&server, STRONG, json!({}))["code"], "invalid_key");
+        // It may be brought again, now under the right one.
+        assert_eq!(outcomes(&importer.bring_macs(&server, &json!({"value": THEIR_KEY}), &items)), ["imported"]);
+        server.advance(Span::seconds(3));
+        assert_eq!(keys.ask(&server, STRONG, json!({}))["code"], "ok");
+        assert_eq!(keys.ask(&server, ANOTHER, json!({}))["code"], "invalid_key");
+        let more = importer.bring_macs(&server, &json!({"value": "a fifth"}), &items);
+        assert_eq!((more.status, stored()), (409, 4), "{}", more.text());
+        let like_before = importer.bring_macs(&server, &json!({"value": "another key 0"}), &items);
+        assert_eq!(outcomes(&like_before), ["duplicate"]);
+        for (key, items) in [
+            (json!(null), items.clone()),
+            (json!({"value": ""}), items.clone()),
+            (json!({"value": "0g", "form": "hex"}), items.clone()),
+            (json!({"value": THEIR_KEY}), json!([{"hmac": "abc"}])),
+            (json!({"value": THEIR_KEY}), json!([{"hmac": digits(&[1; 32]), "sha256": digits(&[1; 32])}])),
+        ] {
+            let reply = importer.bring_macs(&server, &key, &items);
+            assert_eq!(reply.status, 422, "{key} {items}");
+            assert!(!reply.text().contains(THEIR_KEY));
+        }
+        // A key of HMAC with which nothing is brought is not kept.
+        let none = importer.bring_macs(&server, &json!({"value": "a sixth"}), &json!([{"key": ANOTHER}]));
+        assert_eq!((outcomes(&none), stored()), (vec!["imported".to_owned()], 4));
+    });
+}
+
+#[test]
+fn where_a_key_of_hmac_does_not_open_its_keys_are_unknown_and_others_are_not() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, importer) = (Keys::at(&server, json!({})), Importer::at(&server));
+        let items = json!([{"hmac": digits(&mac(THEIR_KEY, STRONG))}, {"key": ANOTHER}]);
+        let brought = importer.bring_macs(&server, &json!({"value": THEIR_KEY}), &items);
+        assert_eq!(outcomes(&brought), ["imported", "imported"]);
+        // As somebody might who writes into the database: the sealed value of one row does not open in another.
+        database.backdoor().execute("UPDATE mac_keys SET id = 'another'");
+        let second = Server::on(database);
+        let code = |text: &str| keys.ask(&second, text, json!({}))["code"].clone();
+        assert_eq!((code(STRONG), code(ANOTHER)), (json!("invalid_key"), json!("ok")));
+    });
+}
+
+#[test]
+fn a_text_that_is_nothing_costs_one_read_however_many_forms_it_may_have() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, importer) = (Keys::at(&server, json!({})), Importer::at(&server));
+        let items = json!([{"hmac": digits(&mac(THEIR_KEY, STRONG))}]);
+        assert_eq!(outcomes(&importer.bring_macs(&server, &json!({"value": THEIR_KEY}), &items)), ["imported"]);
+        server.follow_now();
+        // Sixty may be looked for from one address: were each form looked for by itself, there were fewer.
+        let guess = |n: usize| keys.ask(&server, &format!("{ANOTHER}{n}"), json!({"request": {"ip": "203.0.113.9"}}));
+        let looked_for = (0..100).filter(|n| guess(*n)["code"] == "invalid_key").count();
+        assert!((60..100).contains(&looked_for), "{looked_for}");
     });
 }

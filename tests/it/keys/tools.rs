@@ -1,12 +1,15 @@
 //! What operators do to keys at the command line.
 
 use crate::commands::{Installation, each};
+use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use keywright::{
     apikey::latency::bucket,
     base::{
+        digest::ForeignMac,
         fault::Stop,
         id::ApiKeyId,
         moment::{Clock, Moment, Span, SystemClock},
+        secret::Secret,
     },
     store::{
         Tx,
@@ -91,6 +94,59 @@ fn r052_lines_are_imported_and_what_cannot_be_is_told_by_its_line() {
         assert_eq!(import(&["--format", "uuid", "--weak"], UUID)["imported"], 1);
         let hashes: String = (0..2500).map(|n| format!("{n:064x}\n")).collect();
         assert_eq!(import(&["--format", "sha256"], &hashes)["imported"], 2500);
+    });
+}
+
+#[test]
+fn keys_are_brought_by_their_hmac_and_known_under_the_next_key_encryption_key_too() {
+    const FIRST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    const SECOND: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+    let theirs = Secret::new(b"their key of HMAC".to_vec());
+    let mac =
+        |text: &str| -> String { ForeignMac::new(&theirs).of(text).iter().map(|byte| format!("{byte:02x}")).collect() };
+    each(|it| {
+        it.set("KEYWRIGHT_KEK", FIRST);
+        it.json(&["migrate"], "");
+        it.json(&["user", "add", "ada", "--password-stdin"], "violin cello harp drum\n");
+        it.json(&["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
+        let of = ["--api", "docs", "--owner", "user:ada", "--name", "old", "--scope", "docs.read", "--anywhere"];
+        let import = ["api-key", "import", "--format", "hmac-sha256"];
+        let texts: Vec<String> = (0..3).map(|n| format!("legacy-AwU75gCiOZHroBVVsv7oWD2xu4QZM{n}")).collect();
+        let file = it.folder.path().join("hmac.key");
+        let list = it.folder.path().join("list");
+        std::fs::write(&file, "their key of HMAC\n").unwrap();
+        std::fs::write(&list, format!("{}\n", mac(&texts[2]))).unwrap();
+        let (file, list) = (file.to_str().unwrap(), list.to_str().unwrap());
+        let brought = |more: &[&str], input: &str| it.json(&[&import[..], more, &of[..]].concat(), input);
+        let told = brought(&["--hmac-key-file", file], &format!("{}\nnonsense\n", mac(&texts[0])));
+        assert_eq!((&told["imported"], &told["refused"]), (&json!(1), &json!(1)), "{told}");
+        it.set("THEIR_KEY", STANDARD.encode(theirs.expose()));
+        let from_variable = ["--hmac-key-env", "THEIR_KEY", "--hmac-key-form", "base64", "--weak"];
+        assert_eq!(brought(&from_variable, &mac(&texts[1]))["imported"], 1);
+        assert_eq!(brought(&["--hmac-key-file", "-", list], "their key of HMAC\n")["imported"], 1);
+        assert_eq!(brought(&["--hmac-key-file", file, list], "")["duplicates"], 1);
+        let all_good = || {
+            for text in &texts {
+                assert_eq!(it.json(&["api-key", "check"], text)["code"], "ok", "{text}");
+            }
+        };
+        all_good();
+        for (more, input) in [
+            (&["--hmac-key-file", "-"][..], "x"),
+            (&[][..], "x"),
+            (&["--hmac-key-env", "NO_SUCH_VARIABLE"][..], "x"),
+            (&["--hmac-key-file", file, "--format", "sha256"][..], "x"),
+        ] {
+            let first: &[&str] = if more.contains(&"--format") { &["api-key", "import"] } else { &import };
+            assert_eq!(it.failure(&[first, more, &of[..]].concat(), input).0, 2, "{more:?}");
+        }
+        it.set("KEYWRIGHT_KEK", SECOND);
+        it.set("KEYWRIGHT_SECRETS_OLDER_KEKS", FIRST);
+        assert_eq!(it.json(&["secrets", "rewrap"], "")["kek"], 2);
+        it.unset("KEYWRIGHT_SECRETS_OLDER_KEKS");
+        all_good();
+        it.json(&["secrets", "rotate-pepper"], "");
+        all_good();
     });
 }
 

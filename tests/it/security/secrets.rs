@@ -14,7 +14,7 @@ use crate::{
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use diesel::{Connection, PgConnection};
 use keywright::{
-    base::{entropy::OsEntropy, fault::Stop, moment::SystemClock, secret::Secret},
+    base::{digest::ForeignMac, entropy::OsEntropy, fault::Stop, moment::SystemClock, secret::Secret},
     flow::secrets::{self, Given, Keks},
     store::{Store, Tx, sealed::Column, signing_keys::KeyRow},
 };
@@ -315,12 +315,29 @@ fn change_password(browser: &mut Browser, secrets: &mut Secrets) {
     browser.submit(&out.form().press("Sign out"));
 }
 
+/// A key is brought by its HMAC, with the key of that.
+fn brought(it: &Installation, secrets: &mut Secrets, logs: &mut String) {
+    const THEIR_KEY: &str = "a key of HMAC that another system has";
+    const THEIR_TEXT: &str = "legacy-AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXC";
+    let mac = ForeignMac::new(&Secret::new(THEIR_KEY.as_bytes().to_vec())).of(THEIR_TEXT);
+    let list = it.folder.path().join("list");
+    fs::write(&list, BASE64_STANDARD.encode(mac)).unwrap();
+    let import = ["api-key", "import", "--format", "hmac-sha256", "--hmac-key-file", "-", list.to_str().unwrap()];
+    let of = ["--api", "docs", "--owner", "user:ada", "--name", "old", "--scope", "docs.read", "--anywhere"];
+    assert_eq!(command(it, &[&import[..], &of].concat(), THEIR_KEY, logs)["imported"], 1);
+    assert_eq!(command(it, &["api-key", "check"], THEIR_TEXT, logs)["code"], "ok");
+    secrets.keep("a key of HMAC of another system", THEIR_KEY);
+    secrets.keep("what it has hashed", THEIR_TEXT);
+    secrets.keep("the HMAC itself", BASE64_STANDARD.encode(mac));
+}
+
 /// The keys above all keys: another key-encryption key while the server runs, another pepper, a backup.
 fn keys_above_keys(it: &Installation, serving: &Serving, secrets: &mut Secrets, logs: &mut String) {
     fs::write(it.folder.path().join("keks"), format!("{SECOND_KEK}\n{FIRST_KEK}\n")).unwrap();
     serving.reload();
     let log = || fs::read_to_string(it.folder.path().join("log")).unwrap();
     assert!(within(Duration::from_secs(10), || log().contains("the settings were read again")), "{}", log());
+    brought(it, secrets, logs);
     assert_eq!(command(it, &["secrets", "rewrap"], "", logs)["kek"], 2);
     command(it, &["secrets", "rotate-pepper"], "", logs);
     command(it, &["keys", "rotate"], "", logs);

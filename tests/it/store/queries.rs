@@ -116,6 +116,22 @@ fn a_key_with_all_that_is_known_of_it_is_one_statement_that_reads_no_table_from_
 }
 
 #[test]
+fn the_key_of_a_text_that_may_have_several_digests_is_one_statement_too() {
+    each(|db| {
+        keyed(db);
+        let digests = [key(1, 1).digest, key(2, 2).digest, hash("none"), hash("neither")];
+        let asked = asked(db, move |tx| {
+            let found = tx.api_keys().by_digests(&digests)?;
+            assert_eq!(found.len(), 2);
+            Ok(())
+        });
+        assert_eq!(asked.statements.len(), 1, "{asked:#?}");
+        let steps = explained(db, &asked.statements[0]);
+        assert!(!steps.iter().any(|step| step.contains("SCAN") || step.contains("Seq Scan")), "{steps:#?}");
+    });
+}
+
+#[test]
 fn what_has_ended_and_what_will_end_is_found_by_an_index_of_its_own() {
     each(|db| {
         keyed(db);

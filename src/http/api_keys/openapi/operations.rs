@@ -93,7 +93,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     post(
         "/v1/keys/import",
         "import_keys",
-        "Brings API keys that were made elsewhere, at most a thousand at once, by their text or the SHA-256 of it. \
+        "Brings API keys that were made elsewhere, at most a thousand at once, by their text, or the SHA-256 or \
+         an HMAC of it. \
          Those that are there already or cannot be hinder no other. Only with the scope `keys:any`.",
     )
     .by(Import)

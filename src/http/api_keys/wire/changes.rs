@@ -3,7 +3,7 @@
 use super::{CreateBody, EndingText, OwnerBody};
 use crate::{
     apikey::{
-        foreign::Strength,
+        foreign::{self, Strength, Written},
         wanted::Unfit,
         words::{Identifier, Instant},
     },
@@ -12,7 +12,7 @@ use crate::{
         moment::Moment,
         secret::Secret,
     },
-    flow::api_keys::bulk::{Brought, Import, Item, Outcome, sha256_of_hex},
+    flow::api_keys::bulk::{Brought, Import, Item, Outcome},
     http::take::object::{Object, number},
 };
 use schemars::JsonSchema;
@@ -75,12 +75,56 @@ pub(in crate::http::api_keys) struct ImportBody {
     /// That they may be easy to guess: they are limited for it, and live for 30 days at most.
     #[serde(default)]
     weak: bool,
+    /// The key under which the HMACs among them were made: it is sealed, and there may be four in all.
+    hmac_key: Option<Object<HmacKey>>,
     /// Each of them.
     #[schemars(length(min = 1, max = 1000))]
     items: Vec<Object<ImportItem>>,
 }
 
-/// A key that is brought: by its text or by the SHA-256 of it.
+/// A key of HMAC, of 1 to 1024 bytes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HmacKey {
+    /// It.
+    value: String,
+    /// How that is written: as it is, where nothing is said.
+    #[serde(default)]
+    form: HmacKeyForm,
+}
+
+/// How a key of HMAC is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum HmacKeyForm {
+    /// As it is.
+    #[default]
+    Plain,
+    /// In hexadecimal digits.
+    Hex,
+    /// In base64 of either alphabet.
+    Base64,
+}
+
+impl std::fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HmacKey({:?})", self.form)
+    }
+}
+
+impl HmacKey {
+    fn read(self) -> Result<Secret<Vec<u8>>, Unfit> {
+        let written = match self.form {
+            HmacKeyForm::Plain => Written::Plain,
+            HmacKeyForm::Hex => Written::Hex,
+            HmacKeyForm::Base64 => Written::Base64,
+        };
+        let key = foreign::mac_key(written, &Secret::new(self.value.into_bytes()));
+        key.ok_or_else(|| Unfit::Member("hmac_key", "must be 1 to 1024 bytes, written as its form says".to_owned()))
+    }
+}
+
+/// A key that is brought: by its text, or by the SHA-256 or an HMAC of it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ImportItem {
@@ -89,6 +133,8 @@ struct ImportItem {
     /// The SHA-256 of its text, as 64 hexadecimal digits.
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     sha256: Option<String>,
+    /// The HMAC-SHA-256 of its text under `hmac_key`, as 64 hexadecimal digits or in base64.
+    hmac: Option<String>,
     /// What its owner calls it; as the others where nothing is said.
     name: Option<String>,
 }
@@ -105,18 +151,31 @@ impl ImportBody {
         if self.items.is_empty() || self.items.len() > 1000 {
             return Err(Unfit::Member("items", "must be 1 to 1000".to_owned()));
         }
-        let item = |Object(item): Object<ImportItem>| match (item.key, item.sha256) {
-            (Some(text), None) => Ok(Item { brought: Brought::Text(Secret::new(text)), name: item.name }),
-            (None, Some(hash)) => match sha256_of_hex(&hash) {
-                Some(hash) => Ok(Item { brought: Brought::Sha256(hash), name: item.name }),
-                None => Err(Unfit::Member("items", "have a sha256 that is not 64 hexadecimal digits".to_owned())),
-            },
-            _ => Err(Unfit::Member("items", "must have key or sha256, and not both".to_owned())),
+        let mac_key = self.hmac_key.map(|Object(key)| key.read()).transpose()?;
+        let unfit = |why: &str| Unfit::Member("items", why.to_owned());
+        let item = |Object(item): Object<ImportItem>| {
+            let brought = match (item.key, item.sha256, item.hmac) {
+                (Some(text), None, None) => Brought::Text(Secret::new(text)),
+                (None, Some(hash), None) => Brought::Sha256(
+                    foreign::digest_of_hex(&hash)
+                        .ok_or_else(|| unfit("have a sha256 that is not 64 hexadecimal digits"))?,
+                ),
+                (None, None, Some(_)) if mac_key.is_none() => {
+                    return Err(Unfit::Member("hmac_key", "is needed for what comes by its HMAC".to_owned()));
+                }
+                (None, None, Some(mac)) => Brought::Hmac(foreign::digest_of_text(&mac).ok_or_else(|| {
+                    unfit("have an hmac that is neither 64 hexadecimal digits nor 32 bytes of base64")
+                })?),
+                _ => return Err(unfit("must have one of key, sha256 and hmac")),
+            };
+            Ok(Item { brought, name: item.name })
         };
+        let items = self.items.into_iter().map(item).collect::<Result<_, _>>()?;
         Ok(Import {
             like: self.like.0.wish(now, None)?,
             strength: if self.weak { Strength::Weak } else { Strength::Vouched },
-            items: self.items.into_iter().map(item).collect::<Result<_, _>>()?,
+            mac_key,
+            items,
         })
     }
 }
