@@ -23,16 +23,37 @@ struct Name {
     old: Option<String>,
 }
 
+/// What a text may be, by its form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// No key.
+    None,
+    /// One of ours.
+    Ours,
+    /// One that was brought from elsewhere; also where it has our form, which another installation may have made.
+    Brought,
+}
+
+fn shape(world: &World, text: &str) -> Shape {
+    let brought = world.api_keys.directory.has_foreign() && FOREIGN.contains(&text.len());
+    match (well_formed(text, world.api_keys.random_length), brought) {
+        (false, false) => Shape::None,
+        (true, false) => Shape::Ours,
+        (_, true) => Shape::Brought,
+    }
+}
+
+fn of_shape(world: &World, text: &str, shape: Shape) -> Vec<String> {
+    match shape {
+        Shape::None => Vec::new(),
+        Shape::Ours => vec![text.to_owned()],
+        Shape::Brought => every_form(world, text),
+    }
+}
+
 /// What is hashed of this text if it is a key: itself first; nothing where it has the form of none.
 pub(super) fn forms(world: &World, text: &str) -> Vec<String> {
-    let directory = &world.api_keys.directory;
-    // One of our form may have been made by another installation, and be known by what that has hashed.
-    let brought = directory.has_foreign() && FOREIGN.contains(&text.len());
-    match (well_formed(text, world.api_keys.random_length), brought) {
-        (false, false) => Vec::new(),
-        (true, false) => vec![text.to_owned()],
-        (_, true) => every_form(world, text),
-    }
+    of_shape(world, text, shape(world, text))
 }
 
 /// What would be hashed of this text in whatever form it was brought: itself first.
@@ -52,13 +73,16 @@ pub(super) fn digests(world: &World, forms: &[String]) -> Vec<TokenHash> {
 /// # Errors
 /// As [`looked_up`].
 pub(super) async fn found(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
-    let forms = forms(world, text);
-    let Some(own) = forms.first() else { return Ok(Found::Nothing) };
-    // One of ours that is in use costs one hash.
-    let newest = world.secrets.pepper.hash(own);
+    let shape = shape(world, text);
+    if shape == Shape::None {
+        return Ok(Found::Nothing);
+    }
+    // One that is in use costs one hash, where its text was brought or made here.
+    let newest = world.secrets.pepper.hash(text);
     if let Some(Some(known)) = in_memory(world, &newest) {
         return Ok(Found::Key(known));
     }
+    let forms = of_shape(world, text, shape);
     let names = names(world, forms);
     let digests: Vec<TokenHash> = names.iter().map(|name| name.digest).collect();
     let found = looked_up(world, digests, address).await?;
