@@ -1,7 +1,10 @@
 //! Keys that were made elsewhere: how hard they are to guess, and what people know them by,
 //! and how digests and keys of HMAC are written.
 
-use crate::base::{digest::from_base64url, secret::Secret};
+use crate::base::{
+    digest::{from_base64url, from_hex, hex},
+    secret::Secret,
+};
 
 /// What is said of keys that are brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +81,13 @@ pub fn hint_of_mac(mac: &[u8; 32]) -> String {
 }
 
 fn head(digest: &[u8; 32]) -> String {
-    digest.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.get(..SHOWN).unwrap_or(digest))
 }
 
 /// Reads a digest of 256 bits from 64 hexadecimal digits; else `None`.
 #[must_use]
 pub fn digest_of_hex(text: &str) -> Option<[u8; 32]> {
-    bytes_of_hex(text)?.try_into().ok()
+    from_hex(text)?.try_into().ok()
 }
 
 /// Reads a digest of 256 bits from hexadecimal digits or base64 of either alphabet, with or without its sign at the end;
@@ -92,13 +95,6 @@ pub fn digest_of_hex(text: &str) -> Option<[u8; 32]> {
 #[must_use]
 pub fn digest_of_text(text: &str) -> Option<[u8; 32]> {
     digest_of_hex(text).or_else(|| bytes_of_base64(text)?.try_into().ok())
-}
-
-fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|n| u8::from_str_radix(text.get(n..n + 2)?, 16).ok()).collect()
 }
 
 fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
@@ -141,7 +137,7 @@ pub fn mac_key(written: Written, text: &Secret<Vec<u8>>) -> Option<Secret<Vec<u8
     let text = text.expose();
     let key = match written {
         Written::Plain => Some(text.clone()),
-        Written::Hex => std::str::from_utf8(text).ok().and_then(bytes_of_hex),
+        Written::Hex => std::str::from_utf8(text).ok().and_then(from_hex),
         Written::Base64 => std::str::from_utf8(text).ok().and_then(bytes_of_base64),
     };
     key.map(Secret::new).filter(|key| (1..=MAC_KEY).contains(&key.expose().len()))

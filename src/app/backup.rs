@@ -9,6 +9,7 @@ use super::{
 use crate::{
     account::Password,
     base::{
+        digest::hex,
         fault::Fault,
         moment::{Clock, Span},
         secret::Secret,
@@ -55,9 +56,8 @@ pub struct Wanted<'w> {
     pub passphrase: &'w Password,
 }
 
-fn hex(keys: &[Secret<[u8; 32]>]) -> Vec<String> {
-    let one = |key: &Secret<[u8; 32]>| key.expose().iter().map(|byte| format!("{byte:02x}")).collect();
-    keys.iter().map(one).collect()
+fn written(keys: &[Secret<[u8; 32]>]) -> Vec<String> {
+    keys.iter().map(|key| hex(key.expose())).collect()
 }
 
 impl Wanted<'_> {
@@ -68,8 +68,8 @@ impl Wanted<'_> {
             issuer: self.config.server.issuer.to_string(),
             dump,
             schema,
-            keks: hex(&self.keks),
-            peppers: hex(&self.config.secrets.peppers()),
+            keks: written(&self.keks),
+            peppers: written(&self.config.secrets.peppers()),
             counts,
             instructions: instructions(dump).to_owned(),
         }

@@ -18,6 +18,7 @@ use crate::{
     audit::Actor,
     base::{
         base62,
+        digest::hex,
         entropy::{OsEntropy, bytes},
         fault::{Fault, Stop},
         id::KeyId,
@@ -86,7 +87,7 @@ pub async fn run(settings: &Config, rotations: u32, place: &Path) -> Result<Repo
     let folder = Folder::make(place.join(format!("keywright-drill-{name}")))?;
     let path = folder.path().display().to_string();
     // A key above all keys that ends with this process: none is written, and nobody is told to keep it.
-    let kek: String = bytes::<32>(&OsEntropy)?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kek = hex(&bytes::<32>(&OsEntropy)?);
     let none = [("KEYWRIGHT_SERVER_DATA_DIR".to_owned(), path), ("KEYWRIGHT_KEK".to_owned(), kek)];
     let mut config =
         Config::load(None, none.into_iter()).map_err(|e| Fault::new("the settings of a rehearsal", e.to_string()))?;

@@ -41,7 +41,7 @@ impl Drop for Folder {
             return;
         }
         if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(folder = %self.path.display(), %error, "a folder could not be removed: it holds a copy of a database");
+            tracing::warn!(folder = %self.path.display(), %error, "a folder could not be removed: what is in it is nobody else's to read");
         }
     }
 }

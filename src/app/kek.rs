@@ -3,6 +3,7 @@
 
 use crate::{
     base::{
+        digest::hex,
         entropy::{self, Entropy},
         fault::Fault,
         secret::Secret,
@@ -84,8 +85,7 @@ fn open(path: &Path) -> io::Result<(Secret<String>, u32)> {
 fn make(path: &Path, dice: &dyn Entropy) -> Result<Secret<[u8; 32]>, Fault> {
     let doing = |e: io::Error| Fault::new(format!("making the key-encryption key {}", path.display()), e);
     let kek = Secret::new(entropy::bytes::<32>(dice)?);
-    let digits = kek.expose().iter().map(|byte| format!("{byte:02x}"));
-    let text = Secret::new(digits.chain(["\n".to_owned()]).collect::<String>());
+    let text = Secret::new(format!("{}\n", Secret::new(hex(kek.expose())).expose()));
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let written = write_new(&draft, text.expose()).and_then(|()| fs::hard_link(&draft, path));
     // The draft has done its duty or is in the way of the next attempt.

@@ -142,6 +142,25 @@ pub fn sha384(bytes: &[u8]) -> [u8; 48] {
     Sha384::digest(bytes).into()
 }
 
+/// Hexadecimal digits, lower case (RFC 4648 §8 has them upper).
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Reads hexadecimal digits of either case, two for each byte; `None` of anything else.
+#[must_use]
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: char| c.to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let digits: Vec<u8> = text.chars().map(digit).collect::<Option<_>>()?;
+    digits.chunks(2).map(|pair| if let [high, low] = pair { Some(high * 16 + low) } else { None }).collect()
+}
+
 /// base64 with padding (RFC 4648 §4).
 #[must_use]
 pub fn base64(bytes: &[u8]) -> String {
@@ -188,6 +207,16 @@ fn left_half(hash: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hexadecimal_digits_are_read_as_they_are_written_and_nothing_else_is() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(hex(&[0, 0x0f, 0xa0, 0xff]), "000fa0ff");
+        assert_eq!((from_hex(&hex(&bytes)), from_hex("FFfa")), (Some(bytes), Some(vec![0xff, 0xfa])));
+        for bad in ["0", "000", "0g", "0x00", " 00", "é0"] {
+            assert_eq!(from_hex(bad), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn at_hash_is_the_example_of_openid_connect_core() {

@@ -1,6 +1,7 @@
 //! How one setting is read from text or from TOML, and how it is written back.
 
 use crate::base::{
+    digest::{from_base64url, from_hex},
     moment::Span,
     secret::Secret,
     uri::{Issuer, Resource},
@@ -235,7 +236,7 @@ impl Setting for Secret<[u8; 32]> {
         let text = text.trim();
         let bytes = match text.len() {
             64 => from_hex(text),
-            _ => crate::base::digest::from_base64url(text.trim_end_matches('=')),
+            _ => from_base64url(text.trim_end_matches('=')),
         };
         match bytes.map(<[u8; 32]>::try_from) {
             Some(Ok(key)) if key == [0; 32] => Err("is all zeros".into()),
@@ -274,12 +275,6 @@ impl Setting for Secret<String> {
     fn holds_secret(&self) -> bool {
         true
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: char| c.to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let digits: Option<Vec<u8>> = text.chars().map(digit).collect();
-    digits?.chunks(2).map(|pair| if let [high, low] = pair { Some(high * 16 + low) } else { None }).collect()
 }
 
 impl<T: Setting> Setting for Option<T> {

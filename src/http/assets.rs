@@ -2,13 +2,13 @@
 //!
 //! Spec: RFC 9110 §8.8.3 and §13.1.2 (ETag, `If-None-Match`), RFC 9111 §5.2.2, RFC 8246 (`immutable`).
 
-use crate::base::digest::sha256;
+use crate::base::digest::{hex, sha256};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS},
     web::Path,
 };
-use std::{borrow::Cow, fmt::Write, sync::LazyLock};
+use std::{borrow::Cow, sync::LazyLock};
 
 /// One file, ready to be sent.
 struct Asset {
@@ -44,11 +44,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 
 fn asset(name: &'static str, media_type: &'static str, body: Cow<'static, [u8]>) -> Asset {
-    let hash = sha256(&body).iter().take(4).fold(String::with_capacity(8), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let hash = hex(&sha256(&body)).chars().take(8).collect::<String>();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
     Asset { name, url: format!("/static/{stem}.{hash}.{extension}"), hash, media_type, body }
 }

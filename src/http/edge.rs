@@ -117,6 +117,9 @@ pub async fn through<B: MessageBody + 'static>(
 ///
 /// # Errors
 /// Those of the framework beneath.
+///
+/// # Panics
+/// Where a handler has kept the request, as in a body that is still to be sent: what it needs of it, it copies.
 pub async fn forget<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let (request, answer) = next.call(request).await?.into_parts();
     let mut request = ServiceRequest::from_request(request);

@@ -40,6 +40,21 @@ fn sum_of(column: &str) -> SqlLiteral<BigInt> {
     raw(&format!("CAST(CASE WHEN {sum} > {MOST} THEN {MOST} ELSE {sum} END AS bigint)"))
 }
 
+type Sum = SqlLiteral<BigInt>;
+
+/// The sums of all that is counted.
+fn sums() -> (Sum, Sum, Sum, Sum, Sum, Sum, Sum) {
+    (
+        sum_of("calls"),
+        sum_of("errors_4"),
+        sum_of("errors_5"),
+        sum_of("bytes_in"),
+        sum_of("bytes_out"),
+        sum_of("millis"),
+        sum_of("reported"),
+    )
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -218,19 +233,7 @@ impl Usage<'_, '_> {
                 .filter(usage_minutes::minute.lt(At(to)))
                 .group_by((usage_minutes::minute, usage_minutes::outcome))
                 .order((usage_minutes::minute, usage_minutes::outcome))
-                .select((
-                    usage_minutes::minute,
-                    usage_minutes::outcome,
-                    (
-                        sum_of("calls"),
-                        sum_of("errors_4"),
-                        sum_of("errors_5"),
-                        sum_of("bytes_in"),
-                        sum_of("bytes_out"),
-                        sum_of("millis"),
-                        sum_of("reported"),
-                    ),
-                ))
+                .select((usage_minutes::minute, usage_minutes::outcome, sums()))
                 .load(c)
         })?;
         let row = |(minute, outcome, counts): (At, String, Seven)| ApiUsageRow {
@@ -299,19 +302,7 @@ impl Usage<'_, '_> {
                     .filter(usage_minutes::minute.ge(At(*from)))
                     .filter(usage_minutes::minute.lt(At(*to)))
                     .group_by((usage_minutes::key_id, usage_minutes::outcome))
-                    .select((
-                        usage_minutes::key_id,
-                        usage_minutes::outcome,
-                        (
-                            sum_of("calls"),
-                            sum_of("errors_4"),
-                            sum_of("errors_5"),
-                            sum_of("bytes_in"),
-                            sum_of("bytes_out"),
-                            sum_of("millis"),
-                            sum_of("reported"),
-                        ),
-                    ))
+                    .select((usage_minutes::key_id, usage_minutes::outcome, sums()))
                     .load(c)
             })?;
             let row = |(key, outcome, counts)| Use { key, stretch, outcome, counts: counts_of(counts) };

@@ -4,7 +4,7 @@
 use super::refused::{Refused, refuse};
 use crate::{
     base::{
-        digest::{ForeignMac, base64url},
+        digest::{ForeignMac, base64url, hex},
         entropy,
         fault::{Fault, Stop},
         secret::{Secret, same},
@@ -32,8 +32,7 @@ impl MacKey {
 
 /// What is hashed of a key whose HMAC was brought: as with a SHA-256, never the value alone.
 pub(super) fn form(id: &str, mac: &[u8; 32]) -> String {
-    let hex: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("hmac-sha256:{id}:{hex}")
+    format!("hmac-sha256:{id}:{}", hex(mac))
 }
 
 /// Opens those that were read. What hangs from one that does not open is unknown until it does.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     apikey::text::well_formed,
     base::{
-        digest::{TokenHash, sha256},
+        digest::{TokenHash, hex, sha256},
         fault::Fault,
     },
     flow::{secrets::rehash, world::World},
@@ -110,6 +110,5 @@ fn names(world: &World, forms: Vec<String>) -> Vec<Name> {
 /// keys than for any other.
 #[must_use]
 pub fn text_of_hash(hash: &[u8; 32]) -> String {
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex(hash))
 }

@@ -2,7 +2,7 @@
 
 use super::Keeper;
 use crate::{
-    base::{entropy, fault::Fault, id::KeyId, secret::Secret},
+    base::{digest::hex, entropy, fault::Fault, id::KeyId, secret::Secret},
     flow::secrets::Envelope,
     jose::{Alg, SigningKey, thumbprint},
     keyring::{KeyRecord, Step},
@@ -68,7 +68,7 @@ impl Made {
             tokio::task::spawn_blocking(make).await.map_err(|e| Fault::new("making signing keys", e))?;
         keys.extend(made?.into_iter().map(|(alg, private)| (alg, NewKey::Here(private))));
         for alg in there {
-            let id = entropy::bytes::<16>(keeper.dice)?.iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = hex(&entropy::bytes::<16>(keeper.dice)?);
             match keeper.signers.make(alg, rsa_bits, id).await {
                 Ok(made) => drop(keys.insert(alg, NewKey::Elsewhere(made))),
                 Err(failed) => drop(self.failed.insert(alg, failed)),

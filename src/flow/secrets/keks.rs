@@ -3,7 +3,7 @@
 use super::fits;
 use crate::{
     base::{
-        digest::{derive, hmac},
+        digest::{derive, hex, hmac},
         entropy::Entropy,
         fault::Fault,
         secret::Secret,
@@ -36,7 +36,7 @@ pub(super) fn proof_of(kind: Kind, key: &Secret<[u8; 32]>) -> [u8; 32] {
 
 /// The name that people see of a key: the beginning of its proof.
 pub(super) fn name_of(proof: &[u8]) -> String {
-    proof.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    hex(proof.get(..4).unwrap_or(proof))
 }
 
 /// Where a sealed key rests, and under what.

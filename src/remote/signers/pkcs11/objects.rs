@@ -2,7 +2,7 @@
 
 use super::{Opened, Trouble};
 use crate::{
-    base::digest::{sha256, sha384},
+    base::digest::{from_hex, sha256, sha384},
     jose::{
         Alg,
         outside::{elliptic, rsa},
@@ -73,11 +73,7 @@ fn unwrapped(alg: Alg, point: &[u8]) -> &[u8] {
 }
 
 pub(super) fn bytes(id: &str) -> Result<Vec<u8>, Trouble> {
-    let digit = |c: char| c.to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let digits: Option<Vec<u8>> = id.chars().map(digit).collect();
-    let pairs = digits.as_deref().unwrap_or_default().chunks(2);
-    let bytes: Option<Vec<u8>> =
-        pairs.map(|pair| if let [high, low] = pair { Some(high * 16 + low) } else { None }).collect();
+    let bytes = from_hex(id);
     bytes.filter(|bytes| !bytes.is_empty()).ok_or_else(|| Trouble::Garbage(format!("{id:?} is no name of an object")))
 }
 
