@@ -4,7 +4,7 @@ use super::{declared, open, reload};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
-    flow::{api_keys::upkeep, deliver, follow, nodes, presence, signing, sweep, world::World},
+    flow::{api_keys::upkeep, deliver, follow, keys_elsewhere, nodes, presence, sweep, world::World},
     http::{
         edge,
         gateway::{self, Door},
@@ -70,7 +70,7 @@ fn listen(at: SocketAddr, what: &str) -> Result<TcpListener, Fault> {
 /// A fault where an address cannot be listened on.
 pub async fn start(config: &Config, world: Arc<World>) -> Result<Running, Fault> {
     // A server that cannot sign says so now, not to those who ask for tokens.
-    signing::check(&world).await?;
+    keys_elsewhere::check(&world).await?;
     // Before anything is answered: what was revoked is known, and a bad end of this node would be noticed.
     follow::now(&world).await?;
     presence::begin(&world).await?;

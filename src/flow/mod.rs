@@ -27,6 +27,7 @@ pub mod introspect;
 pub mod journal;
 pub mod kept;
 pub mod key_tally;
+pub mod keys_elsewhere;
 pub mod list_keys;
 pub mod log_out;
 pub mod manage_clients;

@@ -14,8 +14,8 @@ use seen::{Seen, needed};
 use super::{
     journal::own_work,
     key_tally::KeyTally,
+    keys_elsewhere,
     secrets::{Envelope, Secrets},
-    signing,
     world::{Policy, World, key_policy, note, only_fault},
 };
 use crate::{
@@ -133,7 +133,7 @@ async fn with(world: &World, wanted: Wanted, by: Actor) -> Result<Vec<Step>, Fau
     let steps = keeper.keep(wanted, by).await;
     // Also where a key could not be made: what was due besides was done.
     reload(world).await?;
-    signing::destroy_gone(world).await?;
+    keys_elsewhere::destroy_gone(world).await?;
     steps
 }
 
