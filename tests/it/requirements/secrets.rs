@@ -31,6 +31,8 @@ use std::{
 
 const FIRST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+/// How often what rewraps is killed.
+const KILLS: i32 = 5;
 
 /// A client of its own account; on a machine that is busy with other tests nothing is too slow.
 fn machine(it: &Installation) -> serde_json::Value {
@@ -173,14 +175,40 @@ fn fill(it: &Installation, n: i32) {
     });
 }
 
-/// How many values are under the second data key, and how many are not.
+/// How many values are under the newest data key, and how many are not.
 fn moved(it: &Installation) -> (i64, i64) {
     let status = it.json(&["secrets", "status"], "");
+    let keys = status["versions"].as_array().unwrap().iter().filter(|key| key["kind"] == "data");
+    let newest = keys.map(|key| key["version"].as_i64().unwrap()).max();
     let values = status["values"].as_array().unwrap().iter();
     values.fold((0, 0), |(moved, left), one| match one["data_key"].as_i64() {
-        Some(2) => (moved + one["values"].as_i64().unwrap(), left),
+        key if key == newest => (moved + one["values"].as_i64().unwrap(), left),
         _ => (moved, left + one["values"].as_i64().unwrap()),
     })
+}
+
+/// How many values are under the newest of several data keys, as the database has it at this moment; none where there
+/// is one key.
+fn moving(door: &mut Backdoor) -> i64 {
+    let groups = door.texts(
+        "SELECT CAST(count(*) AS TEXT) AS text FROM signing_keys WHERE length(sealed) > 0
+         GROUP BY substr(sealed, 1, 5) ORDER BY substr(sealed, 1, 5)",
+    );
+    if groups.len() > 1 { groups.last().unwrap().parse().unwrap() } else { 0 }
+}
+
+/// Begins a rewrap and kills it as soon as it has moved more than `so_many`; false where it was faster and ended.
+fn killed_on_the_way(it: &Installation, arguments: &[&str], so_many: i64) -> bool {
+    let mut door = backdoor(it);
+    let mut child = it.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while child.try_wait().unwrap().is_none() {
+        if moving(&mut door) > so_many {
+            child.kill().unwrap();
+            break;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    !child.wait().unwrap().success()
 }
 
 /// Says that it is over, also where the test has failed: or whoever asks for tokens would ask for ever.
@@ -206,7 +234,7 @@ fn r024_a_rewrap_that_is_killed_again_and_again_goes_on_where_it_was_while_the_s
         let (over, served) = (AtomicBool::new(false), AtomicU32::new(0));
         let (at, over_there, counted) = (it.at("/token"), &over, &served);
         let began = Instant::now();
-        let kills = thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(move || {
                 while !over_there.load(Ordering::Relaxed) {
                     ask(&at, &client);
@@ -215,29 +243,30 @@ fn r024_a_rewrap_that_is_killed_again_and_again_goes_on_where_it_was_while_the_s
             });
             let _over = Over(&over);
             let (mut kills, mut before) = (0, 0);
-            for life in [200, 400, 800, 1600, 3200] {
-                let mut command = it.command(&["secrets", "rewrap"]);
-                let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-                thread::sleep(Duration::from_millis(life));
-                if child.try_wait().unwrap().is_some() {
-                    break;
+            let mut arguments = vec!["secrets", "rewrap"];
+            while kills < KILLS {
+                assert!(began.elapsed() < Duration::from_secs(900), "killed {kills} times only");
+                let killed = killed_on_the_way(it, &arguments, before + i64::from(n) / 10);
+                arguments = vec!["secrets", "rewrap"];
+                if !killed {
+                    // Too fast on this machine: everything to yet another key, and again.
+                    arguments.push("--new-data-key");
+                    before = 0;
+                    continue;
                 }
-                child.kill().unwrap();
-                child.wait().unwrap();
                 kills += 1;
                 let (done, _) = moved(it);
                 assert!(done >= before, "nothing that was moved goes back");
                 before = done;
             }
             assert_eq!(it.json(&["secrets", "rewrap"], "")["kek"], 2);
-            kills
+            assert!(within(Duration::from_secs(30), || counted.load(Ordering::Relaxed) > 0));
         });
         // And those that sign, of which the server makes one more when it is needed.
         let (all, left) = moved(it);
         assert!(all >= i64::from(n) + 2 && left == 0, "{all} {left}");
         let (tokens, took) = (served.load(Ordering::Relaxed), began.elapsed());
-        println!("{n} values, killed {kills} times, {took:.1?}; {tokens} tokens meanwhile, none refused");
-        assert!(kills > 0 && served.load(Ordering::Relaxed) > 0);
+        println!("{n} values, killed {KILLS} times, {took:.1?}; {tokens} tokens meanwhile, none refused");
         serving.end();
         it.unset("KEYWRIGHT_SECRETS_OLDER_KEKS");
         it.json(&["keys", "list"], "");
