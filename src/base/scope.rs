@@ -1,6 +1,6 @@
 //! Scope: an ordered set of scope tokens and its algebra (RFC 6749 §3.3).
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 /// The most bytes a scope parameter may have, and the most tokens (advisory: very long scopes
 /// burn time in servers that do not bound them).
@@ -8,10 +8,11 @@ pub const MAX_BYTES: usize = 1024;
 /// The most tokens in one scope.
 pub const MAX_TOKENS: usize = 64;
 
-/// A set of scope tokens, printed in one stable order.
+/// A set of scope tokens, printed in one stable order. Sorted and each once, in a row and not in a tree: a key in
+/// memory has one of its own, mostly of one token, for which a tree takes ten times the room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Scope(BTreeSet<String>);
+pub struct Scope(Vec<String>);
 
 /// Why a text is no scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Scope {
     /// No scope token.
     #[must_use]
     pub const fn none() -> Self {
-        Self(BTreeSet::new())
+        Self(Vec::new())
     }
 
     /// Reads a space-delimited list; several spaces count as one, the empty text is the empty scope.
@@ -47,17 +48,21 @@ impl Scope {
         if text.len() > MAX_BYTES {
             return Err(BadScope::TooLong);
         }
-        let mut tokens = BTreeSet::new();
-        for token in text.split(' ').filter(|t| !t.is_empty()) {
-            if !token.bytes().all(allowed) {
-                return Err(BadScope::Character);
-            }
-            tokens.insert(token.to_owned());
+        if !text.bytes().all(|b| b == b' ' || allowed(b)) {
+            return Err(BadScope::Character);
         }
-        if tokens.len() > MAX_TOKENS {
+        let scope = Self::of(text.split(' ').filter(|token| !token.is_empty()).map(str::to_owned).collect());
+        if scope.0.len() > MAX_TOKENS {
             return Err(BadScope::TooLong);
         }
-        Ok(Self(tokens))
+        Ok(scope)
+    }
+
+    fn of(mut tokens: Vec<String>) -> Self {
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens.shrink_to_fit();
+        Self(tokens)
     }
 
     /// Whether it has no token.
@@ -68,27 +73,27 @@ impl Scope {
     /// Whether `token` is one of its tokens.
     #[must_use]
     pub fn has(&self, token: &str) -> bool {
-        self.0.contains(token)
+        self.0.binary_search_by(|one| one.as_str().cmp(token)).is_ok()
     }
     /// Whether every token of this is in `other`: narrower or equal.
     #[must_use]
     pub fn within(&self, other: &Self) -> bool {
-        self.0.is_subset(&other.0)
+        self.tokens().all(|token| other.has(token))
     }
     /// What is in both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        Self(self.0.intersection(&other.0).cloned().collect())
+        Self(self.0.iter().filter(|token| other.has(token)).cloned().collect())
     }
     /// What is in either.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
-        Self(self.0.union(&other.0).cloned().collect())
+        Self::of(self.0.iter().chain(&other.0).cloned().collect())
     }
     /// What is in this and not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        Self(self.0.difference(&other.0).cloned().collect())
+        Self(self.0.iter().filter(|token| !other.has(token)).cloned().collect())
     }
     /// Its tokens, in order.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
@@ -99,7 +104,7 @@ impl Scope {
 /// From tokens that we chose ourselves; text that is no scope token is left out.
 impl<'a> FromIterator<&'a str> for Scope {
     fn from_iter<I: IntoIterator<Item = &'a str>>(from: I) -> Self {
-        Self(from.into_iter().filter(|t| !t.is_empty() && t.bytes().all(allowed)).map(str::to_owned).collect())
+        Self::of(from.into_iter().filter(|t| !t.is_empty() && t.bytes().all(allowed)).map(str::to_owned).collect())
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Layer {
     /// The level.
     pub level: Level,
     /// The identifier of the API, plan, family or key whose policy it is.
-    pub of: String,
+    pub of: Arc<str>,
     /// The policy; shared by all keys that it restricts.
     pub document: Arc<Document>,
 }

@@ -29,7 +29,7 @@ fn good() -> Call<'static> {
 }
 
 fn layer(level: Level, of: &str, json: &str) -> Layer {
-    Layer { level, of: of.to_owned(), document: Arc::new(document(json).unwrap()) }
+    Layer { level, of: of.into(), document: Arc::new(document(json).unwrap()) }
 }
 
 fn refusal(policy: &Compiled, call: &Call<'_>) -> Option<(Rule, Level, Reason)> {

@@ -18,8 +18,9 @@ use crate::{
 };
 use std::convert::Infallible;
 
-/// Keys and minutes that are written by one transaction: whoever waits for the database waits behind it.
-const BATCH: usize = 1000;
+/// Keys and minutes that are written by one transaction: whoever waits for the database waits behind it, and of
+/// every page that it changes SQLite keeps the old one in memory until it has ended, which are several for each key.
+const BATCH: usize = 200;
 
 /// Writes what has been counted since it was last written.
 ///

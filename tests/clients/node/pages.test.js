@@ -10,7 +10,7 @@ import { freePort, Server } from "./server.js";
 
 const PERSON = { username: "ada", password: "correct horse battery staple 9" };
 
-let server, chromium, application, managing, CALLBACK;
+let server, chromium, application, managing, api, CALLBACK;
 
 before(async () => {
   // The application: it is enough that its address answers.
@@ -35,6 +35,12 @@ before(async () => {
     },
   });
   await addApi();
+  api = await server.addClient("weather", {
+    grant_types: ["client_credentials"],
+    response_types: [],
+    token_endpoint_auth_method: "client_secret_basic",
+    protected_resources: ["https://weather.example/v1"],
+  });
   chromium = await launch();
 });
 
@@ -131,6 +137,28 @@ async function toKey(page) {
   await page.waitForSelector("#check");
 }
 
+// The page of a key that was used this minute, by whoever may and by somebody else.
+async function toUsedKey(page) {
+  await toNewKey(page);
+  const key = (await page.locator("pre.secret").innerText()).trim();
+  const authorization = `Basic ${Buffer.from(`${api.client_id}:${api.client_secret}`).toString("base64")}`;
+  const headers = { authorization, "content-type": "application/json" };
+  for (const ip of [...Array(7).fill("203.0.113.9"), "198.51.100.7", "198.51.100.7"]) {
+    const body = JSON.stringify({ key, scopes: ["weather.read"], request: { ip } });
+    const asked = await fetch(`${server.issuer}/v1/keys/verify`, { method: "POST", headers, body });
+    assert.equal((await asked.json()).valid, ip === "203.0.113.9");
+  }
+  await stored(page);
+  await page.waitForSelector("#check");
+  // What was counted in memory is written down within seconds.
+  for (const until = Date.now() + 30_000; ; await page.reload()) {
+    if (await page.locator("svg.chart").count()) break;
+    assert.ok(Date.now() < until, "its use is never shown");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  await page.click("details summary");
+}
+
 // The page that shows the key that takes the place of another.
 async function toSuccessor(page) {
   await toKey(page);
@@ -208,6 +236,7 @@ const KEY_PAGES = {
   },
   "key-made": toNewKey,
   key: toKey,
+  "key-used": toUsedKey,
   "key-check": async (page) => {
     await toKey(page);
     await page.fill("input[name=address]", "198.51.100.7");

@@ -36,7 +36,7 @@ impl Directory {
         for (level, of, policy) in own {
             if !policy.is_empty() {
                 let (text, document) = self.document(of, &policy)?;
-                layers.push(Layer { level, of: of.to_owned(), document });
+                layers.push(Layer { level, of: of.into(), document });
                 written.push(text);
             }
         }
@@ -67,7 +67,7 @@ impl Directory {
         let mut layers = Vec::new();
         let mut add = |level, of: &str, document: Result<Document, Invalid>| -> Result<(), Fault> {
             let document = Arc::new(document.map_err(|e| illegal(of, &e))?);
-            layers.push(Layer { level, of: of.to_owned(), document });
+            layers.push(Layer { level, of: of.into(), document });
             Ok(())
         };
         add(Level::Api, api.id.as_str(), Document::read(&api.policy))?;
