@@ -101,7 +101,8 @@ async fn all() {
         for (who, holder) in [("pkcs11", Holder::Pkcs11), ("transit", Holder::Transit)] {
             let Some(policy) = policy(alg, holder) else { continue };
             let signers = Signers::start(&policy).unwrap();
-            let made = signers.make(alg, 2048, format!("{:032x}", std::process::id())).await.unwrap();
+            let place = signers.place(alg, &format!("{:032x}", std::process::id())).unwrap();
+            let made = signers.make(alg, 2048, place).await.unwrap();
             let key = SigningKey::elsewhere(kid(), alg, &made.public, made.at.clone()).unwrap();
             let signers = measure(who, key, signers).await;
             signers.destroy(&made.at).await.unwrap();

@@ -1,6 +1,9 @@
 //! Keys whose private halves others hold: whether those let us sign, and what becomes of keys there that are gone here.
 
-use super::world::{World, only_fault};
+use super::{
+    rotate_keys::begun,
+    world::{World, only_fault},
+};
 use crate::{
     base::{
         fault::{Fault, Stop},
@@ -32,7 +35,8 @@ pub async fn check(world: &World) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Destroys the private halves of keys that are gone where they are. One that cannot be now is the next time.
+/// Destroys the private halves of keys that are gone where they are, and of those that were begun there and left. One
+/// that cannot be now is the next time.
 ///
 /// # Errors
 /// A fault of the store.
@@ -50,7 +54,7 @@ pub(super) async fn destroy_gone(world: &World) -> Result<(), Fault> {
         world.store.write("destroyed_signing_key", note).await.map_err(only_fault)?;
         tracing::info!(key.id = %one.kid, key.at = %one.at, "a signing key that is gone was destroyed where it was");
     }
-    Ok(())
+    begun::clear(world).await
 }
 
 /// A key that is elsewhere.

@@ -3,6 +3,7 @@
 //!
 //! Several nodes may do so at once: they wait for one another, and the second finds nothing due.
 
+pub(super) mod begun;
 mod made;
 pub(super) mod seen;
 
@@ -251,7 +252,11 @@ impl<'k> Keeper<'k> {
                         None => Ok(steps),
                     };
                 }
-                Err(Stop::Refusal(MoreIsDue)) => {}
+                Err(Stop::Refusal(Again::MoreIsDue)) => {}
+                Err(Stop::Refusal(Again::GivenUp)) => {
+                    made.destroy_unused(self, &[]).await;
+                    return Err(Fault::bare("a key took so long to be made elsewhere that it was given up").passing());
+                }
                 // Whether it was written or not: what was made may be needed.
                 Err(Stop::Fault(fault)) => return Err(fault),
             }
@@ -297,18 +302,30 @@ struct Work {
     by: Actor,
 }
 
-/// Behind the lock more is due than was made.
-struct MoreIsDue;
+/// Why it is to be begun again.
+enum Again {
+    /// Behind the lock more is due than was made.
+    MoreIsDue,
+    /// What was made is about to be destroyed, because that took so long.
+    GivenUp,
+}
 
 impl Work {
-    fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Step>, Stop<MoreIsDue>> {
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Step>, Stop<Again>> {
         tx.signing_keys().lock()?;
         // Only what is read behind the lock counts: another node may have been faster.
         let seen = Seen::load(tx, &self.policy, self.wanted.also)?;
         let mut steps = seen.due(&self.wanted);
         steps.retain(|step| created(std::slice::from_ref(step)).all(|alg| !self.lacking.contains(&alg)));
         if created(&steps).any(|alg| self.elsewhere.contains(&alg) && !self.made.contains_key(&alg)) {
-            return Err(Stop::Refusal(MoreIsDue));
+            return Err(Stop::Refusal(Again::MoreIsDue));
+        }
+        for made in created(&steps).filter_map(|alg| self.made.get(&alg)) {
+            if let NewKey::Elsewhere(made) = made
+                && !begun::stands(tx, &made.at)?
+            {
+                return Err(Stop::Refusal(Again::GivenUp));
+            }
         }
         if seen.changed() {
             seen.remember(tx)?;
@@ -367,6 +384,9 @@ impl Work {
         let record = KeyRecord { kid: kid.clone(), alg, epoch, created_at: at, known_at, signed_at: None, state };
         let new = NewRow { record, key: &made, public: key.public_jwk().clone(), origin: Origin::Made, why };
         add(tx, &self.envelope, new)?;
+        if let NewKey::Elsewhere(made) = &made {
+            begun::done(tx, &made.at)?;
+        }
         Ok(kid)
     }
 }

@@ -44,6 +44,15 @@ impl Outside {
             Self::Transit { .. } => "transit",
         }
     }
+
+    /// The name of the key there, which is of ASCII characters where we made it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Pkcs11 { id, .. } => id,
+            Self::Transit { name, .. } => name,
+        }
+    }
 }
 
 impl fmt::Display for Outside {

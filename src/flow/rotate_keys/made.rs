@@ -1,8 +1,8 @@
 //! Keys in the making: here, or by whoever the settings name, and in any case before a transaction begins.
 
-use super::Keeper;
+use super::{Keeper, begun};
 use crate::{
-    base::{digest::hex, entropy, fault::Fault, id::KeyId, secret::Secret},
+    base::{fault::Fault, id::KeyId, secret::Secret},
     flow::secrets::Envelope,
     jose::{Alg, SigningKey, thumbprint},
     keyring::{KeyRecord, Step},
@@ -68,8 +68,7 @@ impl Made {
             tokio::task::spawn_blocking(make).await.map_err(|e| Fault::new("making signing keys", e))?;
         keys.extend(made?.into_iter().map(|(alg, private)| (alg, NewKey::Here(private))));
         for alg in there {
-            let id = hex(&entropy::bytes::<16>(keeper.dice)?);
-            match keeper.signers.make(alg, rsa_bits, id).await {
+            match begun::make(keeper, alg).await? {
                 Ok(made) => drop(keys.insert(alg, NewKey::Elsewhere(made))),
                 Err(failed) => drop(self.failed.insert(alg, failed)),
             }
@@ -96,10 +95,8 @@ impl Made {
     pub(super) async fn destroy_unused(&self, keeper: &Keeper<'_>, done: &[Step]) {
         let used: BTreeSet<Alg> = created(done).collect();
         for (_, key) in self.keys.iter().filter(|(alg, _)| !used.contains(alg)) {
-            if let NewKey::Elsewhere(made) = key
-                && let Err(failed) = keeper.signers.destroy(&made.at).await
-            {
-                tracing::warn!(error = %failed, key.at = %made.at, "a key that nobody needs could not be destroyed");
+            if let NewKey::Elsewhere(made) = key {
+                begun::undo(keeper, &made.at).await;
             }
         }
     }

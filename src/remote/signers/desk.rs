@@ -106,8 +106,11 @@ impl Desk {
     ) -> Result<T, SignerFailed> {
         let (reply, answer) = oneshot::channel();
         let work: Work = Box::new(move |holder| {
-            // Whoever stopped waiting needs no answer.
-            let _ = reply.send(work(holder));
+            // Who has stopped waiting counts on it that nothing is begun any more.
+            if !reply.is_closed() {
+                // Whoever stopped waiting meanwhile needs no answer.
+                let _ = reply.send(work(holder));
+            }
         });
         self.work.try_send(work).map_err(|_| SignerFailed::Busy)?;
         waited(within, answer).await
@@ -144,10 +147,7 @@ fn guarded(busy: &AtomicUsize, work: impl FnOnce()) {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{MadeOutside, WantedKey},
-        *,
-    };
+    use super::{super::WantedKey, *};
     use std::sync::Mutex;
 
     /// Signs by saying what was asked; one that was told to wait does so until it may go on.
@@ -174,7 +174,7 @@ mod tests {
                 one.answer(Ok(input));
             }
         }
-        fn make(&self, _: &WantedKey) -> Result<MadeOutside, SignerFailed> {
+        fn make(&self, _: &WantedKey) -> Result<serde_json::Value, SignerFailed> {
             Err(SignerFailed::NoKey)
         }
         fn destroy(&self, _: &Outside) -> Result<(), SignerFailed> {
@@ -207,6 +207,36 @@ mod tests {
                 assert!(matches!(ask(&desk, b"panic", LONG).await, Err(SignerFailed::Away(_))));
             }
             assert_eq!(ask(&desk, b"a", LONG).await.unwrap(), b"a");
+        });
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_begun() {
+        run(async |_, _, desk| {
+            let (open, gate) = flume::unbounded::<()>();
+            let (busy, begun) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+            let (at_work, late) = (Arc::clone(&busy), Arc::clone(&begun));
+            let first = desk.work(LONG, move |_| {
+                at_work.fetch_add(1, Ordering::SeqCst);
+                gate.recv().unwrap();
+                Ok(())
+            });
+            let second = async {
+                while busy.load(Ordering::SeqCst) == 0 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                let work = move |_: &dyn Hold| {
+                    late.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                };
+                let second = desk.work(Duration::from_millis(20), work).await;
+                open.send(()).unwrap();
+                second
+            };
+            assert_eq!(tokio::join!(first, second), (Ok(()), Err(SignerFailed::TimedOut)));
+            // Behind it in the queue: by then it was passed over.
+            desk.work(LONG, |_| Ok(())).await.unwrap();
+            assert_eq!(begun.load(Ordering::SeqCst), 0);
         });
     }
 

@@ -130,8 +130,7 @@ pub struct MadeOutside {
 pub(super) struct WantedKey {
     alg: Alg,
     rsa_bits: u32,
-    /// 16 bytes by chance, in hexadecimal digits.
-    id: String,
+    at: Outside,
 }
 
 /// What somebody who holds keys can do. All of it blocks.
@@ -140,7 +139,8 @@ trait Hold: Send + Sync {
     fn at_once(&self) -> usize;
     /// Signs, and answers each.
     fn sign(&self, asked: Vec<Asked>);
-    fn make(&self, wanted: &WantedKey) -> Result<MadeOutside, SignerFailed>;
+    /// Makes a key, and tells its public half: a JWK without a name.
+    fn make(&self, wanted: &WantedKey) -> Result<Value, SignerFailed>;
     /// Destroys a key. One that is not there was destroyed already.
     fn destroy(&self, at: &Outside) -> Result<(), SignerFailed>;
     /// Whether it lets us in, and has the key.
@@ -152,6 +152,9 @@ pub struct Signers {
     makers: BTreeMap<Alg, Holder>,
     pkcs11: Option<Desk>,
     transit: Option<Desk>,
+    /// The label of the token, and where Transit is mounted.
+    token: String,
+    mount: String,
     deadline: Duration,
 }
 
@@ -159,7 +162,14 @@ impl Signers {
     /// Nobody: all keys are here.
     #[must_use]
     pub const fn none() -> Self {
-        Self { makers: BTreeMap::new(), pkcs11: None, transit: None, deadline: PATIENCE }
+        Self {
+            makers: BTreeMap::new(),
+            pkcs11: None,
+            transit: None,
+            token: String::new(),
+            mount: String::new(),
+            deadline: PATIENCE,
+        }
     }
 
     /// Starts the threads. Nobody is called before somebody is needed.
@@ -172,7 +182,9 @@ impl Signers {
         let transit = policy.transit.clone().map(|access| transit::Transit::new(access, deadline));
         let transit = transit.map(|transit| Desk::start("transit", Arc::new(transit)));
         let makers = policy.makers.clone();
-        Ok(Self { makers, pkcs11: pkcs11.transpose()?, transit: transit.transpose()?, deadline })
+        let token = policy.pkcs11.as_ref().map(|access| access.token.clone()).unwrap_or_default();
+        let mount = policy.transit.as_ref().map(|access| access.mount.clone()).unwrap_or_default();
+        Ok(Self { makers, pkcs11: pkcs11.transpose()?, transit: transit.transpose()?, token, mount, deadline })
     }
 
     /// Whether there is anybody.
@@ -217,19 +229,29 @@ impl Signers {
         self.desk(at)?.sign(Arc::clone(at), alg, input.to_vec(), self.deadline).await
     }
 
-    /// Makes a key where those of this algorithm are made. `id` is 16 bytes by chance, in hexadecimal digits.
+    /// Where a key of this algorithm will be once it is made. `id` is 16 bytes by chance, in hexadecimal digits: nothing is
+    /// there yet.
     ///
     /// # Errors
-    /// [`SignerFailed`]; then there may be a key all the same that nobody knows of.
-    pub async fn make(&self, alg: Alg, rsa_bits: u32, id: String) -> Result<MadeOutside, SignerFailed> {
-        let desk = match self.makers.get(&alg) {
-            Some(Holder::Pkcs11) => self.pkcs11.as_ref(),
-            Some(Holder::Transit) => self.transit.as_ref(),
-            None => None,
-        };
-        let desk = desk.ok_or_else(|| SignerFailed::Unset(format!("keys for {alg} are made here")))?;
-        let wanted = WantedKey { alg, rsa_bits, id };
-        desk.work(PATIENCE, move |holder| holder.make(&wanted)).await
+    /// [`SignerFailed::Unset`] where keys of this algorithm are made here.
+    pub fn place(&self, alg: Alg, id: &str) -> Result<Outside, SignerFailed> {
+        match self.makers.get(&alg) {
+            Some(Holder::Pkcs11) => Ok(Outside::Pkcs11 { token: self.token.clone(), id: id.to_owned() }),
+            Some(Holder::Transit) => {
+                Ok(Outside::Transit { mount: self.mount.clone(), name: format!("keywright-{id}"), version: 1 })
+            }
+            None => Err(SignerFailed::Unset(format!("keys for {alg} are made here"))),
+        }
+    }
+
+    /// Makes a key at a [`Signers::place`].
+    ///
+    /// # Errors
+    /// [`SignerFailed`]; then there may be a key all the same.
+    pub async fn make(&self, alg: Alg, rsa_bits: u32, at: Outside) -> Result<MadeOutside, SignerFailed> {
+        let wanted = WantedKey { alg, rsa_bits, at: at.clone() };
+        let public = self.desk(&at)?.work(PATIENCE, move |holder| holder.make(&wanted)).await?;
+        Ok(MadeOutside { public, at })
     }
 
     /// Destroys a key where it is.

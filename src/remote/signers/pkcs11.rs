@@ -4,7 +4,7 @@
 
 mod objects;
 
-use super::{Asked, Hold, MadeOutside, Pkcs11Access, SignerFailed, WantedKey};
+use super::{Asked, Hold, Pkcs11Access, SignerFailed, WantedKey};
 use crate::jose::{Alg, Outside};
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
@@ -16,6 +16,7 @@ use cryptoki::{
     types::AuthPin,
 };
 use objects::{ED25519, P256, P384, bytes, way};
+use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -241,9 +242,12 @@ impl Hold for Module {
         }
     }
 
-    fn make(&self, wanted: &WantedKey) -> Result<MadeOutside, SignerFailed> {
-        let WantedKey { alg, rsa_bits, id } = wanted;
-        let made = self.with(|opened| {
+    fn make(&self, wanted: &WantedKey) -> Result<Value, SignerFailed> {
+        let WantedKey { alg, rsa_bits, at } = wanted;
+        let id = self.id(at)?;
+        self.with(|opened| {
+            // The try before may have made a pair, or half of one: of two nobody could tell which signs.
+            opened.destroy(id)?;
             let (id, label) = (bytes(id)?, format!("keywright {alg}").into_bytes());
             let mut public = vec![
                 Attribute::Token(true),
@@ -279,19 +283,12 @@ impl Hold for Module {
             };
             let (handle, _) = opened.session.generate_key_pair(&mechanism, &public, &private)?;
             opened.public(*alg, handle)
-        })?;
-        Ok(MadeOutside { public: made, at: Outside::Pkcs11 { token: self.access.token.clone(), id: id.clone() } })
+        })
     }
 
     fn destroy(&self, at: &Outside) -> Result<(), SignerFailed> {
         let id = self.id(at)?;
-        self.with(|opened| {
-            opened.keys.remove(id);
-            for object in opened.session.find_objects(&[Attribute::Id(bytes(id)?)])? {
-                opened.session.destroy_object(object)?;
-            }
-            Ok(())
-        })
+        self.with(|opened| opened.destroy(id))
     }
 
     fn check(&self, at: Option<&Outside>) -> Result<(), SignerFailed> {

@@ -1,7 +1,7 @@
 //! The engine Transit of Vault or OpenBao: each of our keys is a key there, of one version. What waits already is signed in
 //! one call. Of tokens it gets the hash alone, but for Ed25519, which signs the text.
 
-use super::{Asked, Hold, MadeOutside, SignerFailed, TransitAccess, WantedKey};
+use super::{Asked, Hold, SignerFailed, TransitAccess, WantedKey};
 use crate::{
     base::digest::{base64, from_base64url, sha256, sha384},
     jose::{
@@ -191,14 +191,18 @@ impl Hold for Transit {
         }
     }
 
-    fn make(&self, wanted: &WantedKey) -> Result<MadeOutside, SignerFailed> {
-        let name = format!("keywright-{}", wanted.id);
+    fn make(&self, wanted: &WantedKey) -> Result<Value, SignerFailed> {
+        let name = match &wanted.at {
+            Outside::Transit { mount, name, .. } if *mount == self.access.mount => name,
+            other @ (Outside::Transit { .. } | Outside::Pkcs11 { .. }) => {
+                return Err(SignerFailed::Unset(other.to_string()));
+            }
+        };
         let kind = kind(wanted.alg, wanted.rsa_bits);
         let body = json!({ "type": kind, "exportable": false, "allow_plaintext_backup": false });
-        self.call(Ask::Post(&body), &self.keys(&name)).map_err(failed)?;
-        let key = self.call(Ask::Get, &self.keys(&name)).map_err(failed)?;
-        let at = Outside::Transit { mount: self.access.mount.clone(), name, version: 1 };
-        Ok(MadeOutside { public: public(wanted.alg, &key)?, at })
+        self.call(Ask::Post(&body), &self.keys(name)).map_err(failed)?;
+        let key = self.call(Ask::Get, &self.keys(name)).map_err(failed)?;
+        public(wanted.alg, &key)
     }
 
     fn destroy(&self, at: &Outside) -> Result<(), SignerFailed> {

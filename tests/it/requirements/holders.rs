@@ -7,13 +7,24 @@ use crate::{
 };
 use keywright::{
     audit::Actor,
-    base::{moment::Moment, moment::Span, uri::Issuer},
+    base::{
+        fault::Stop,
+        moment::{Moment, Span},
+        uri::Issuer,
+    },
     flow::{revoke_key, rotate_keys},
     jose::{Alg, Audience, KeySet, Profile, verify},
     keyring::Rotation,
+    store::{Store, Tx},
 };
 use serde_json::{Value, json};
-use std::{fs, time::Duration};
+use std::{
+    convert::Infallible,
+    fs,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 const LONG: Duration = Duration::from_secs(60);
 const ALL: &str = "ES256,EdDSA,RS256,ES384,PS256";
@@ -334,5 +345,151 @@ fn of_nodes_that_make_a_key_in_transit_at_once_one_keeps_its_own_and_the_others_
         assert_eq!(made, 2, "one successor of each");
         assert_eq!(peer.keys().len(), 4, "{:?}", peer.keys());
         assert_eq!(nodes[0].run(keywright::flow::list_keys::run(&nodes[0].world)).unwrap().len(), 4);
+    });
+}
+
+/// What is written down of keys that are being made elsewhere.
+fn notes(store: &Store) -> Vec<(String, Value)> {
+    let read = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.meta().starting_with("signing key begun ")?);
+    let notes = store.read_blocking("look", read).unwrap();
+    notes.into_iter().map(|(name, text)| (name, serde_json::from_slice(&text).unwrap())).collect()
+}
+
+fn begun(it: &Installation) -> Vec<(String, Value)> {
+    let store = it.store();
+    let notes = notes(&store);
+    store.close();
+    notes
+}
+
+/// As if ten minutes had gone by since.
+fn ten_minutes_later(it: &Installation) {
+    let store = it.store();
+    for (name, mut note) in begun(it) {
+        note["since"] = json!(note["since"].as_i64().unwrap() - 600_000_000);
+        let write = move |tx: &mut Tx<'_>| {
+            Ok::<_, Stop<Infallible>>(tx.meta().put(&name, &serde_json::to_vec(&note).unwrap())?)
+        };
+        store.write_blocking("age", write).unwrap();
+    }
+    store.close();
+}
+
+/// Runs a command, and kills it at a moment.
+fn killed(it: &Installation, arguments: &[&str], moment: impl FnMut() -> bool) {
+    let mut child =
+        it.command(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let came = within(LONG, moment);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(came, "{arguments:?}");
+}
+
+#[test]
+fn whoever_is_killed_between_making_a_key_in_transit_and_publishing_it_leaves_no_key_there() {
+    each_installation(|it| {
+        let peer = VaultPeer::start();
+        for (name, value) in [
+            ("SECRETS_VAULT_ADDRESS", peer.address.as_str()),
+            ("SECRETS_VAULT_ROLE_ID", vault::ROLE),
+            ("SECRETS_VAULT_SECRET_ID", vault::ROLE_SECRET),
+            ("KEYS_TRANSIT", "ES256,EdDSA"),
+        ] {
+            it.set(&format!("KEYWRIGHT_{name}"), value);
+        }
+        // The first start, and then a rotation while a server runs.
+        peer.misbehave("stalls");
+        killed(it, &["serve"], || peer.keys().len() == 1);
+        peer.misbehave("");
+        let first = peer.keys();
+        assert_eq!(begun(it).len(), 1);
+        let client = machine(it);
+        let serving = it.serve();
+        let kid = verified(it, &token(it, &client).unwrap());
+        assert!(keys(it).len() == 2 && keys(it).iter().all(|key| key["held"] == "transit"));
+        assert_eq!(peer.keys().len(), 3, "somebody may be at it still");
+        peer.misbehave("stalls");
+        killed(it, &["keys", "rotate"], || peer.keys().len() == 4);
+        peer.misbehave("");
+        let second: Vec<String> = peer.keys();
+        assert_eq!(keys(it).len(), 2, "no half of a key is here");
+        it.json(&["keys", "rotate"], "");
+        assert_eq!(keys(it).iter().filter(|key| key["alg"] == "ES256").count(), 2, "one successor");
+        assert_eq!((peer.keys().len(), begun(it).len()), (6, 2));
+        // A server looks soon after its start, and then again and again.
+        serving.end();
+        ten_minutes_later(it);
+        let serving = it.serve();
+        assert!(within(LONG, || peer.keys().len() == 4 && begun(it).is_empty()), "{:?} {}", begun(it), it.log());
+        assert!(first.iter().all(|stray| !peer.keys().contains(stray)));
+        assert_eq!(second.iter().filter(|name| peer.keys().contains(name)).count(), 2);
+        assert_eq!(verified(it, &token(it, &client).unwrap()), kid);
+        serving.end();
+    });
+}
+
+#[test]
+fn whoever_is_killed_while_a_key_is_made_in_a_pkcs11_token_leaves_no_key_there() {
+    each_token(|it, hsm| {
+        hsm.holds(it, "ES256,EdDSA");
+        let client = machine(it);
+        let (times, mut left) = (20, 0);
+        for n in 0..times {
+            let es256 = keys(it).into_iter().find(|key| key["alg"] == "ES256" && key["state"] == "active").unwrap();
+            let (before, notes) = (hsm.objects(), begun(it).len());
+            let made = || hsm.objects().iter().any(|object| !before.contains(object));
+            let revoke = ["keys", "revoke", es256["kid"].as_str().unwrap(), "--reason", "a drill"];
+            let mut child =
+                it.command(&revoke).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let until = Instant::now() + LONG;
+            while !made() && Instant::now() < until {}
+            // In the middle of it, and further on each time.
+            thread::sleep(Duration::from_millis(15 * n));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            left += usize::from(begun(it).len() > notes);
+        }
+        assert!(left > 0, "nobody was ever killed in between");
+        eprintln!("{left} of {times} were killed before their key was published");
+        ten_minutes_later(it);
+        it.json(&["keys", "rotate"], "");
+        let there = keys(it).into_iter().filter(|key| key["state"] != "gone").count();
+        assert_eq!((hsm.keys(), begun(it)), (2 * there, vec![]), "{:?}", keys(it));
+        let serving = it.serve();
+        verified(it, &token(it, &client).unwrap());
+        serving.end();
+    });
+}
+
+#[test]
+fn a_key_that_was_given_up_while_it_was_made_is_not_published_and_is_destroyed() {
+    each(|database| {
+        let peer = VaultPeer::start();
+        let nodes = [0; 2].map(|_| transit(database, &peer, "ES256,EdDSA", "20s"));
+        let rotating = |node: &Server, rotation| {
+            let world = std::sync::Arc::clone(&node.world);
+            thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(rotate_keys::run(&world, rotation, Actor::System))
+            })
+        };
+        nodes[0].clock.advance(Span::seconds(1));
+        peer.misbehave("dawdles");
+        let slow = rotating(&nodes[0], Rotation::Requested);
+        assert!(within(LONG, || peer.keys().len() == 3 && peer.kept_waiting("dawdles")));
+        // To the other node it has been at it for ten minutes.
+        nodes[0].clock.advance(Span::minutes(10));
+        let other = rotating(&nodes[1], Rotation::OnSchedule);
+        let given_up = || notes(&database.store).iter().any(|(_, note)| note["given_up"] == true);
+        assert!(within(LONG, given_up));
+        peer.misbehave("");
+        slow.join().unwrap().unwrap_err();
+        other.join().unwrap().unwrap();
+        assert_eq!(peer.keys().len(), 2);
+        let machine = nodes[0].machine();
+        assert!(good(&nodes[0], &machine.own_token(&[]).tokens().access));
+        // The next sweep makes another.
+        let steps = nodes[0].run(rotate_keys::run(&nodes[0].world, Rotation::Requested, Actor::System)).unwrap();
+        assert_eq!((steps.len(), peer.keys().len()), (2, 4));
     });
 }

@@ -29,8 +29,16 @@ pub fn answer(asked: &Asked, rest: &str, folder: &Path) -> (u16, String) {
     let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     let words: Vec<&str> = rest.split('/').collect();
     match (asked.method.as_str(), words.as_slice()) {
-        ("POST", ["keys", name]) => make(&at(folder, name), &body),
-        ("GET", ["keys", name]) => told(&at(folder, name), name),
+        ("POST", ["keys", name]) => {
+            let made = make(&at(folder, name), &body);
+            while_it(folder, "stalls");
+            made
+        }
+        ("GET", ["keys", name]) => {
+            let told = told(&at(folder, name), name);
+            while_it(folder, "dawdles");
+            told
+        }
         ("POST", ["keys", name, "config"]) => allow(&at(folder, name), &body),
         ("DELETE", ["keys", name]) => delete(&at(folder, name)),
         ("POST", ["sign", name]) => sign_all(&at(folder, name), &body, wrong),
@@ -41,6 +49,14 @@ pub fn answer(asked: &Asked, rest: &str, folder: &Path) -> (u16, String) {
             _ => refused(400, &["cipher: message authentication failed"]),
         },
         _ => refused(404, &[]),
+    }
+}
+
+/// Waits for as long as it misbehaves so, and leaves a mark.
+fn while_it(folder: &Path, how: &str) {
+    while fs::read_to_string(folder.join("misbehaves")).is_ok_and(|does| does == how) {
+        fs::write(folder.join(how), "").unwrap();
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

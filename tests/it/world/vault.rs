@@ -61,9 +61,15 @@ impl VaultPeer {
         fs::write(self.folder.path().join("sealed"), "").unwrap();
     }
 
-    /// From now on Transit does this: `slow`, `garbage`, `wrong` signatures, `forbidden`, `down`; or nothing of it.
+    /// From now on Transit does this: `slow`, `garbage`, `wrong` signatures, `forbidden`, `down`, `stalls` once it has made a
+    /// key, or `dawdles` before it tells of one; or nothing of it.
     pub fn misbehave(&self, how: &str) {
         fs::write(self.folder.path().join("misbehaves"), how).unwrap();
+    }
+
+    /// Whether somebody has waited for it because it `stalls` or `dawdles`.
+    pub fn kept_waiting(&self, how: &str) -> bool {
+        self.folder.path().join(how).exists()
     }
 
     /// The tokens that roles have signed in for are good no longer.

@@ -35,6 +35,15 @@ impl Opened {
         Ok(found)
     }
 
+    /// Destroys whatever has this name.
+    pub(super) fn destroy(&mut self, id: &str) -> Result<(), Trouble> {
+        self.keys.remove(id);
+        for object in self.session.find_objects(&[Attribute::Id(bytes(id)?)])? {
+            self.session.destroy_object(object)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn public(&self, alg: Alg, key: ObjectHandle) -> Result<serde_json::Value, Trouble> {
         let wanted: &[AttributeType] = match alg {
             Alg::Es256 | Alg::Es384 | Alg::EdDsa => &[AttributeType::EcPoint],
