@@ -240,6 +240,8 @@ events! {
     ApiKeysCreated "api_key.created_many" { api: ApiId, count: u64, user: Option<UserId>, client: Option<ClientId>, kind: &'static str, by: Actor }
     /// So many API keys were brought that had been made elsewhere.
     ApiKeysImported "api_key.imported" { api: ApiId, count: u64, user: Option<UserId>, client: Option<ClientId>, strength: &'static str, by: Actor }
+    /// A key of HMAC by which no API key was known any more was forgotten; by its handle.
+    HmacKeyRemoved "api_key.hmac_key_removed" { hmac_key: String, by: Actor }
     /// An API key got a successor; it is good until their overlap ends.
     ApiKeyRotated "api_key.rotated" { api_key: ApiKeyId, successor: ApiKeyId, ends_at: String, by: Actor }
     /// The overlap of an API key with its successor was ended early.

@@ -6,7 +6,7 @@ use super::{
     apis::api_id,
     at_work::{done, in_world},
     audit::{api_key_id, client_id},
-    claim_links, json_file, key_bulk, key_changes, key_rotation,
+    claim_links, hmac_keys, json_file, key_bulk, key_changes, key_rotation,
     key_templates::{self, Template},
     key_tools, key_usage,
 };
@@ -68,6 +68,10 @@ pub(super) enum Command {
     Change(key_changes::Change),
     /// Bring keys that were made elsewhere, a line for each: by their text or its SHA-256.
     Import(Box<key_bulk::Bring>),
+    /// List the keys of HMAC under which others hashed what was brought, and how many API keys are known by each.
+    HmacKeys,
+    /// Forget a key of HMAC, where no API key is known by it any more; else say how many are.
+    RemoveHmacKey(hmac_keys::Named),
     /// Try a call: every rule is explained, and nothing is spent.
     Check(Box<key_tools::Check>),
     /// Read the form and the checksum of a key, asking nobody.
@@ -237,6 +241,8 @@ pub(super) fn run(command: Command, session: &Session) -> Result<Answer, Failure
         Command::Enable(Named { id }) => step(session, (id, None), Step::Enable),
         Command::Revoke(args) => key_changes::revoke(*args, session),
         Command::Import(args) => key_bulk::import(*args, session),
+        Command::HmacKeys => hmac_keys::list(session),
+        Command::RemoveHmacKey(named) => hmac_keys::remove(named, session),
         Command::Check(args) => key_tools::check(*args, session),
         Command::Inspect(args) => key_tools::inspect(&args),
         Command::Gen(args) => key_tools::gen_offline(&args),

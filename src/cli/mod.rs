@@ -20,6 +20,7 @@ mod demo;
 pub mod docs;
 mod drill;
 mod hmac_key;
+mod hmac_keys;
 mod json_file;
 mod key_bulk;
 mod key_changes;

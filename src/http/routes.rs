@@ -97,6 +97,8 @@ routes! {
     "/v1/keys/claims" None { get api_keys::claims::list, post api_keys::claims::create } "Links with which an API key is claimed, once.";
     "/v1/keys/claims/{id}" None { delete api_keys::claims::withdraw } "Take such a link back.";
     "/v1/keys/{id}" None { get api_keys::manage::show, patch api_keys::change::key } "An API key.";
+    "/v1/hmac-keys" None { get api_keys::many::hmac_keys } "The keys of HMAC under which others hashed what was brought.";
+    "/v1/hmac-keys/{id}" None { delete api_keys::many::remove_hmac_key } "Forget one of them.";
     "/v1/keys/{id}/usage" None { get api_keys::usage::show } "What an API key was used for, as verified and as reported.";
     "/v1/usage" None { post api_keys::usage::post } "What resource servers report of the calls that they served.";
     "/v1/leaks" None { post api_keys::leaks::report } "Tell of API keys that were found where they do not belong.";

@@ -249,6 +249,7 @@ tables! {
         reminded -> SmallInt,
         version -> Integer,
         created_at -> UtcTime,
+        mac_key -> Nullable<Text>,
     }
     key_alerts (key_id, detector) {
         key_id -> Text,

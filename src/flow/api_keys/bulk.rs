@@ -78,7 +78,7 @@ fn size(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-fn for_everybody(caller: &Caller, act: Act) -> Result<(), Stop<Refused>> {
+pub(super) fn for_everybody(caller: &Caller, act: Act) -> Result<(), Stop<Refused>> {
     caller.may(act).map_err(|not| Stop::Refusal(not.into()))?;
     if caller.only().is_some() { refuse(NotAllowed::Lacks(access::ANY)) } else { Ok(()) }
 }
@@ -92,6 +92,8 @@ fn admit(tx: &Tx<'_>, create: &Create, place: &Place) -> Result<Admitted, Stop<R
 struct Batch {
     families: Vec<Family>,
     keys: Vec<ApiKey>,
+    /// The digests that were brought as HMACs, also of keys that are there already.
+    macs: Vec<TokenHash>,
 }
 
 impl Batch {
@@ -117,6 +119,11 @@ impl Batch {
         tx.key_families().insert_many(&self.families)?;
         let refused = tx.api_keys().insert_many(&self.keys)?;
         if refused.is_empty() { Ok(()) } else { Err(Fault::bare("the text of a key is there already").passing()) }
+    }
+
+    /// Writes down by which key of HMAC they are known.
+    fn hang(&self, tx: &mut Tx<'_>, mac_key: Option<&Given>) -> Result<(), Fault> {
+        mac_key.map_or(Ok(()), |key| tx.mac_keys().makes_known(&key.id, &self.macs))
     }
 }
 
@@ -190,9 +197,10 @@ pub async fn import(
         let (batch, outcomes) = sorted(tx, (&held, &import), (&place, &admitted), mac_key.as_ref())?;
         let count = size(batch.keys.len());
         if count == 0 {
+            batch.hang(tx, mac_key.as_ref())?;
             return Ok(outcomes);
         }
-        let new = mac_key.filter(|key| key.is_new);
+        let new = mac_key.as_ref().filter(|key| key.is_new);
         if let (Some(new), Some(key)) = (&new, &import.mac_key) {
             mac_keys::add(tx, &held.secrets.envelope, (&new.id, key))?;
         }
@@ -201,6 +209,7 @@ pub async fn import(
             tx.feed().add(&Change::about(Subject::Api, place.api.id.as_str()))?;
         }
         batch.save(tx)?;
+        batch.hang(tx, mac_key.as_ref())?;
         let (user, client) = parties(&place.family.owner);
         let (api, strength) = (place.api.id, import.strength.as_str());
         done.note(tx, |by| Event::ApiKeysImported { api, count, user, client, strength, by })?;
@@ -240,6 +249,9 @@ fn sorted(
         };
         let known = kept.names.iter().any(|digest| seen.contains(digest.as_bytes()));
         seen.extend(kept.names.iter().map(|digest| *digest.as_bytes()));
+        if matches!(item.brought, Brought::Hmac(_)) {
+            batch.macs.extend(&kept.names);
+        }
         outcomes.push(if known {
             Outcome::Duplicate
         } else {

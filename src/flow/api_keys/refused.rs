@@ -8,6 +8,7 @@ use crate::{
         wanted::Unfit,
     },
     base::{fault::Stop, id::ApiKeyId, moment::Moment},
+    store::mac_keys::Known,
 };
 use std::fmt;
 
@@ -36,6 +37,8 @@ pub enum Refused {
     TooMany(usize),
     /// A link that was used, or whose time is over.
     Gone,
+    /// API keys are known by a key of HMAC alone: so many.
+    Known(Known),
 }
 
 impl fmt::Display for Refused {
@@ -61,6 +64,14 @@ impl fmt::Display for Refused {
                 write!(f, "the owner has as many keys for this API as anybody may have ({most}): revoke one first")
             }
             Self::Gone => f.write_str("this link was used, or its time is over"),
+            Self::Known(Known { by_it, by_any: 0 }) => {
+                write!(f, "by this key of HMAC alone {by_it} API keys are known: give them successors, or end them")
+            }
+            Self::Known(Known { by_it, by_any }) => write!(
+                f,
+                "by this key of HMAC alone {by_it} API keys are known, and {by_any} perhaps, which were brought before that \
+                 was written down: bring those again, and give the others successors, or end them"
+            ),
         }
     }
 }

@@ -123,6 +123,7 @@ fn refusal(site: &Site, refused: &Refused) -> HttpResponse {
         | Refused::Taken(_)
         | Refused::State(_)
         | Refused::InUse(_)
+        | Refused::Known(_)
         | Refused::TooMany(_) => (StatusCode::CONFLICT, Map::new()),
         Refused::Changed => (StatusCode::PRECONDITION_FAILED, Map::new()),
         Refused::Gone => (StatusCode::GONE, Map::new()),

@@ -2,10 +2,14 @@
 
 use super::{Keys, call, token};
 use crate::world::{Server, each};
-use keywright::base::{
-    digest::{ForeignMac, base64, sha256},
-    moment::Span,
-    secret::Secret,
+use keywright::{
+    audit::Actor,
+    base::{
+        digest::{ForeignMac, base64, sha256},
+        moment::Span,
+        secret::Secret,
+    },
+    flow::secrets::peppers,
 };
 use serde_json::{Value, json};
 
@@ -273,5 +277,91 @@ fn a_text_that_is_nothing_costs_one_read_however_many_forms_it_may_have() {
         let guess = |n: usize| keys.ask(&server, &format!("{ANOTHER}{n}"), json!({"request": {"ip": "203.0.113.9"}}));
         let looked_for = (0..100).filter(|n| guess(*n)["code"] == "invalid_key").count();
         assert!((60..100).contains(&looked_for), "{looked_for}");
+    });
+}
+
+/// The keys of HMAC: by how many API keys each is needed, and perhaps needed.
+fn hmac_keys(server: &Server, importer: &Importer) -> Vec<(String, i64, i64)> {
+    let told = call(server, "GET", "/v1/hmac-keys", &importer.token, None);
+    assert_eq!(told.status, 200, "{}", told.text());
+    let told = told.json();
+    assert!(!told.to_string().contains(THEIR_KEY));
+    let one = |key: &Value| {
+        let n = |member: &str| key[member].as_i64().unwrap();
+        (key["id"].as_str().unwrap().to_owned(), n("api_keys"), n("perhaps"))
+    };
+    told["hmac_keys"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn a_key_of_hmac_is_removed_once_no_api_key_is_known_by_it_any_more() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, importer) = (Keys::at(&server, json!({})), Importer::at(&server));
+        let second = Server::on(database);
+        let items = json!([{"hmac": digits(&mac(THEIR_KEY, STRONG))}, {"hmac": digits(&mac(THEIR_KEY, ANOTHER))}]);
+        let brought = importer.bring_macs(&server, &json!({"value": THEIR_KEY}), &items);
+        assert_eq!(outcomes(&brought), ["imported", "imported"]);
+        let [first_id, second_id] = [0, 1].map(|n| brought.json()["items"][n]["id"].as_str().unwrap().to_owned());
+        let other = importer.bring_macs(&server, &json!({"value": "another"}), &json!([{"hmac": digits(&[7; 32])}]));
+        assert_eq!(outcomes(&other), ["imported"]);
+        let (id, _, perhaps) = hmac_keys(&server, &importer).into_iter().find(|(_, known, _)| *known == 2).unwrap();
+        assert_eq!(perhaps, 0);
+        let remove = |node: &Server| call(node, "DELETE", &format!("/v1/hmac-keys/{id}"), &importer.token, None);
+        let refused = |told: &str| {
+            let reply = remove(&server);
+            assert!(reply.status == 409 && reply.text().contains(told), "{}", reply.text());
+        };
+        refused("alone 2 API keys are known");
+        // Hashed anew under the next pepper it is known by the same key still.
+        server.run(peppers::rotate(&server.world, Actor::System)).unwrap();
+        server.advance(peppers::LEAD + Span::seconds(1));
+        assert_eq!(keys.ask(&server, STRONG, json!({}))["code"], "ok");
+        assert_eq!(database.backdoor().texts("SELECT id AS text FROM api_keys WHERE pepper = 2").len(), 1);
+        refused("alone 2 API keys are known");
+        // One is ended, and the other gets a successor and ends by itself.
+        let manager = token(&server, "keys:any keys:revoke keys:rotate");
+        let revoked = call(&server, "POST", &format!("/v1/keys/{first_id}/revoke"), &manager, Some(&json!({})));
+        assert_eq!(revoked.status, 200, "{}", revoked.text());
+        refused("alone 1 API keys are known");
+        let overlap = json!({"overlap": "1h"});
+        let rotated = call(&server, "POST", &format!("/v1/keys/{second_id}/rotate"), &manager, Some(&overlap));
+        assert_eq!(rotated.status, 201, "{}", rotated.text());
+        refused("alone 1 API keys are known");
+        server.advance(Span::minutes(61));
+        second.follow_now();
+        assert_eq!(keys.ask(&second, STRONG, json!({}))["code"], "key_revoked");
+        let importer = Importer::at(&server);
+        let remove = |node: &Server, token: &str| call(node, "DELETE", &format!("/v1/hmac-keys/{id}"), token, None);
+        assert_eq!(remove(&server, &token(&server, "keys:import keys:read")).status, 403);
+        assert_eq!(remove(&server, &importer.token).status, 204);
+        assert_eq!(remove(&server, &importer.token).status, 404);
+        assert_eq!(hmac_keys(&server, &importer).len(), 1);
+        let told = server.events_of("api_key.hmac_key_removed");
+        assert!(told.len() == 1 && told[0].data["hmac_key"] == id.as_str(), "{told:?}");
+        // Every node has forgotten it: what it made known is unknown.
+        second.follow_now();
+        assert_eq!(keys.ask(&second, STRONG, json!({}))["code"], "invalid_key");
+        let again = importer.bring_macs(&second, &json!({"value": THEIR_KEY}), &items);
+        assert_eq!(outcomes(&again), ["imported", "imported"], "as if they had never been");
+        assert_eq!(keys.ask(&second, STRONG, json!({}))["code"], "ok");
+    });
+}
+
+#[test]
+fn api_keys_of_before_it_was_written_down_hold_every_key_of_hmac_until_they_are_brought_again() {
+    each(|database| {
+        let server = Server::on(database);
+        let (_, importer) = (Keys::at(&server, json!({})), Importer::at(&server));
+        let items = json!([{"hmac": digits(&mac(THEIR_KEY, STRONG))}, {"hmac": digits(&mac(THEIR_KEY, ANOTHER))}]);
+        let under = json!({"value": THEIR_KEY});
+        assert_eq!(outcomes(&importer.bring_macs(&server, &under, &items)), ["imported", "imported"]);
+        database.backdoor().execute("UPDATE api_keys SET mac_key = NULL");
+        let (id, known, perhaps) = hmac_keys(&server, &importer).remove(0);
+        assert_eq!((known, perhaps), (0, 2));
+        let refused = call(&server, "DELETE", &format!("/v1/hmac-keys/{id}"), &importer.token, None);
+        assert!(refused.status == 409 && refused.text().contains("2 perhaps"), "{}", refused.text());
+        assert_eq!(outcomes(&importer.bring_macs(&server, &under, &items)), ["duplicate", "duplicate"]);
+        assert_eq!(hmac_keys(&server, &importer), [(id, 2, 0)]);
     });
 }

@@ -18,8 +18,8 @@ use super::{
         After, AfterEnded, Filter, From, IdempotencyKey, IfMatch, IfNoneMatch, Limit, Since, State, StepOf, To,
     },
     told::{
-        Apis, Document, Ended, Finished, ImportedKeys, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans, Quotas,
-        Rotated, Switched,
+        Apis, Document, Ended, Finished, HmacKeys, ImportedKeys, KeyMade, KeyShown, Keys, LinkMade, Links, Many, Plans,
+        Quotas, Rotated, Switched,
     },
 };
 use crate::{
@@ -101,6 +101,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .takes::<ImportBody>(Needed)
     .gives::<ImportedKeys>(200)
     .refuses(&[404, 409, 422]),
+    get(
+        "/v1/hmac-keys",
+        "list_hmac_keys",
+        "Lists the keys of HMAC under which others hashed what was brought: never themselves. Only with the scope \
+         `keys:any`.",
+    )
+    .by(Import)
+    .gives::<HmacKeys>(200),
+    delete(
+        "/v1/hmac-keys/{id}",
+        "remove_hmac_key",
+        "Forgets a key of HMAC, where no API key is known by it any more. Only with the scope `keys:any`.",
+    )
+    .by(Import)
+    .refuses(&[404, 409]),
     post(
         "/v1/keys/revoke",
         "revoke_keys",

@@ -7,7 +7,7 @@ use crate::{
         key::State,
         words::{Identifier, Instant, KeyIdentifier, whole},
     },
-    flow::api_keys::{links, told},
+    flow::api_keys::{links, mac_keys, told},
 };
 use schemars::JsonSchema;
 use serde_json::Value;
@@ -104,6 +104,11 @@ told! {
     ImportedKeys {
         /// Each of them, in their order.
         items: Vec<super::super::wire::Imported>,
+    }
+    /// The keys of HMAC under which others hashed what was brought.
+    HmacKeys {
+        /// Each of them.
+        hmac_keys: Vec<mac_keys::HmacKey>,
     }
     /// Keys that were ended, or would be.
     Many {

@@ -283,6 +283,7 @@ fn wrong(refused: &Refused) -> Wrong {
         | Refused::InUse(_)
         | Refused::Changed
         | Refused::AlreadyRevealed(_)
+        | Refused::Known(_)
         | Refused::TooMany(_)
         | Refused::Gone => Wrong { all: Some(words::sentence(refused)), ..Wrong::default() },
     }
