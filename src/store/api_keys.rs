@@ -23,11 +23,7 @@ use crate::{
         scope::Scope,
     },
 };
-use diesel::{
-    dsl::sql as raw,
-    prelude::*,
-    sql_types::{Bool, Text},
-};
+use diesel::{dsl::sql as raw, prelude::*, sql_types::Bool};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -36,8 +32,6 @@ const BATCH: usize = 500;
 
 /// Conditions as indexes have them, word for word: databases compare them as text.
 pub(super) const LIVE: &str = "api_keys.state IN ('active', 'retiring')";
-/// The API of a key, by no index of it: those that have ended since a moment are few, all of an API many.
-pub(super) const API: &str = "(api_keys.api_id || '')";
 const ENDED: &str = "api_keys.state IN ('revoked', 'compromised', 'disabled', 'suspended')";
 
 /// A key as its row is written.
@@ -303,20 +297,22 @@ impl ApiKeys<'_, '_> {
         (at, after): (Moment, Option<&ApiKeyId>),
         n: i64,
     ) -> Result<Vec<ApiKey>, Fault> {
-        let of: Vec<&str> = of.iter().map(ApiId::as_str).collect();
-        let after = after.map_or("", ApiKeyId::as_str);
-        let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that have ended", after, |c| {
-            api_keys::table
-                .filter(raw::<Bool>(ENDED))
-                .filter(raw::<Text>(API).eq_any(&of))
-                .filter(api_keys::state_at.ge(At(at)))
-                .filter(api_keys::state_at.gt(At(at)).or(api_keys::id.gt(after)))
-                .order((api_keys::state_at, api_keys::id))
-                .limit(n)
-                .select(Loaded::as_select())
-                .load(c)
-        })?;
-        rows.into_iter().map(Loaded::into_key).collect()
+        let (after, mut all) = (after.map_or("", ApiKeyId::as_str), Vec::new());
+        for api in of {
+            let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that have ended", after, |c| {
+                api_keys::table
+                    .filter(raw::<Bool>(ENDED))
+                    .filter(api_keys::api_id.eq(api.as_str()))
+                    .filter(api_keys::state_at.ge(At(at)))
+                    .filter(api_keys::state_at.gt(At(at)).or(api_keys::id.gt(after)))
+                    .order((api_keys::state_at, api_keys::id))
+                    .limit(n)
+                    .select(Loaded::as_select())
+                    .load(c)
+            })?;
+            all.extend(rows.into_iter().map(Loaded::into_key).collect::<Result<Vec<_>, Fault>>()?);
+        }
+        Ok(first(all, n, |key| Some(key.state_at)))
     }
 
     /// At most `n` active and retiring keys that end from `from` on and before `before`, in the
@@ -332,20 +328,29 @@ impl ApiKeys<'_, '_> {
         before: Moment,
         n: i64,
     ) -> Result<Vec<ApiKey>, Fault> {
-        let of: Vec<&str> = of.iter().map(ApiId::as_str).collect();
-        let after = after.map_or("", ApiKeyId::as_str);
-        let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that end", after, |c| {
-            api_keys::table
-                .filter(raw::<Bool>(LIVE))
-                .filter(raw::<Text>(API).eq_any(&of))
-                .filter(api_keys::expires_at.ge(At(from)))
-                .filter(api_keys::expires_at.lt(At(before)))
-                .filter(api_keys::expires_at.gt(At(from)).or(api_keys::id.nullable().gt(after)))
-                .order((api_keys::expires_at, api_keys::id))
-                .limit(n)
-                .select(Loaded::as_select())
-                .load(c)
-        })?;
-        rows.into_iter().map(Loaded::into_key).collect()
+        let (after, mut all) = (after.map_or("", ApiKeyId::as_str), Vec::new());
+        for api in of {
+            let rows: Vec<Loaded> = sql!(self.tx, "listing rows of api_keys that end", after, |c| {
+                api_keys::table
+                    .filter(raw::<Bool>(LIVE))
+                    .filter(api_keys::api_id.eq(api.as_str()))
+                    .filter(api_keys::expires_at.ge(At(from)))
+                    .filter(api_keys::expires_at.lt(At(before)))
+                    .filter(api_keys::expires_at.gt(At(from)).or(api_keys::id.nullable().gt(after)))
+                    .order((api_keys::expires_at, api_keys::id))
+                    .limit(n)
+                    .select(Loaded::as_select())
+                    .load(c)
+            })?;
+            all.extend(rows.into_iter().map(Loaded::into_key).collect::<Result<Vec<_>, Fault>>()?);
+        }
+        Ok(first(all, n, |key| key.expires_at))
     }
+}
+
+/// The first `n` of keys of several APIs, each of which gave its own in that order.
+fn first(mut keys: Vec<ApiKey>, n: i64, at: fn(&ApiKey) -> Option<Moment>) -> Vec<ApiKey> {
+    keys.sort_by(|a, b| (at(a), &a.id).cmp(&(at(b), &b.id)));
+    keys.truncate(usize::try_from(n).unwrap_or(usize::MAX));
+    keys
 }

@@ -1,10 +1,10 @@
 //! The API keys that have ended, for whatever reason, in the order in which they did.
 
 use super::{
-    api_keys::{API, ApiKeys, LIVE},
-    column::At,
+    api_keys::ApiKeys,
+    column::{At, UtcTime},
     failure::illegal,
-    schema::{api_keys, apis, clients, key_families, users},
+    statement::Statement,
     tx::sql,
 };
 use crate::{
@@ -16,9 +16,8 @@ use crate::{
     },
 };
 use diesel::{
-    dsl::sql as raw,
     prelude::*,
-    sql_types::{Bool, Text},
+    sql_types::{Nullable, Text},
 };
 
 type Row = (String, String, Option<At>);
@@ -30,25 +29,58 @@ fn ended((id, api, at): Row, why: Ending) -> Result<Option<Ended>, Fault> {
     Ok(Some(Ended { at, id, api, why }))
 }
 
-/// Live keys whose family hangs from something that was disabled since then.
-macro_rules! hanging_from {
-    ($tx:expr, $table:ident, $on:expr, $of:expr, ($since:expr, $after:expr, $n:expr), $why:expr) => {{
-        let rows: Vec<Row> = sql!($tx, "listing rows of api_keys that hang from what was disabled", $after, |c| {
-            api_keys::table
-                .inner_join(key_families::table.on(key_families::id.eq(api_keys::family_id)))
-                .inner_join($table::table.on($on))
-                .filter(raw::<Bool>(LIVE))
-                .filter(raw::<Text>(API).eq_any($of))
-                .filter($table::disabled_at.ge(At($since)))
-                .filter($table::disabled_at.gt(At($since)).or(api_keys::id.nullable().gt($after)))
-                .order(($table::disabled_at, api_keys::id))
-                .limit($n)
-                .select((api_keys::id, api_keys::api_id, $table::disabled_at))
-                .load(c)
-        })?;
-        rows.into_iter().filter_map(|row| ended(row, $why).transpose()).collect::<Result<Vec<_>, Fault>>()?
-    }};
+/// What keys hang from, and how: three pieces of a statement, with the moment between them.
+struct Hanging {
+    from: &'static str,
+    later: &'static str,
+    order: &'static str,
+    why: Ending,
 }
+
+/// Live keys that hang from something that was disabled since then. SQLite keeps to the order of a `CROSS JOIN`, so it
+/// begins with what was disabled, which is little, and not with all keys; to Postgres it says no more than a comma.
+macro_rules! hanging_from {
+    ($table:literal, $through:literal, $why:expr) => {
+        Hanging {
+            from: concat!(
+                "SELECT api_keys.id, api_keys.api_id, ",
+                $table,
+                ".disabled_at FROM ",
+                $table,
+                $through,
+                " AND api_keys.state IN ('active', 'retiring') AND ",
+                $table,
+                ".disabled_at >= "
+            ),
+            later: concat!(" AND (", $table, ".disabled_at > "),
+            order: concat!(") ORDER BY ", $table, ".disabled_at, api_keys.id LIMIT "),
+            why: $why,
+        }
+    };
+}
+
+const HANGING: [Hanging; 4] = [
+    hanging_from!(
+        "users",
+        " CROSS JOIN key_families CROSS JOIN api_keys WHERE key_families.owner_kind = 'user' \
+         AND key_families.owner_id = users.id AND api_keys.family_id = key_families.id",
+        Ending::OwnerDisabled
+    ),
+    hanging_from!(
+        "clients",
+        " CROSS JOIN key_families CROSS JOIN api_keys WHERE key_families.owner_kind = 'client' \
+         AND key_families.owner_id = clients.id AND api_keys.family_id = key_families.id",
+        Ending::OwnerDisabled
+    ),
+    // The application that uses them.
+    hanging_from!(
+        "clients",
+        " CROSS JOIN key_families CROSS JOIN api_keys WHERE key_families.client_id = clients.id \
+         AND api_keys.family_id = key_families.id",
+        Ending::OwnerDisabled
+    ),
+    hanging_from!("apis", " CROSS JOIN api_keys WHERE api_keys.api_id = apis.id", Ending::ApiDisabled),
+];
 
 impl ApiKeys<'_, '_> {
     /// At most `n` keys of these APIs that have ended since `since` and have not begun again, in the order in which
@@ -82,16 +114,26 @@ impl ApiKeys<'_, '_> {
 
     fn of_owners(&mut self, of: &[ApiId], (since, after, n): (Moment, &str, i64)) -> Result<Vec<Ended>, Fault> {
         let mut all = Vec::new();
-        let of: Vec<&str> = of.iter().map(ApiId::as_str).collect();
-        let owner = Ending::OwnerDisabled;
-        let person = || users::id.eq(key_families::owner_id).and(key_families::owner_kind.eq("user"));
-        all.extend(hanging_from!(self.tx, users, person(), &of, (since, after, n), owner));
-        let client = || clients::id.eq(key_families::owner_id).and(key_families::owner_kind.eq("client"));
-        all.extend(hanging_from!(self.tx, clients, client(), &of, (since, after, n), owner));
-        let application = || clients::id.nullable().eq(key_families::client_id);
-        all.extend(hanging_from!(self.tx, clients, application(), &of, (since, after, n), owner));
-        let api = || apis::id.eq(api_keys::api_id);
-        all.extend(hanging_from!(self.tx, apis, api(), &of, (since, after, n), Ending::ApiDisabled));
+        for Hanging { from, later, order, why } in HANGING {
+            let mut statement: Statement<'_, (Text, Text, Nullable<UtcTime>)> = Statement::new(from)
+                .at(since)
+                .sql(later)
+                .at(since)
+                .sql(" OR api_keys.id > ")
+                .text(after)
+                // By no index of it: those that hang from what was disabled are few, all of an API many.
+                .sql(") AND (api_keys.api_id || '') IN (");
+            for (n, api) in of.iter().enumerate() {
+                statement = statement.sql(if n == 0 { "" } else { ", " }).text(api.as_str());
+            }
+            let statement = statement.sql(order).count(n);
+            let rows: Vec<Row> =
+                sql!(self.tx, "listing rows of api_keys that hang from what was disabled", after, |c| statement
+                    .load(c))?;
+            for row in rows {
+                all.extend(ended(row, why)?);
+            }
+        }
         Ok(all)
     }
 }
