@@ -147,6 +147,16 @@ fn keys_are_brought_by_their_hmac_and_known_under_the_next_key_encryption_key_to
         all_good();
         it.json(&["secrets", "rotate-pepper"], "");
         all_good();
+        let keys = it.json(&["api-key", "hmac-keys"], "")["hmac_keys"].clone();
+        assert_eq!((keys.as_array().unwrap().len(), &keys[0]["api_keys"]), (1, &json!(3)), "{keys}");
+        let id = keys[0]["id"].as_str().unwrap();
+        let (code, told) = it.failure(&["api-key", "remove-hmac-key", id], "");
+        assert!(code == 1 && told.contains("alone 3 API keys are known"), "{told}");
+        for key in it.json(&["api-key", "list", "--owner", "user:ada"], "")["keys"].as_array().unwrap() {
+            it.json(&["api-key", "revoke", key["id"].as_str().unwrap(), "--reason", "over"], "");
+        }
+        assert_eq!(it.json(&["api-key", "remove-hmac-key", id], ""), json!({"id": id, "removed": true}));
+        assert_eq!(it.failure(&["api-key", "remove-hmac-key", id], "").0, 1);
     });
 }
 
@@ -219,6 +229,45 @@ fn r070_the_plans_that_we_suggest_have_quotas_of_calls_and_of_bytes() {
             it.json(&["plan", "add", "--template", template], "");
         }
         check(&it.json(&["plan", "list"], ""));
+    });
+}
+
+#[test]
+fn r070_a_server_that_is_told_to_end_gives_back_at_once_what_it_holds_of_a_quota() {
+    each(|it| {
+        let policy = json!({
+            "v": 1, "rate": [{"name": "calls", "by": "key", "limit": 1000, "per": "1s"}],
+            "quota": [{"name": "all", "limit": 1_000_000, "per": "once"}],
+        });
+        it.json(
+            &[
+                "api",
+                "add",
+                "--name",
+                "docs",
+                "--audience",
+                "https://docs.example",
+                "--scope",
+                "docs.read",
+                "--policy",
+                "-",
+            ],
+            &policy.to_string(),
+        );
+        let client = it.json(&["client", "add", "--name", "partner", "--grant", "client_credentials"], "");
+        let owner = format!("client:{}", client["client_id"].as_str().unwrap());
+        let make = ["api-key", "create", "--api", "docs", "--owner", &owner, "--name", "job"];
+        let key = it.json(&[&make[..], &["--anywhere", "--scope", "docs.read"]].concat(), "");
+        let asks = it.json(&[&make[..], &["--kind", "verifier"]].concat(), "")["key"].as_str().unwrap().to_owned();
+        let used =
+            || it.json(&["api-key", "quota", "show", key["id"].as_str().unwrap()], "")["quotas"][0]["used"].clone();
+        let serving = it.serve();
+        let ask = ureq::post(it.at("/v1/keys/verify")).header("X-API-Key", &asks);
+        let told = ask.header("Content-Type", "application/json").send(json!({"key": key["key"]}).to_string()).unwrap();
+        assert_eq!(told.status(), 200);
+        assert!(used().as_u64().unwrap() > 1, "it holds more than it has served");
+        serving.end();
+        assert_eq!(used(), 1);
     });
 }
 
