@@ -120,9 +120,10 @@ impl Address {
 
     /// Connects, and makes sure that it answers and knows the scripts.
     pub(super) async fn connect(&self) -> Result<Link, Failed> {
+        // The connection must not give up before those who wait for an answer do.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECTING))
-            .set_response_timeout(Some(CONNECTING));
+            .set_response_timeout(Some(CONNECTING.max(self.deadline)));
         let mut connection =
             self.client.get_multiplexed_async_connection_with_config(&config).await.map_err(Failed::Error)?;
         let mut load = redis::pipe();
