@@ -34,6 +34,8 @@ const AGENT: usize = 120;
 pub struct KeyTally {
     uses: Mutex<BTreeMap<KeyId, Uses>>,
     fetches: Mutex<BTreeMap<Fetcher, Fetches>>,
+    /// Held by whoever writes: whoever wants it written waits for what another has taken out.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl KeyTally {
@@ -94,11 +96,12 @@ fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes down what was counted.
+/// Writes down what was counted, and waits for whoever is at it already.
 ///
 /// # Errors
 /// A fault of the store; what could not be written stays in memory.
 pub async fn flush(world: &World) -> Result<(), Fault> {
+    let _writing = world.key_tally.writing.lock().await;
     let counted = Arc::new(world.key_tally.take());
     if counted.uses.is_empty() && counted.fetches.is_empty() {
         return Ok(());

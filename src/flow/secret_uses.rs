@@ -25,11 +25,15 @@ type Uses = HashMap<TokenHash, (Moment, Option<IpAddr>)>;
 
 /// The last uses of this node that are not written yet.
 #[derive(Debug, Default)]
-pub struct SecretUses(Mutex<Uses>);
+pub struct SecretUses {
+    waiting: Mutex<Uses>,
+    /// Held by whoever writes: whoever wants them written waits for what another has taken out.
+    writing: tokio::sync::Mutex<()>,
+}
 
 impl SecretUses {
     fn waiting(&self) -> MutexGuard<'_, Uses> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a secret was good. Of one second only the first use is noted.
@@ -59,11 +63,13 @@ impl SecretUses {
     }
 }
 
-/// Writes what waits.
+/// Writes what waits. When it has ended, everything that was noted before is written, also what somebody else was
+/// writing meanwhile.
 ///
 /// # Errors
 /// A fault of the store; what could not be written waits on.
 pub async fn flush(world: &World) -> Result<(), Fault> {
+    let _writing = world.secret_uses.writing.lock().await;
     let taken = world.secret_uses.take();
     if taken.is_empty() {
         return Ok(());

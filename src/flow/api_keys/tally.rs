@@ -86,6 +86,8 @@ impl Counted {
 pub struct Tally {
     shards: Vec<Mutex<Shard>>,
     full: Notify,
+    /// Held by whoever writes: whoever wants it written waits for what another has taken out.
+    pub(super) writing: tokio::sync::Mutex<()>,
 }
 
 impl Shard {
@@ -106,7 +108,11 @@ fn decent(agent: Option<&str>) -> Option<String> {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), full: Notify::new() }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            full: Notify::new(),
+            writing: tokio::sync::Mutex::default(),
+        }
     }
 }
 

@@ -22,11 +22,13 @@ use std::convert::Infallible;
 /// every page that it changes SQLite keeps the old one in memory until it has ended, which are several for each key.
 const BATCH: usize = 200;
 
-/// Writes what has been counted since it was last written.
+/// Writes what has been counted since it was last written. When it has ended, everything that was counted before is
+/// written, also what somebody else was writing meanwhile.
 ///
 /// # Errors
 /// A fault of the store; what could not be written stays counted.
 pub async fn flush(world: &World) -> Result<(), Fault> {
+    let _writing = world.api_keys.tally.writing.lock().await;
     let mut counted = world.api_keys.tally.take();
     if counted.left_out > 0 {
         tracing::warn!(calls = counted.left_out, "calls of API keys were not counted: too many keys at once");
