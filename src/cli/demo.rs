@@ -40,6 +40,9 @@ pub(super) fn run(args: &Args) -> Result<Answer, Failure> {
         set("SERVER_LISTEN", args.listen.to_string()),
         set("SERVER_DATA_DIR", args.data.clone()),
         set("LOG_LEVEL", "warn".to_owned()),
+        // On somebody's own machine, which may be busy with a build, an answer that comes late is better than none.
+        set("DATABASE_POOL_WAIT", "10s".to_owned()),
+        set("DATABASE_STATEMENT_TIMEOUT", "10s".to_owned()),
     ];
     let config = Config::load(None, variables.into_iter()).map_err(Failure::Settings)?;
     let _logs = serve::logs(&config)?;

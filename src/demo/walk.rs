@@ -91,7 +91,7 @@ fn narrow(out: &mut String, of: &Opening) -> std::fmt::Result {
 }
 
 fn limited(out: &mut String, of: &Opening) -> std::fmt::Result {
-    let many = quoted(&format!("{}/v1/forecast/paris?n=[1-16]", of.weather));
+    let many = quoted(&format!("{}/v1/forecast/paris?n=[1-24]", of.weather));
     writeln!(
         out,
         "  # its plan lets ten calls through at once and five a second: the rest is 429, with a time to wait"
