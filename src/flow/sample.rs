@@ -113,7 +113,8 @@ async fn sample() -> Sample {
     };
     let keyring = rotate_keys::build(keeper).await.unwrap();
     let hashing = HashingPolicy { threads: 1, queue: 8, cost: Cost::new(64, 1, 1).unwrap() };
-    let outbound = OutboundPolicy { allow: vec![Allowed::Host("127.0.0.1".to_owned())], ..OutboundPolicy::default() };
+    let allow = vec![Allowed::Host("127.0.0.1".to_owned())];
+    let outbound = OutboundPolicy { allow, timeout: Span::seconds(60), ..OutboundPolicy::default() };
     let world = World {
         clients: Default::default(),
         api_keys: Default::default(),

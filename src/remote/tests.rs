@@ -51,7 +51,7 @@ impl Server {
 }
 
 fn read_request(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let (mut text, mut block) = (String::new(), [0; 4096]);
     loop {
         let n = stream.read(&mut block).unwrap_or(0);
@@ -69,9 +69,10 @@ fn reply(stream: &mut TcpStream, head: &str, body: &str) {
     let _ = write!(stream, "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
 }
 
+/// Who waits for a server that answers waits longer than any machine needs for it.
 fn local() -> OutboundPolicy {
     let allow = vec![Allowed::Network("127.0.0.0/8".parse().unwrap())];
-    OutboundPolicy { allow, timeout: Span::millis(700), ..OutboundPolicy::default() }
+    OutboundPolicy { allow, timeout: Span::seconds(60), ..OutboundPolicy::default() }
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -139,7 +140,7 @@ fn an_answer_that_is_too_long_is_cut_off() {
         }
         _ => reply(stream, &format!("200 OK\r\nX: {}", "x".repeat(32 * 1024)), ""),
     });
-    let outbound = Outbound::new(&OutboundPolicy { timeout: Span::seconds(5), ..local() });
+    let outbound = Outbound::new(&local());
     for path in ["/long", "/endless", "/head"] {
         assert_eq!(fetch(&outbound, &server.uri(path)).unwrap_err(), CallFailed::TooLong, "{path}");
     }
@@ -149,19 +150,21 @@ fn an_answer_that_is_too_long_is_cut_off() {
 fn an_answer_that_dribbles_or_never_comes_times_out() {
     let server = Server::start(|path, stream| {
         if path == "/dribble" {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n");
             while stream.write_all(b" ").is_ok() {
                 thread::sleep(Duration::from_millis(50));
             }
         } else {
-            thread::sleep(Duration::from_secs(5));
+            // Until the caller has had enough.
+            let _ = stream.read(&mut [0; 16]);
         }
     });
-    let outbound = Outbound::new(&local());
+    let outbound = Outbound::new(&OutboundPolicy { timeout: Span::millis(700), ..local() });
     for path in ["/dribble", "/silent"] {
         let start = Instant::now();
         assert_eq!(fetch(&outbound, &server.uri(path)).unwrap_err(), CallFailed::TimedOut, "{path}");
-        assert!(start.elapsed() < Duration::from_secs(3), "{path} took {:?}", start.elapsed());
+        // Either would go on for a minute.
+        assert!(start.elapsed() < Duration::from_secs(30), "{path} took {:?}", start.elapsed());
     }
 }
 

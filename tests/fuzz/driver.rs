@@ -25,7 +25,7 @@ use std::{
 /// No input may take longer, even unoptimised beside other tests; what does is tried twice more.
 const SLOW: Duration = Duration::from_secs(2);
 /// After so long without an end, the process is stopped.
-const HANGS: Duration = Duration::from_secs(30);
+const HANGS: Duration = Duration::from_secs(120);
 /// The most inputs that are kept.
 const MOST: usize = 4096;
 const ENDED: u64 = u64::MAX;

@@ -88,10 +88,17 @@ fn of_a_group_that_fills_the_disk_nobody_is_told_that_it_was_stored() {
             });
             in_there.recv().unwrap();
             let sizes = [("small", 10), ("big", 1_000_000), ("other", 10)];
+            let mut before = 0;
             let waiting = sizes.map(|(name, bytes)| {
-                let store = store.clone();
-                let thread = scope.spawn(move || (name, put(&store, name, bytes)));
-                std::thread::sleep(Duration::from_millis(50));
+                let thread = scope.spawn({
+                    let store = store.clone();
+                    move || (name, put(&store, name, bytes))
+                });
+                before += 1;
+                while store.waiting() < before {
+                    assert!(!thread.is_finished(), "nobody is served meanwhile");
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 thread
             });
             assert_eq!(store.waiting(), 3);
