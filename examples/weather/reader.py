@@ -7,10 +7,11 @@ that was good a moment ago, the file is looked at once more before anything is c
 
     KEY_FILE=key API=http://127.0.0.1:8000 reader.py SECONDS
 
-asks every 50 ms for so long, and tells at its end how often it was answered, how often not, and with how many keys.
+asks every 50 ms for so long, or until it is told to end (SIGTERM), and tells at its end how often it was answered, how
+often not, and with how many keys.
 """
 
-import json, os, sys, time, urllib.error, urllib.request
+import json, os, signal, sys, time, urllib.error, urllib.request
 
 
 class KeyFile:
@@ -41,8 +42,9 @@ def status(address, key):
 
 def main():
     key, address = KeyFile(os.environ["KEY_FILE"]), os.environ["API"] + "/v1/forecast/paris"
-    good, bad, until = 0, [], time.monotonic() + float(sys.argv[1])
-    while time.monotonic() < until:
+    good, bad, until, told = 0, [], time.monotonic() + float(sys.argv[1]), []
+    signal.signal(signal.SIGTERM, lambda *_: told.append("end"))
+    while time.monotonic() < until and not told:
         got = status(address, key.read()[0])
         if got == 401:
             text, new = key.read()

@@ -46,7 +46,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) const fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None, timeout: Duration::from_secs(20) }
+        Self { address, stream: None, timeout: Duration::from_secs(60) }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {

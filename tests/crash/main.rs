@@ -19,6 +19,9 @@
 
 mod api_keys;
 mod browser;
+#[expect(dead_code, unreachable_pub, reason = "other tests use more of it")]
+#[path = "../it/world/busy.rs"]
+mod busy;
 mod check;
 mod crowd;
 mod http;
@@ -32,6 +35,9 @@ mod load;
 mod node;
 mod nodes;
 mod outage;
+#[expect(unreachable_pub, reason = "other tests use it too")]
+#[path = "../it/world/ports.rs"]
+mod ports;
 #[expect(dead_code, unreachable_pub, reason = "other tests use more of it")]
 #[path = "../it/world/redis.rs"]
 mod redis_server;

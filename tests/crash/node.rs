@@ -1,12 +1,12 @@
 //! An installation in a folder of its own, and the processes that serve it.
 
-use super::http::Client;
+use super::{http::Client, ports::free_port};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
 use serde_json::{Value, json};
 use std::{
     fs,
     io::Write,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -115,8 +115,8 @@ impl Installation {
             _schema: schema,
         };
         let config = format!(
-            "[server]\nissuer = \"{}\"\nworkers = 2\n[database]\npool_wait = \"1s\"\n\
-             [tokens]\nrefresh_grace = \"2m\"\n[sign_in]\nattempts_per_address = \"1000/1m\"\n\
+            "[server]\nissuer = \"{}\"\nworkers = 2\n[database]\npool_wait = \"20s\"\nstatement_timeout = \"10s\"\n\
+             [tokens]\nrefresh_grace = \"2m\"\naccess_token_lifetime = \"30m\"\n[sign_in]\nattempts_per_address = \"1000/1m\"\n\
              [[resources]]\nidentifier = \"https://api.example\"\nname = \"API\"\n\
              scopes = [{{ name = \"read\", description = \"Read\" }}]\n",
             made.issuer
@@ -267,14 +267,10 @@ impl Installation {
             }
             let ended = node.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}\n{}", node.said());
-            assert!(began.elapsed() < Duration::from_secs(30), "the server is not ready\n{}", node.said());
+            assert!(began.elapsed() < Duration::from_secs(120), "the server is not ready\n{}", node.said());
             std::thread::sleep(Duration::from_millis(3));
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// One running server. It is killed when it goes out of scope.

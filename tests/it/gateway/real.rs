@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     oauth::dpop::jkt,
-    world::{Key, Reply, Request},
+    world::{Key, Reply, Request, busy::LONG, ports::free_port},
 };
 use serde_json::json;
 use std::{
@@ -36,22 +36,26 @@ impl Real {
     pub fn start(gated: &Gated, file: &str, command: impl FnOnce(&Path, &str) -> Command) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (app, sent) = application();
-        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/gateways").join(file);
         let mut text = std::fs::read_to_string(shipped).unwrap();
         for (shipped, own) in [(":8000", at), (":8081", gated.at), (":9000", app)] {
             assert!(text.contains(shipped), "{file} names {shipped}");
             text = text.replace(shipped, &format!(":{}", own.port()));
         }
+        // This machine may be busy with other tests.
+        let text = text.replace("proxy_connect_timeout 1s;", "proxy_connect_timeout 60s;");
+        let text = text.replace("proxy_read_timeout 2s;", "proxy_read_timeout 60s;");
         let mut command = command(directory.path(), &text);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let Ok(child) = child else {
+        let Ok(mut child) = child else {
             eprintln!("not tested: {} is not installed", command.get_program().to_string_lossy());
             return None;
         };
         let begun = Instant::now();
         while TcpStream::connect(at).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "the gateway does not start");
+            let log = || std::fs::read_to_string(directory.path().join("error.log")).unwrap_or_default();
+            assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < LONG, "it does not start: {}", log());
             thread::sleep(Duration::from_millis(20));
         }
         Some(Self { at, sent, child, directory })

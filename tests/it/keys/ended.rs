@@ -1,7 +1,13 @@
 //! The list of keys that have ended, as pages and as events: for whoever verifies tokens of keys alone.
 
 use super::{Keys, call};
-use crate::world::{App, Server, each, http::connect, jwt::base64_standard};
+use crate::world::{
+    App, Server,
+    busy::{LONG, within},
+    each,
+    http::connect,
+    jwt::base64_standard,
+};
 use keywright::{
     apikey::key::{ApiKey, State},
     base::{
@@ -160,7 +166,7 @@ fn a_hundred_read_at_once_one_more_is_told_to_come_again_and_after_ten_minutes_a
         // The place of one who has gone is free as soon as something cannot be sent to them any more.
         drop(readers.pop());
         let app = server.machine();
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let until = std::time::Instant::now() + LONG;
         let mut again = loop {
             act(&server, &keys, &keys.key(&server, &app, json!({})), "revoke", &json!({}));
             std::thread::sleep(std::time::Duration::from_millis(400));
@@ -175,7 +181,7 @@ fn a_hundred_read_at_once_one_more_is_told_to_come_again_and_after_ten_minutes_a
             while reader.read_line(&mut rest).expect("it ends in time") > 0 {}
         }
         assert!(rest.contains("data:"), "the others heard meanwhile");
-        assert_eq!(server.world.api_keys.streams.available_permits(), 100, "and every place is free");
+        assert!(within(LONG, || server.world.api_keys.streams.available_permits() == 100), "and every place is free");
     });
 }
 

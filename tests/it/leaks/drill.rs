@@ -1,8 +1,11 @@
 //! `keywright drill`, against servers that run.
 
-use crate::commands::{Installation, each};
+use crate::{
+    commands::{Installation, each},
+    world::ports::free_port,
+};
 use serde_json::{Value, json};
-use std::{fs, net::TcpListener};
+use std::fs;
 
 fn api(it: &Installation, more: &[&str]) {
     it.json(&["migrate"], "");
@@ -62,7 +65,7 @@ fn r086_a_drill_measures_how_soon_two_nodes_refuse_a_revoked_key() {
         for file in fs::read_dir(it.folder.path().join("data")).unwrap().map(Result::unwrap) {
             fs::copy(file.path(), folder.path().join("data").join(file.file_name())).unwrap();
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let other = Installation { folder, database: it.database.clone(), port, variables: it.variables.clone() };
         // Of SQLite there is one node.
         let two = (!it.database.starts_with("sqlite:")).then(|| other.serve());

@@ -1,6 +1,10 @@
 //! Our own endpoints behind limits: of an address, of a client, and of sign-ins on two nodes.
 
-use crate::world::{Database, Person, Redis, Reply, Server, database, each, get, post};
+use crate::world::{
+    Database, Person, Redis, Reply, Server,
+    busy::{LONG, within},
+    database, each, get, post,
+};
 use keywright::base::moment::Span;
 
 /// A server behind a proxy on this machine that is believed.
@@ -80,10 +84,13 @@ fn a_guesser_has_the_same_few_attempts_on_two_nodes_together() {
         let node = |_| {
             Server::start(db, |settings| {
                 settings.set("limits.redis_url", redis.url().expose());
+                settings.set("limits.redis_deadline", "5s");
                 settings.set("sign_in.attempts_per_account", "4/10m");
             })
         };
         let nodes = [0, 1].map(node);
+        let together = || nodes.iter().all(|node| !node.world.counters.degraded());
+        assert!(within(LONG, together), "both have found Redis");
         let person = Person { password: "wrong wrong wrong".to_owned(), ..nodes[0].person("ann") };
         let guess = |n: usize| {
             let mut browser = nodes[n % 2].browser();

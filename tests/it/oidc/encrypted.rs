@@ -198,7 +198,14 @@ fn publisher() -> (String, impl Fn(Value)) {
     let own = Arc::clone(&answer);
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 4096]);
+            let (mut asked, mut buffer) = (Vec::new(), [0; 4096]);
+            while !asked.ends_with(b"\r\n\r\n") {
+                let n = stream.read(&mut buffer).unwrap_or(0);
+                if n == 0 {
+                    break;
+                }
+                asked.extend_from_slice(&buffer[..n]);
+            }
             let text = own.lock().unwrap().clone();
             let _ = stream.write_all(text.as_bytes());
         }

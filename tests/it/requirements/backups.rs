@@ -1,13 +1,15 @@
 //! A backup, and what can be made of it (R24: keys are part of it, sealed), on both databases.
 
-use crate::commands::{Installation, each, within};
+use crate::{
+    commands::{Installation, each},
+    world::busy::{LONG, within},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
 };
 
 const PASSPHRASE: &str = "nine amber kites over the old harbour";
@@ -71,7 +73,7 @@ fn r024_a_backup_made_while_the_server_runs_becomes_an_instance_that_issues_toke
         assert_eq!(verified["rows"], made["rows"]);
         assert!(verified["sealed_values"].as_u64().unwrap() >= 2 && verified["signing_keys"].as_u64().unwrap() >= 2);
         assert!(verified["token_signed_by"].is_string());
-        assert!(within(Duration::from_secs(1), || left(it).is_empty()), "{:?}", left(it));
+        assert!(within(LONG, || left(it).is_empty()), "{:?}", left(it));
         // A backup never takes the place of a file.
         let done = it.run(&["backup", path.to_str().unwrap(), "--password-stdin"], PASSPHRASE);
         assert!(String::from_utf8_lossy(&done.stderr).contains("exists already"));

@@ -1,7 +1,10 @@
 //! Signing keys as files, from and to other servers, and the rehearsal: `keywright keys import`, `export` and
 //! `drill` as an operator runs them (R35, R44; RFC 7517 §4, RFC 7518 §6).
 
-use crate::commands::{Installation, each, within};
+use crate::{
+    commands::{Installation, each},
+    world::busy::{LONG, within},
+};
 use openssl::{
     ec::{EcGroup, EcKey},
     nid::Nid,
@@ -10,7 +13,7 @@ use openssl::{
     symm::Cipher,
 };
 use serde_json::{Value, json};
-use std::{fs, time::Duration};
+use std::fs;
 
 const PASSPHRASE: &str = "a passphrase of a key file";
 
@@ -126,7 +129,7 @@ fn r044_a_key_of_another_server_is_published_by_the_running_one_and_signs_later_
         assert!(made["signs_from"].is_string() && made["published_until"].is_null(), "{made}");
         let has = |set: &Value, kid: &str| set["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid);
         assert!(!has(&before, "of-the-old-server"));
-        assert!(within(Duration::from_secs(60), || has(&published(it), "of-the-old-server")), "{}", it.log());
+        assert!(within(LONG, || has(&published(it), "of-the-old-server")), "{}", it.log());
         // The very same key under another name, and another under the same name.
         let (code, told) = it.failure(&["keys", "import", "-", "--kid", "again"], &pem(&key));
         assert_eq!((code, told.contains("this very key is here")), (1, true), "{told}");
@@ -142,7 +145,7 @@ fn r044_a_key_of_another_server_is_published_by_the_running_one_and_signs_later_
         assert_eq!((&made["alg"], &made["state"]), (&json!("PS256"), &json!("retiring")));
         assert!(made["signs_from"].is_null() && made["published_until"].is_string(), "{made}");
         let kid = made["kid"].as_str().unwrap();
-        assert!(within(Duration::from_secs(60), || has(&published(it), kid)), "{}", it.log());
+        assert!(within(LONG, || has(&published(it), kid)), "{}", it.log());
         serving.end();
         assert_eq!(listed(it, kid)["state"], "retiring");
         // A key that was revoked does not come back, under whatever name.
@@ -170,8 +173,9 @@ fn public_halves_are_exported_as_jwk_and_pem_and_a_private_one_by_no_option() {
         let jwk: Value = serde_json::from_str(&text(&["keys", "export", "one", "--public"])).unwrap();
         assert_eq!((&jwk["kid"], &jwk["alg"], &jwk["crv"]), (&json!("one"), &json!("ES384"), &json!("P-384")));
         // All that are published, as a set that a verifier can be given.
-        let set: Value = serde_json::from_str(&text(&["keys", "export", "--public"])).unwrap();
         let serving = it.serve();
+        it.has_all_keys();
+        let set: Value = serde_json::from_str(&text(&["keys", "export", "--public"])).unwrap();
         let sorted = |set: &Value| {
             let mut keys = set["keys"].as_array().unwrap().clone();
             keys.sort_by_key(|key| key["kid"].as_str().unwrap().to_owned());

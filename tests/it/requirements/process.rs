@@ -1,16 +1,24 @@
 //! R40: a key is made in a process that leaves nothing behind, and that may do nothing else.
 
-use crate::commands::each;
+use crate::{
+    commands::each,
+    world::{
+        busy::{LONG, within},
+        ports::free_port,
+    },
+};
 use keywright::base::secret::Secret;
 use std::{
     fs,
+    io::ErrorKind,
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
     },
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    thread,
+    time::Duration,
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -31,6 +39,17 @@ impl Drop for Running {
     }
 }
 
+/// Starts a program that was just written. Whoever starts another at the same moment holds the file open for writing
+/// until that one has begun.
+fn spawned(command: &mut Command) -> Child {
+    let mut started = command.spawn();
+    while started.as_ref().is_err_and(|e| e.kind() == ErrorKind::ExecutableFileBusy) {
+        thread::sleep(Duration::from_millis(10));
+        started = command.spawn();
+    }
+    started.unwrap()
+}
+
 #[test]
 fn r040_the_memory_of_a_server_is_out_of_reach_for_whoever_runs_as_the_same_user() {
     let folder = tempfile::tempdir().unwrap();
@@ -39,7 +58,7 @@ fn r040_the_memory_of_a_server_is_out_of_reach_for_whoever_runs_as_the_same_user
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut command = Command::new(&program);
     command
         .arg("serve")
@@ -56,13 +75,10 @@ fn r040_the_memory_of_a_server_is_out_of_reach_for_whoever_runs_as_the_same_user
         chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
         command.uid(NOBODY).gid(NOBODY);
     }
-    let running = Running(command.spawn().unwrap());
+    let running = Running(spawned(&mut command));
     let of = |name: &str| format!("/proc/{}/{name}", running.0.id());
-    let until = Instant::now() + Duration::from_secs(20);
-    while ureq::get(format!("http://127.0.0.1:{port}/readyz")).call().is_err() {
-        assert!(Instant::now() < until, "{}", fs::read_to_string(folder.path().join("log")).unwrap());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let ready = within(LONG, || ureq::get(format!("http://127.0.0.1:{port}/readyz")).call().is_ok());
+    assert!(ready, "{}", fs::read_to_string(folder.path().join("log")).unwrap());
     let status = fs::read_to_string(of("status")).unwrap();
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
     assert_ne!(uid.split_whitespace().next(), Some("0"), "the server itself is nobody of rank");

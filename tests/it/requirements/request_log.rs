@@ -1,8 +1,10 @@
 //! R95: each request with a key leaves a line in the log, with everything but the key.
 
-use crate::commands::{Installation, each};
+use crate::{
+    commands::{Installation, each},
+    world::ports::free_port,
+};
 use serde_json::{Value, json};
-use std::net::TcpListener;
 
 struct Made {
     key: String,
@@ -63,7 +65,7 @@ fn calls(it: &Installation, made: &Made, gateway: &str) -> Value {
 fn r095_each_request_with_a_key_is_logged_with_everything_but_the_key() {
     each(|it| {
         let made = made(it);
-        let gateway = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let gateway = format!("127.0.0.1:{}", free_port());
         let serving = it.serve_with(&[
             ("KEYWRIGHT_LOG_REQUESTS", "on"),
             ("KEYWRIGHT_LOG_LEVEL", "warn"),

@@ -2,10 +2,14 @@
 //! settings), R117 (the two together), R57 (secret managers). The program runs as operators run it.
 
 use crate::{
-    commands::{Installation, each, within},
-    world::{VaultPeer, vault},
+    commands::{Installation, each},
+    world::{
+        VaultPeer,
+        busy::{LONG, within},
+        vault,
+    },
 };
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 const KEK: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const OTHER: &str = "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -144,7 +148,7 @@ fn r057_vault_gives_secrets_to_a_token_and_to_a_role_and_when_it_goes_away_the_s
         peer.stop();
         serving.reload();
         let refused = || log(it).contains("the settings were refused; the old ones stay");
-        assert!(within(Duration::from_secs(10), refused), "{}", log(it));
+        assert!(within(LONG, refused), "{}", log(it));
         assert!(ureq::get(it.at("/readyz")).call().is_ok());
         serving.end();
         assert!(!log(it).contains(KEK) && !log(it).contains(vault::ROLE_SECRET));

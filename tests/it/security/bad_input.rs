@@ -2,7 +2,9 @@
 //! what was wrong in the standard's own words, quickly, and is never a fault of ours (F14).
 
 use crate::world::{
-    Auth, Reply, Request, Server, each, get,
+    Auth, Reply, Request, Server,
+    busy::{at_once, taken},
+    each, get,
     http::{answer, connect, raw},
     post,
 };
@@ -12,7 +14,7 @@ use serde_json::json;
 use std::{
     io::Write,
     net::{Shutdown, SocketAddr},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Endpoints that take a form from a client.
@@ -62,10 +64,10 @@ fn f14_each_size_has_a_cap_that_answers_at_once() {
             ("a head of 40 KiB", fields(40, 1024), 431),
             ("one field of 40 KiB", fields(1, 40 * 1024), 431),
         ] {
-            let began = Instant::now();
-            let reply = raw(server.address, &request.bytes()).unwrap_or_else(|| panic!("{what}: no answer"));
-            assert_eq!(reply.status, status, "{what}: {}", reply.text());
-            assert!(began.elapsed() < Duration::from_secs(2), "{what}");
+            at_once(|| {
+                let reply = raw(server.address, &request.bytes()).unwrap_or_else(|| panic!("{what}: no answer"));
+                assert_eq!(reply.status, status, "{what}: {}", reply.text());
+            });
         }
         for (what, request) in
             [("100 KiB", fields(100, 1024)), ("500 fields", fields(500, 4)), ("1 MB", fields(1000, 1024))]
@@ -94,10 +96,13 @@ fn f14_what_a_person_types_has_caps_too_and_a_long_password_costs_nothing() {
             (String::new(), String::new()),
         ] {
             let page = browser.visit("/sign-in");
-            let began = Instant::now();
-            let reply = browser.post(&page.form().fill("username", &name).fill("password", &password));
-            assert_eq!(reply.status, 200, "{}", reply.text());
-            assert!(reply.says("is not right") && began.elapsed() < Duration::from_secs(2), "{}", reply.words());
+            let took = taken(|| {
+                let reply = browser.post(&page.form().fill("username", &name).fill("password", &password));
+                assert_eq!(reply.status, 200, "{}", reply.text());
+                assert!(reply.says("is not right"), "{}", reply.words());
+            });
+            // There are not many tries, so it is not measured again on a busy machine.
+            assert!(took < Duration::from_secs(20), "{took:?}");
         }
         browser.sign_in(&ada);
         for (field, value) in

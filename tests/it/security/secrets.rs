@@ -4,9 +4,10 @@
 
 use super::memory::{self, Wanted};
 use crate::{
-    commands::{Installation, Serving, each, within},
+    commands::{Installation, Serving, each},
     world::{
         App, Auth, Browser, Key, Person, Reply, Request,
+        busy::{LONG, within},
         database::{self, Backdoor},
         get,
     },
@@ -25,7 +26,6 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 /// Thirty-two times the same byte: no such run is in anything else.
@@ -113,7 +113,7 @@ fn none_is_in_memory(serving: &Serving, secrets: &Secrets, basic: &str, issuer: 
     }
     let wanted = Wanted::new(texts);
     let mut last = Vec::new();
-    let gone = within(Duration::from_secs(30), || {
+    let gone = within(LONG, || {
         let Some(found) = memory::holds(serving.id(), &wanted) else {
             println!("skipped: the memory of a process is shown to root alone");
             return true;
@@ -336,7 +336,7 @@ fn keys_above_keys(it: &Installation, serving: &Serving, secrets: &mut Secrets, 
     fs::write(it.folder.path().join("keks"), format!("{SECOND_KEK}\n{FIRST_KEK}\n")).unwrap();
     serving.reload();
     let log = || fs::read_to_string(it.folder.path().join("log")).unwrap();
-    assert!(within(Duration::from_secs(10), || log().contains("the settings were read again")), "{}", log());
+    assert!(within(LONG, || log().contains("the settings were read again")), "{}", log());
     brought(it, secrets, logs);
     assert_eq!(command(it, &["secrets", "rewrap"], "", logs)["kek"], 2);
     command(it, &["secrets", "rotate-pepper"], "", logs);

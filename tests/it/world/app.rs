@@ -35,7 +35,7 @@ pub struct App {
     pub scope: String,
     address: SocketAddr,
     issuer: String,
-    clock: std::sync::Arc<keywright::base::moment::ManualClock>,
+    clock: std::sync::Arc<dyn keywright::base::moment::Clock>,
 }
 
 /// A number that was not there before.
@@ -59,13 +59,12 @@ impl App {
             scope: "openid docs.read".to_owned(),
             address: server.address,
             issuer: server.issuer.clone(),
-            clock: std::sync::Arc::clone(&server.clock),
+            clock: server.clock.clone(),
         }
     }
 
     /// An application of a server that runs in a process of its own.
     pub fn outside((address, issuer): (SocketAddr, &str), id: &str, auth: Auth, redirect_uri: &str) -> Self {
-        use keywright::base::moment::{Clock, ManualClock, SystemClock};
         Self {
             id: id.to_owned(),
             auth,
@@ -73,7 +72,7 @@ impl App {
             scope: "openid".to_owned(),
             address,
             issuer: issuer.to_owned(),
-            clock: std::sync::Arc::new(ManualClock::at(SystemClock.now())),
+            clock: std::sync::Arc::new(keywright::base::moment::SystemClock),
         }
     }
 
@@ -127,7 +126,6 @@ impl App {
 
     /// Claims of an assertion that is good.
     pub fn assertion_claims(&self) -> Value {
-        use keywright::base::moment::Clock;
         let now = self.clock.now().unix();
         json!({"iss": self.id, "sub": self.id, "aud": self.issuer, "iat": now, "exp": now + 60, "jti": format!("jti-{}", fresh())})
     }

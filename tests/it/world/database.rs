@@ -69,7 +69,7 @@ impl Database {
         match url.strip_prefix("sqlite:") {
             Some(path) => {
                 let mut c = SqliteConnection::establish(path).unwrap();
-                c.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+                c.batch_execute("PRAGMA busy_timeout = 60000").unwrap();
                 Backdoor::Sqlite(c)
             }
             None => Backdoor::Pg(PgConnection::establish(url).unwrap()),

@@ -3,10 +3,12 @@
 
 pub mod app;
 pub mod browser;
+pub mod busy;
 pub mod database;
 pub mod html;
 pub mod http;
 pub mod jwt;
+pub mod ports;
 pub mod redis;
 pub mod server;
 pub mod softhsm;

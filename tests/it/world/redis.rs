@@ -3,12 +3,15 @@
 
 use keywright::{base::secret::Secret, cluster::Counters};
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+/// Longer than it takes on any machine to start, or to answer.
+const LONG: Duration = Duration::from_secs(60);
 
 pub struct Redis {
     child: Option<Child>,
@@ -27,7 +30,7 @@ impl Redis {
 
     /// For tests that do something to it.
     pub fn own() -> Option<Self> {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = super::ports::free_port();
         let mut redis = Self { child: None, port, url: format!("redis://127.0.0.1:{port}/0") };
         redis.start().then_some(redis)
     }
@@ -51,7 +54,7 @@ impl Redis {
         self.child = Some(child);
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "Redis does not start");
+            assert!(begun.elapsed() < LONG, "Redis does not start");
             thread::sleep(Duration::from_millis(20));
         }
         true
@@ -59,14 +62,18 @@ impl Redis {
 
     /// A node that counts in it, also where this machine is so busy that it takes a while.
     pub fn node(&self, nodes: u32) -> Counters {
-        self.node_within(Duration::from_secs(5), nodes)
+        self.node_within(LONG, nodes)
     }
 
     /// A node that counts in it, or alone where that takes longer.
     pub fn node_within(&self, deadline: Duration, nodes: u32) -> Counters {
         let counters = Counters::shared(10_000, &self.url(), deadline).unwrap();
         counters.nodes_alive(nodes);
-        assert!(!counters.degraded());
+        let begun = Instant::now();
+        while counters.degraded() {
+            assert!(begun.elapsed() < LONG, "it is not found");
+            thread::sleep(Duration::from_millis(20));
+        }
         counters
     }
 
@@ -89,6 +96,11 @@ impl Redis {
     /// Stops it as SIGSTOP does: its connections stay, and nothing is answered.
     pub fn hang(&self) {
         self.signal(rustix::process::Signal::STOP);
+        // It may have been in the middle of an answer.
+        let state = format!("/proc/{}/stat", self.child.as_ref().unwrap().id());
+        while std::fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") T ")) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
     pub fn go_on(&self) {
         self.signal(rustix::process::Signal::CONT);

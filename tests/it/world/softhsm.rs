@@ -57,6 +57,7 @@ impl SoftHsm {
     pub fn holds(&self, it: &Installation, algs: &str) {
         it.set("SOFTHSM2_CONF", self.conf().to_str().unwrap());
         it.set("KEYWRIGHT_KEYS_PKCS11", algs);
+        it.set("KEYWRIGHT_KEYS_SIGNATURE_DEADLINE", "30s");
         it.set("KEYWRIGHT_KEYS_PKCS11_MODULE", self.module);
         it.set("KEYWRIGHT_KEYS_PKCS11_TOKEN", "keys");
         it.set("KEYWRIGHT_KEYS_PKCS11_PIN", PIN);

@@ -19,7 +19,7 @@ use std::{fs, path::Path, thread, time::Duration};
 
 pub fn answer(asked: &Asked, rest: &str, folder: &Path) -> (u16, String) {
     match fs::read_to_string(folder.join("misbehaves")).unwrap_or_default().as_str() {
-        "slow" => thread::sleep(Duration::from_secs(5)),
+        "slow" => thread::sleep(Duration::from_secs(30)),
         "garbage" => return (200, "<html>not Vault</html>".to_owned()),
         "forbidden" => return refused(403, &["permission denied"]),
         "down" => return refused(503, &["Vault is sealed"]),

@@ -41,7 +41,7 @@ impl VaultPeer {
 
     fn listening(&self) -> String {
         let at = self.folder.path().join("listening");
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(120);
         loop {
             match fs::read_to_string(&at) {
                 Ok(text) if text.ends_with('\n') => return format!("http://{}", text.trim()),
@@ -208,7 +208,7 @@ fn answer(asked: &Asked, folder: &Path) -> (u16, String) {
     let path = asked.path.strip_prefix("/v1/").unwrap_or_default();
     match (asked.method.as_str(), path.split_once('/')) {
         ("GET", Some(("slow", _))) => {
-            thread::sleep(Duration::from_secs(8));
+            thread::sleep(Duration::from_secs(30));
             refused(404, &[])
         }
         ("GET", Some(("auth", "token/lookup-self"))) => (200, json!({ "data": { "ttl": 3600 } }).to_string()),
