@@ -11,7 +11,7 @@ export async function launch() {
   const executablePath = process.env.CHROMIUM || PLACES.find(existsSync);
   if (!executablePath) throw new Error("no Chromium found: set CHROMIUM=/path/to/chrome");
   const root = process.getuid?.() === 0;
-  return chromium.launch({ executablePath, args: root ? ["--no-sandbox"] : [] });
+  return chromium.launch({ executablePath, args: root ? ["--no-sandbox"] : [], timeout: 180000 });
 }
 
 export async function screenshot(page, name) {
@@ -22,6 +22,8 @@ export async function screenshot(page, name) {
 // A browser of its own, whose errors (of scripts, and those it writes to its console) are kept in `problems`.
 export async function visitWith(chromium, options = {}) {
   const context = await chromium.newContext(options);
+  // The machine may be slow, or busy.
+  context.setDefaultTimeout(120000);
   const page = await context.newPage();
   const problems = [];
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));

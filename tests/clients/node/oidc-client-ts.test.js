@@ -48,6 +48,7 @@ after(async () => {
 
 async function open() {
   const context = await chromium.newContext();
+  context.setDefaultTimeout(120000);
   const page = await context.newPage();
   const problems = [];
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));

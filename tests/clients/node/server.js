@@ -9,12 +9,20 @@ import { join } from "node:path";
 export const BINARY = process.env.TEST_BINARY ?? new URL("../../../target/debug/keywright", import.meta.url).pathname;
 const TEMPLATE = new URL("../keywright.toml", import.meta.url);
 
+// A port at which nobody listens, below those that the system gives away: one that it gave to us and took back it may give
+// to somebody else before the program that is told of it listens there.
 export async function freePort() {
-  const probe = createServer();
-  await new Promise((ready) => probe.listen(0, "127.0.0.1", ready));
-  const { port } = probe.address();
-  await new Promise((closed) => probe.close(closed));
-  return port;
+  for (;;) {
+    const port = 20000 + Math.floor(Math.random() * 12000);
+    const probe = createServer();
+    const free = await new Promise((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((closed) => probe.close(closed));
+    return port;
+  }
 }
 
 // Runs the command line to its end; stdout is read as JSON. A failure throws with what it printed.
@@ -83,7 +91,7 @@ export class Server {
     this.child = spawn(BINARY, ["serve", "--config", this.config], { env: this.env, stdio: ["ignore", "pipe", "pipe"] });
     for (const pipe of [this.child.stdout, this.child.stderr]) pipe.on("data", (piece) => (this.log += piece));
     this.ended = new Promise((resolve) => this.child.on("close", resolve));
-    for (let wait = 0; wait < 400; wait++) {
+    for (let wait = 0; wait < 2400; wait++) {
       if (this.child.exitCode !== null) break;
       const ready = await fetch(`${this.issuer}/readyz`).then((reply) => reply.ok, () => false);
       if (ready) return;
@@ -96,7 +104,7 @@ export class Server {
   async stop() {
     if (this.child?.exitCode === null) {
       this.child.kill("SIGTERM");
-      const killer = setTimeout(() => this.child.kill("SIGKILL"), 8000);
+      const killer = setTimeout(() => this.child.kill("SIGKILL"), 30000);
       await this.ended;
       clearTimeout(killer);
     }

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -16,9 +17,16 @@ BINARY = os.environ.get("TEST_BINARY", str(HERE.parents[2] / "target/debug/keywr
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port at which nobody listens, below those that the system gives away: one that it gave to us and took back it may
+    give to somebody else before the program that is told of it listens there."""
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(20000, 32000)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Server:
@@ -48,14 +56,14 @@ class Server:
         """Runs the command line to its end and returns what it printed, as JSON."""
         done = subprocess.run(
             [BINARY, *args, "--config", self.config, "-o", "json"],
-            input=stdin, capture_output=True, text=True, env=self.env, timeout=60,
+            input=stdin, capture_output=True, text=True, env=self.env, timeout=300,
         )
         if done.returncode != 0:
             raise RuntimeError(f"keywright {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     def _wait(self):
-        for _ in range(400):
+        for _ in range(2400):
             if self.process.poll() is not None:
                 break
             try:
@@ -71,7 +79,7 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(8)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

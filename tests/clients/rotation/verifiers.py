@@ -90,7 +90,7 @@ class Apache:
         environment = {"PATH": os.environ["PATH"], **clock.only_the_date}
         self.said = open(folder / "apache.said", "w")
         self.process = subprocess.Popen(command, env=environment, stdout=self.said, stderr=self.said)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.ask("none") != 401:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
