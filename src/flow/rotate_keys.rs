@@ -141,15 +141,20 @@ async fn with(world: &World, wanted: Wanted, by: Actor) -> Result<Vec<Step>, Fau
 /// Reads the keys anew and puts them into the world.
 ///
 /// # Errors
-/// A fault of the store, or where a key does not open.
+/// A fault of the store, or where a key does not open. Those in hand stay then, but for those that are gone: that a key
+/// was revoked is known without opening any.
 pub async fn reload(world: &World) -> Result<(), Fault> {
     let _alone = world.reading_keys.lock().await;
     let policy = world.policy.load();
     let keeper = Keeper::of(world, &policy);
-    let keyring = keeper.read().await?;
+    let rows = keeper.rows().await?;
+    let (keyring, read) = match keeper.opened(&rows).await {
+        Ok(keyring) => (keyring, Ok(())),
+        Err(fault) => (keeper.left(&world.keyring.load(), &rows)?, Err(fault)),
+    };
     world.metrics.signing_keys.set(keyring.records().count());
     world.keyring.store(Arc::new(keyring));
-    Ok(())
+    read
 }
 
 /// Goes by a policy that has just come into force. The set is handed out under it first, and then it
@@ -199,12 +204,25 @@ impl<'k> Keeper<'k> {
     }
 
     async fn read(&self) -> Result<Keyring, Fault> {
+        self.opened(&self.rows().await?).await
+    }
+
+    async fn opened(&self, rows: &[KeyRow]) -> Result<Keyring, Fault> {
         let mut held = Vec::new();
-        let rows = self.rows().await?;
         self.secrets.learn(self.store).await?;
         for row in rows.iter().filter(|row| row.record.state.is_published()) {
             held.push(open(&self.secrets.envelope, row, self.tally.of(&row.record.kid))?);
         }
+        self.ring(held, rows)
+    }
+
+    /// What is left of the keys in hand when those that are gone are put away.
+    fn left(&self, hand: &Keyring, rows: &[KeyRow]) -> Result<Keyring, Fault> {
+        let stands = |kid: &KeyId| rows.iter().any(|row| row.record.kid == *kid && row.record.state.is_published());
+        self.ring(hand.held().iter().filter(|one| stands(&one.record.kid)).cloned().collect(), rows)
+    }
+
+    fn ring(&self, held: Vec<HeldKey>, rows: &[KeyRow]) -> Result<Keyring, Fault> {
         // The youngest of those that are gone: tokens by a key that was revoked may still come for a while.
         let mut gone: Vec<&KeyRow> = rows.iter().filter(|row| row.record.state == State::Gone).collect();
         gone.sort_by_key(|row| std::cmp::Reverse(row.standing.as_ref().map(|standing| standing.since)));
@@ -212,7 +230,7 @@ impl<'k> Keeper<'k> {
             let kid = &row.record.kid;
             (kid.clone(), self.tally.of(kid))
         });
-        Keyring::new(held, gone, &key_policy(self.policy, needed(self.policy, &rows, None))?)
+        Keyring::new(held, gone, &key_policy(self.policy, needed(self.policy, rows, None))?)
     }
 
     /// Looks first, so that a sweep which finds nothing due writes nothing; and makes keys before
@@ -223,6 +241,7 @@ impl<'k> Keeper<'k> {
             let (policy, also) = (self.policy.clone(), wanted.also);
             let look = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(Seen::load(tx, &policy, also)?);
             let seen = self.store.read("list_signing_keys", look).await.map_err(only_fault)?;
+            seen.possible(&wanted)?;
             let due = seen.due(&wanted);
             if due.is_empty() && !seen.changed() {
                 made.destroy_unused(self, &due).await;
@@ -269,13 +288,13 @@ fn open(envelope: &Envelope, row: &KeyRow, uses: Uses) -> Result<HeldKey, Fault>
     let record = row.record.clone();
     if let Some(at) = &row.outside {
         let key = SigningKey::elsewhere(record.kid.clone(), record.alg, &row.public, at.clone())?;
-        return Ok(HeldKey { record, key, uses });
+        return Ok(HeldKey { record, key: Arc::new(key), uses });
     }
     let private = envelope
         .open(Column::SigningKeys, record.kid.as_str(), &row.sealed)
         .map_err(|e| Fault::new(format!("opening the private half of signing key {}", record.kid), e))?;
     let key = SigningKey::from_private(record.kid.clone(), record.alg, &private)?;
-    Ok(HeldKey { record, key, uses })
+    Ok(HeldKey { record, key: Arc::new(key), uses })
 }
 
 /// A key to be made, as the rule says.

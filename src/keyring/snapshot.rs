@@ -18,12 +18,12 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// A key as remembered, and the key itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HeldKey {
     /// As remembered.
     pub record: KeyRecord,
     /// The key.
-    pub key: SigningKey,
+    pub key: Arc<SigningKey>,
     /// What it is used for.
     pub uses: Uses,
 }
@@ -72,7 +72,10 @@ impl Keyring {
         let mut keys = keys.map_err(|e| Fault::new("reading our own public keys", e))?;
         keys.count_gone(gone.into_iter().map(|(kid, uses)| (kid.as_str().to_owned(), uses.seen)));
         for one in &mut held {
-            one.key.count(Arc::clone(&one.uses.signed));
+            // One that stood in another ring is counted there already.
+            if let Some(key) = Arc::get_mut(&mut one.key) {
+                key.count(Arc::clone(&one.uses.signed));
+            }
         }
         let public: Vec<_> = held.iter().map(|one| one.key.public_jwk()).collect();
         let jwks = json!({ "keys": public }).to_string();
@@ -83,19 +86,25 @@ impl Keyring {
     /// The key that signs with this algorithm; `None` where the policy needs none.
     #[must_use]
     pub fn signer(&self, alg: Alg) -> Option<&SigningKey> {
-        self.held.iter().find(|one| one.signs(alg)).map(|one| &one.key)
+        self.held.iter().find(|one| one.signs(alg)).map(|one| &*one.key)
     }
 
     /// The published key of this name.
     #[must_use]
     pub fn key(&self, kid: &KeyId) -> Option<&SigningKey> {
-        self.held.iter().map(|one| &one.key).find(|key| key.kid() == kid)
+        self.held.iter().map(|one| &*one.key).find(|key| key.kid() == kid)
     }
 
     /// The algorithms we sign with, in a stable order.
     #[must_use]
     pub fn algs(&self) -> Vec<Alg> {
         Alg::ALL.into_iter().filter(|alg| self.signer(*alg).is_some()).collect()
+    }
+
+    /// The keys themselves, in the order of the set.
+    #[must_use]
+    pub fn held(&self) -> &[HeldKey] {
+        &self.held
     }
 
     /// Every published key, to verify tokens of ours with.

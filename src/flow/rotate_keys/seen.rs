@@ -37,6 +37,10 @@ pub(super) fn always_signed(policy: &Policy, keyring: &Keyring) -> bool {
 /// The name under which the database remembers what is still out there from before.
 const PAST: &str = "signing keys past";
 
+/// A time before the first release: a clock that shows it was never set. Of what it says about the age of keys nothing is
+/// true, and a successor that it made would look old to everybody else, and sign before it is known.
+const NEVER_SET: Moment = Moment::from_unix(1_700_000_000);
+
 /// The facts that the rule judges, as loaded.
 pub(in crate::flow) struct Seen {
     pub(in crate::flow) rows: Vec<KeyRow>,
@@ -81,6 +85,17 @@ impl Seen {
             Some(one) => keyring::revoke(&self.facts(), &one.kid),
             None => sweep(&self.facts(), wanted.rotation),
         }
+    }
+
+    /// Refuses to go by a clock that cannot be right, but for ending a key at once.
+    pub(super) fn possible(&self, wanted: &Wanted) -> Result<(), Fault> {
+        if self.now >= NEVER_SET || wanted.revoke.is_some() {
+            return Ok(());
+        }
+        Err(Fault::bare(format!(
+            "the clock of this machine was not set (it says {}): no signing key is made by it",
+            self.now
+        )))
     }
 
     pub(super) fn changed(&self) -> bool {

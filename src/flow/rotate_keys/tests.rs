@@ -1,7 +1,7 @@
 //! The life of signing keys over a database.
 
 use super::*;
-use crate::{base::moment::Span, flow::sample::in_sample};
+use crate::{base::moment::Span, flow::sample::in_sample, store::sealed::Column};
 
 fn states(world: &World) -> Vec<(Alg, &'static str)> {
     world.keyring.load().records().map(|key| (key.alg, key.state.name())).collect()
@@ -71,5 +71,45 @@ fn a_private_half_opens_only_in_its_own_row() {
         rows[0].sealed = sealed;
         assert!(open(&sample.world.secrets.envelope, &rows[0], Uses::default()).is_err());
         assert!(open(&sample.world.secrets.envelope, &rows[1], Uses::default()).is_ok());
+    });
+}
+
+#[test]
+fn a_node_that_cannot_read_what_is_new_drops_a_key_that_was_revoked_all_the_same() {
+    in_sample(async |sample| {
+        let world = &sample.world;
+        let signer = |alg| world.keyring.load().signer(alg).map(|key| key.kid().clone());
+        let (leaked, other) = (signer(Alg::Es256).unwrap(), signer(Alg::EdDsa).unwrap());
+        // As another node leaves it that has a key-encryption key which this one was not given.
+        let (kid, spoilt) = (leaked.clone(), other.clone());
+        let write = move |tx: &mut Tx<'_>| {
+            let rows = tx.signing_keys().list()?;
+            let before = &rows.iter().find(|row| row.record.kid == spoilt).unwrap().sealed;
+            assert!(tx.sealed().replace(Column::SigningKeys, spoilt.as_str(), before, b"under another key")?);
+            tx.signing_keys().revoke(&kid, "it leaked")
+        };
+        sample.write(write).await;
+        assert!(reload(world).await.is_err(), "that it cannot be read is told of");
+        let keyring = world.keyring.load_full();
+        assert!(!keyring.jwks().contains(leaked.as_str()) && !keyring.keys().names(leaked.as_str()));
+        assert!(signer(Alg::Es256).is_none(), "nothing is signed with it");
+        assert_eq!(signer(Alg::EdDsa), Some(other), "what is in hand and stands goes on");
+    });
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_makes_and_ends_no_key() {
+    in_sample(async |sample| {
+        let world = &sample.world;
+        sample.clock.advance(Span::seconds(1));
+        run(world, Rotation::Requested, Actor::System).await.unwrap();
+        let before = sample.write(|tx| tx.signing_keys().list()).await;
+        // A machine without a battery begins in 1970. What it made would sign at once on the others: it is old there.
+        let years = world.now().since(Moment::EPOCH + Span::days(1));
+        sample.clock.advance(Span::micros(-years.as_micros()));
+        assert!(run(world, Rotation::OnSchedule, Actor::System).await.is_err());
+        assert!(sample.write(|tx| tx.signing_keys().list()).await == before);
+        sample.clock.advance(years);
+        assert!(run(world, Rotation::OnSchedule, Actor::System).await.unwrap().is_empty());
     });
 }

@@ -35,7 +35,7 @@ impl Keys {
         let epoch = i32::try_from(n).unwrap() + 1;
         HeldKey {
             record: KeyRecord { kid, alg: Alg::Es256, epoch, created_at: NOW, known_at: NOW, signed_at: None, state },
-            key,
+            key: Arc::new(key),
             uses: Uses::default(),
         }
     }
