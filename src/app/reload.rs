@@ -49,9 +49,13 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     }
     let mut policy = open::policy(&new);
     // What needs a restart stays as it was, or half of the server would believe one thing and half another.
-    policy.tokens.issuer = old.server.issuer.clone();
+    // The settings before may have waited for a restart themselves, so it is the policy in force that counts.
+    policy.tokens.issuer = world.policy.load().tokens.issuer.clone();
     world.policy.store(Arc::new(policy));
     take_keys(&new, world).await;
+    if let Some(access) = new.secrets.vault() {
+        world.signers.reach(settings::vault(access));
+    }
     if let Err(error) = rotate_keys::policy_changed(world).await {
         tracing::error!(%error, "the signing keys follow the new settings within a minute, not at once");
     }
@@ -77,5 +81,38 @@ pub fn requests(config: &Config) -> Requests {
     match config.log.requests {
         LogRequests::On => Requests::On,
         LogRequests::Off => Requests::Off,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{account::Cost, app::open::Edges};
+    use std::fs;
+
+    #[test]
+    fn an_issuer_that_waits_for_a_restart_still_waits_when_the_settings_are_read_once_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keywright.toml");
+        let write = |issuer: &str| {
+            let data = folder.path().join("data");
+            fs::write(&file, format!("[server]\nissuer = \"{issuer}\"\ndata_dir = \"{}\"\n", data.display())).unwrap();
+        };
+        let (before, after) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
+        write(before);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let origin = Origin { file: Some(file.clone()), logs: None };
+            let mut config = settings::load(origin.file.as_deref()).unwrap();
+            let edges = Edges { hash_cost: Cost::new(64, 1, 1).unwrap(), ..Edges::system() };
+            let world = open::open(&config, &edges).await.unwrap();
+            let site = Site::new(Arc::clone(&world), Vec::new());
+            write(after);
+            for _ in 0..3 {
+                config = run(&config, &origin, &site).await.unwrap();
+                assert_eq!(world.policy.load().tokens.issuer.as_str(), before);
+            }
+            world.store.close();
+        });
     }
 }

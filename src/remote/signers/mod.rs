@@ -15,6 +15,7 @@ use crate::{
     jose::{Alg, Outside},
     remote::vault::Access,
 };
+use arc_swap::ArcSwap;
 use desk::{Asked, Desk};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
@@ -155,6 +156,8 @@ pub struct Signers {
     /// The label of the token, and where Transit is mounted.
     token: String,
     mount: String,
+    /// How Vault is reached, where it holds keys.
+    vault: Option<Arc<ArcSwap<Access>>>,
     deadline: Duration,
 }
 
@@ -168,6 +171,7 @@ impl Signers {
             transit: None,
             token: String::new(),
             mount: String::new(),
+            vault: None,
             deadline: PATIENCE,
         }
     }
@@ -179,12 +183,21 @@ impl Signers {
     pub fn start(policy: &SignerPolicy) -> Result<Self, Fault> {
         let deadline = policy.deadline.to_std();
         let pkcs11 = policy.pkcs11.clone().map(|access| Desk::start("pkcs11", Arc::new(pkcs11::Module::new(access))));
-        let transit = policy.transit.clone().map(|access| transit::Transit::new(access, deadline));
+        let vault = policy.transit.as_ref().map(|access| Arc::new(ArcSwap::from_pointee(access.vault.clone())));
+        let transit = policy.transit.as_ref().zip(vault.clone());
+        let transit = transit.map(|(access, vault)| transit::Transit::new(vault, access.mount.clone(), deadline));
         let transit = transit.map(|transit| Desk::start("transit", Arc::new(transit)));
         let makers = policy.makers.clone();
         let token = policy.pkcs11.as_ref().map(|access| access.token.clone()).unwrap_or_default();
         let mount = policy.transit.as_ref().map(|access| access.mount.clone()).unwrap_or_default();
-        Ok(Self { makers, pkcs11: pkcs11.transpose()?, transit: transit.transpose()?, token, mount, deadline })
+        Ok(Self { makers, pkcs11: pkcs11.transpose()?, transit: transit.transpose()?, token, mount, vault, deadline })
+    }
+
+    /// Reaches Vault like this from now on, where it holds keys: with another token, say.
+    pub fn reach(&self, access: Access) {
+        if let Some(vault) = &self.vault {
+            vault.store(Arc::new(access));
+        }
     }
 
     /// Whether there is anybody.

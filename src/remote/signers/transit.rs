@@ -1,49 +1,91 @@
 //! The engine Transit of Vault or OpenBao: each of our keys is a key there, of one version. What waits already is signed in
 //! one call. Of tokens it gets the hash alone, but for Ed25519, which signs the text.
 
-use super::{Asked, Hold, SignerFailed, TransitAccess, WantedKey};
+use super::{Asked, Hold, SignerFailed, WantedKey};
 use crate::{
     base::digest::{base64, from_base64url, sha256, sha384},
     jose::{
         Alg, Outside,
         outside::{elliptic, from_pem},
     },
-    remote::vault::{Ask, Vault, VaultFailed},
+    remote::vault::{Access, Ask, Vault, VaultFailed},
 };
+use arc_swap::ArcSwap;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 /// So many signatures are asked for in one call at most.
 const AT_ONCE: usize = 32;
 /// How long anything but a signature may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it is signed in anew because something was refused: what no token may do, no next one may either, and each
+/// leaves a lease behind in Vault.
+const ANEW: Duration = Duration::from_secs(5);
 
 /// The engine.
 pub(super) struct Transit {
-    access: TransitAccess,
+    /// How Vault is reached. It may be told another way while work goes on.
+    access: Arc<ArcSwap<Access>>,
+    /// Where the engine is mounted.
+    mount: String,
     /// How long a signature may take.
     deadline: Duration,
-    signing: Mutex<Option<Arc<Vault>>>,
-    rest: Mutex<Option<Arc<Vault>>>,
+    signing: Door,
+    rest: Door,
+}
+
+/// The way in.
+#[derive(Default)]
+struct Door(Mutex<Way>);
+
+#[derive(Default)]
+struct Way {
+    /// Vault, with how it was reached.
+    open: Option<(Arc<Access>, Arc<Vault>)>,
+    /// When it was last given up because something was refused.
+    anew: Option<Instant>,
+}
+
+impl Door {
+    fn way(&self) -> MutexGuard<'_, Way> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up this token, unless that was tried just now; true where it may be tried with another.
+    fn give_up(&self, refused: &Arc<Vault>) -> bool {
+        let mut way = self.way();
+        if way.open.as_ref().is_none_or(|(_, vault)| !Arc::ptr_eq(vault, refused)) {
+            // Somebody else was faster.
+            return true;
+        }
+        let may = way.anew.is_none_or(|at| at.elapsed() >= ANEW);
+        if may {
+            *way = Way { open: None, anew: Some(Instant::now()) };
+        }
+        may
+    }
 }
 
 impl Transit {
-    pub(super) fn new(access: TransitAccess, deadline: Duration) -> Self {
-        Self { access, deadline, signing: Mutex::default(), rest: Mutex::default() }
+    pub(super) fn new(access: Arc<ArcSwap<Access>>, mount: String, deadline: Duration) -> Self {
+        Self { access, mount, deadline, signing: Door::default(), rest: Door::default() }
     }
 
-    fn opened(&self, door: &Mutex<Option<Arc<Vault>>>, patience: Duration) -> Result<Arc<Vault>, VaultFailed> {
-        let mut door = door.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(vault) = &*door {
+    fn opened(&self, door: &Door, patience: Duration) -> Result<Arc<Vault>, VaultFailed> {
+        let mut way = door.way();
+        let access = self.access.load_full();
+        if let Some((by, vault)) = &way.open
+            && Arc::ptr_eq(by, &access)
+        {
             return Ok(Arc::clone(vault));
         }
-        let vault = Arc::new(Vault::open_patient(&self.access.vault, patience)?);
-        *door = Some(Arc::clone(&vault));
+        let vault = Arc::new(Vault::open_patient(&access, patience)?);
+        way.open = Some((access, Arc::clone(&vault)));
         Ok(vault)
     }
 
@@ -53,17 +95,15 @@ impl Transit {
             (Ask::Post(_), true) => (&self.signing, self.deadline),
             (Ask::Get | Ask::Post(_) | Ask::Delete, _) => (&self.rest, PATIENCE),
         };
-        match self.opened(door, patience)?.call(ask, path) {
-            Err(VaultFailed::Refused(403)) => {
-                *door.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                self.opened(door, patience)?.call(ask, path)
-            }
+        let vault = self.opened(door, patience)?;
+        match vault.call(ask, path) {
+            Err(VaultFailed::Refused(403)) if door.give_up(&vault) => self.opened(door, patience)?.call(ask, path),
             done => done,
         }
     }
 
     fn keys(&self, name: &str) -> String {
-        format!("{}/keys/{name}", self.access.mount)
+        format!("{}/keys/{name}", self.mount)
     }
 
     /// Signs all of these, which are for one key.
@@ -74,7 +114,7 @@ impl Transit {
         asked: &[Asked],
     ) -> Result<Vec<Result<Vec<u8>, SignerFailed>>, SignerFailed> {
         let Outside::Transit { mount, name, version } = at else { return Err(SignerFailed::Unset(at.to_string())) };
-        if *mount != self.access.mount {
+        if *mount != self.mount {
             return Err(SignerFailed::Unset(at.to_string()));
         }
         let inputs: Vec<Value> = asked.iter().map(|one| json!({ "input": handed_over(alg, &one.input) })).collect();
@@ -193,7 +233,7 @@ impl Hold for Transit {
 
     fn make(&self, wanted: &WantedKey) -> Result<Value, SignerFailed> {
         let name = match &wanted.at {
-            Outside::Transit { mount, name, .. } if *mount == self.access.mount => name,
+            Outside::Transit { mount, name, .. } if *mount == self.mount => name,
             other @ (Outside::Transit { .. } | Outside::Pkcs11 { .. }) => {
                 return Err(SignerFailed::Unset(other.to_string()));
             }
@@ -220,7 +260,7 @@ impl Hold for Transit {
     fn check(&self, at: Option<&Outside>) -> Result<(), SignerFailed> {
         match at {
             None => self.call(Ask::Get, "auth/token/lookup-self").map(drop).map_err(failed),
-            Some(Outside::Transit { mount, name, version }) if *mount == self.access.mount => {
+            Some(Outside::Transit { mount, name, version }) if *mount == self.mount => {
                 let key = self.call(Ask::Get, &self.keys(name)).map_err(failed)?;
                 key.pointer(&format!("/data/keys/{version}")).map(drop).ok_or(SignerFailed::NoKey)
             }
@@ -232,6 +272,16 @@ impl Hold for Transit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{base::secret::Secret, remote::vault::Login};
+    use std::{
+        io::{BufRead, BufReader, Read, Write},
+        net::TcpListener,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    fn transit(vault: Access) -> Transit {
+        Transit::new(Arc::new(ArcSwap::from_pointee(vault)), "transit".to_owned(), Duration::from_secs(20))
+    }
 
     #[test]
     fn a_signature_is_read_in_both_alphabets_and_garbage_is_none() {
@@ -247,5 +297,54 @@ mod tests {
     fn an_rsa_key_is_never_smaller_than_was_wanted_up_to_the_largest_there_is() {
         let kinds = [2048, 2049, 3072, 3073, 4096, 8192].map(|bits| kind(Alg::Rs256, bits));
         assert_eq!(kinds, ["rsa-2048", "rsa-3072", "rsa-3072", "rsa-4096", "rsa-4096", "rsa-4096"]);
+    }
+
+    /// A Vault that lets everybody sign in and refuses everything else; counts how often somebody signed in.
+    fn strict() -> (String, Arc<AtomicUsize>) {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, counted) = (format!("http://{}", socket.local_addr().unwrap()), Arc::<AtomicUsize>::default());
+        let logins = Arc::clone(&counted);
+        std::thread::spawn(move || {
+            for stream in socket.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap());
+                let (mut first, mut length) = (String::new(), 0);
+                lines.read_line(&mut first).unwrap();
+                loop {
+                    let mut line = String::new();
+                    lines.read_line(&mut line).unwrap();
+                    let Some((name, value)) = line.split_once(':') else { break };
+                    if name.eq_ignore_ascii_case("content-length") {
+                        length = value.trim().parse().unwrap();
+                    }
+                }
+                lines.read_exact(&mut vec![0; length]).unwrap();
+                let (status, body) = if first.contains("/login") {
+                    logins.fetch_add(1, Ordering::SeqCst);
+                    (200, r#"{"auth": {"client_token": "hvs.a"}}"#)
+                } else {
+                    (403, r#"{"errors": ["permission denied"]}"#)
+                };
+                let head =
+                    format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).unwrap();
+            }
+        });
+        (address, counted)
+    }
+
+    #[test]
+    fn a_vault_that_refuses_everything_is_not_signed_in_to_for_each_signature() {
+        let (address, logins) = strict();
+        let login = Login::AppRole { role_id: "r".to_owned(), secret_id: Secret::new("s".to_owned()) };
+        let transit = transit(Access { address, namespace: None, login });
+        let began = Instant::now();
+        for _ in 0..50 {
+            let refused = transit.call(Ask::Post(&json!({})), "transit/sign/keywright-a");
+            assert_eq!(refused, Err(VaultFailed::Refused(403)));
+        }
+        let most = 2 + usize::try_from(began.elapsed().as_secs()).unwrap();
+        let logins = logins.load(Ordering::SeqCst);
+        assert!((2..=most).contains(&logins), "{logins}, and {most} at most");
     }
 }

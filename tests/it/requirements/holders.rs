@@ -333,6 +333,27 @@ fn a_role_whose_token_has_expired_signs_in_anew_and_a_key_that_was_deleted_is_re
 }
 
 #[test]
+fn a_token_of_vault_that_was_replaced_in_the_settings_signs_without_a_restart() {
+    each_installation(|it| {
+        let (peer, file) = (VaultPeer::start(), it.folder.path().join("vault-token"));
+        fs::write(&file, vault::ROLE_TOKEN).unwrap();
+        it.set("KEYWRIGHT_SECRETS_VAULT_ADDRESS", &peer.address);
+        it.set("KEYWRIGHT_SECRETS_VAULT_TOKEN_FILE", file.to_str().unwrap());
+        it.set("KEYWRIGHT_KEYS_TRANSIT", "ES256");
+        it.set("KEYWRIGHT_KEYS_SIGNATURE_DEADLINE", "20s");
+        let client = machine(it);
+        let serving = it.serve();
+        token(it, &client).unwrap();
+        peer.expire();
+        assert!(matches!(token(it, &client), Err((503, _, _))));
+        fs::write(&file, vault::TOKEN).unwrap();
+        serving.reload();
+        assert!(within(LONG, || token(it, &client).is_ok()), "{}", it.log());
+        serving.end();
+    });
+}
+
+#[test]
 fn of_nodes_that_make_a_key_in_transit_at_once_one_keeps_its_own_and_the_others_are_destroyed() {
     each(|database| {
         let peer = VaultPeer::start();

@@ -22,7 +22,7 @@ pub const TOKEN: &str = "hvs.CAESIJ-keywright-test-token";
 pub const ROLE: &str = "7c1d6d0a-6a05-0c3d-8d13-a0e1d3b9a8ab";
 pub const ROLE_SECRET: &str = "0b3c9a0e-7d55-4f7b-9f0b-1f2f3a4b5c6d";
 pub const ACCOUNT: &str = "eyJhbGciOiJSUzI1NiJ9.of-a-service-account.AAAA";
-const ROLE_TOKEN: &str = "hvs.CAESIJ-keywright-approle-token";
+pub const ROLE_TOKEN: &str = "hvs.CAESIJ-keywright-approle-token";
 
 /// A running peer; it ends with the test.
 pub struct VaultPeer {
