@@ -41,12 +41,11 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
     while goes_on(&mut ending, EVERY).await {
         told(&mut away, flush(&world).await, "audit events cannot be written and are kept in memory");
         measure(&world);
-        if world.now() >= uses {
-            uses = world.now() + USES;
+        let now = world.now();
+        if due(&mut uses, now, USES) {
             warned("what clients' secrets were used for cannot be written", secret_uses::flush(&world).await);
         }
-        if world.now() >= seldom {
-            seldom = world.now() + SELDOM;
+        if due(&mut seldom, now, SELDOM) {
             old = Old::More;
             minutely(&world).await;
         }
@@ -56,12 +55,10 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
                 Old::Gone
             });
         }
-        if world.now() >= counts {
-            counts = world.now() + key_tally::EVERY;
+        if due(&mut counts, now, key_tally::EVERY) {
             warned("what signing keys were used for could not be written", key_tally::flush(&world).await);
         }
-        if world.now() >= keys {
-            keys = world.now() + pace_of_keys(&world);
+        if due(&mut keys, now, pace_of_keys(&world)) {
             keep_keys(&world, &mut keeping).await;
         }
     }
@@ -78,6 +75,16 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
     if let Err(fault) = presence::end(&world).await {
         tracing::warn!(error = %fault, "this node could not say that it ended well");
     }
+}
+
+/// Whether the time for something has come, which is then done again after this long. It has come also where it is further
+/// ahead than that: the clock was set back.
+fn due(next: &mut Moment, now: Moment, every: Span) -> bool {
+    let come = now >= *next || *next > now + every;
+    if come {
+        *next = now + every;
+    }
+    come
 }
 
 /// Tells of an outage once.
@@ -232,6 +239,32 @@ mod tests {
             sample.world.store.close();
             flush(&sample.world).await.unwrap_err();
             assert_eq!(sample.world.journal.pending(), BATCH + 3);
+        });
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_stop_it() {
+        in_sample(async |sample| {
+            let world = &sample.world;
+            presence::begin(world).await.unwrap();
+            sample.clock.advance(Span::seconds(1));
+            let (end, ending) = tokio::sync::watch::channel(false);
+            let running = tokio::spawn(run(Arc::clone(world), ending));
+            // Each minute it says that it is running, and when.
+            let says = async |at: Moment| {
+                for _ in 0..1200 {
+                    if sample.write(presence::latest).await == Some(at) {
+                        return;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+                panic!("it has not said that it is running at {at}");
+            };
+            says(world.now()).await;
+            sample.clock.advance(Span::hours(-1));
+            says(world.now()).await;
+            end.send_replace(true);
+            running.await.unwrap();
         });
     }
 
