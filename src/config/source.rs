@@ -9,7 +9,8 @@ use std::{
     io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -107,7 +108,10 @@ pub(super) fn is_reference(text: &str) -> bool {
 /// A reference as messages show it.
 pub(super) fn shown(text: &str) -> String {
     match split(text) {
-        Some((Scheme::Cmd, command)) => format!("cmd:{}", command.split_whitespace().next().unwrap_or_default()),
+        // Variables that are given to a command stand before it, and may be secrets.
+        Some((Scheme::Cmd, command)) => {
+            format!("cmd:{}", command.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default())
+        }
         Some((Scheme::Transit, name)) => format!("transit:{}", name.split('#').next().unwrap_or_default()),
         Some((Scheme::Env | Scheme::File | Scheme::Vault, _)) => text.trim().to_owned(),
         None => String::new(),
@@ -161,6 +165,17 @@ pub(super) fn local(text: &str) -> Result<Secret<String>, String> {
     if secret.expose().is_empty() { Err(format!("{}: is empty", shown(text))) } else { Ok(secret) }
 }
 
+/// All of it, if it is not too long for a secret: one that was cut would be another.
+fn whole(from: impl Read) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| format!("cannot be read: {e}"));
+    if read.is_ok() && u64::try_from(bytes.len()).is_ok_and(|n| n <= MAX_BYTES) {
+        return Ok(bytes);
+    }
+    bytes.zeroize();
+    read.and(Err("is longer than 64 KiB".into()))
+}
+
 /// Without the one newline that editors and commands put at its end.
 fn line(mut bytes: Vec<u8>) -> Result<Secret<String>, String> {
     for end in [b'\n', b'\r'] {
@@ -195,9 +210,7 @@ impl Source for OwnFile {
         if mode & 0o007 != 0 {
             return Err(format!("is open to every user of this machine (mode {mode:03o}): run `chmod 600 {name}`"));
         }
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(cannot)?;
-        line(bytes)
+        line(whole(file)?)
     }
 }
 
@@ -206,37 +219,50 @@ struct Output;
 
 impl Source for Output {
     fn fetch(&self, name: &str) -> Result<Secret<String>, String> {
+        let until = Instant::now() + PATIENCE;
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(name).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = shell.spawn().map_err(|e| format!("cannot be run: {e}"))?;
-        let mut out = child.stdout.take().ok_or("has no output")?.take(MAX_BYTES);
+        let out = child.stdout.take().ok_or("has no output")?;
         // On a thread of its own: whoever waits for the output of a command that hangs waits for ever.
-        let reader = thread::spawn(move || {
-            let mut bytes = Vec::new();
-            out.read_to_end(&mut bytes).map(|_| bytes)
+        let (told, output) = mpsc::channel();
+        thread::spawn(move || {
+            // Whoever has given up needs no output; it goes away with its bytes wiped.
+            if let Err(mpsc::SendError(Ok(mut bytes))) = told.send(whole(out)) {
+                bytes.zeroize();
+            }
         });
-        ended(&mut child)?;
-        match reader.join() {
-            Ok(Ok(bytes)) => line(bytes),
-            Ok(Err(e)) => Err(format!("its output cannot be read: {e}")),
-            Err(_) => Err("its output cannot be read".into()),
+        let status = ended(&mut child, until)?;
+        // Something that it has left behind may hold its output, and write more of it.
+        let left = until.saturating_duration_since(Instant::now());
+        let bytes = output.recv_timeout(left).map_err(|_| too_slow())?;
+        match (bytes, status.success()) {
+            (Ok(bytes), true) => line(bytes),
+            // A command may fail because nobody reads all that it has to say.
+            (Err(wrong), _) => Err(format!("its output {wrong}")),
+            (Ok(mut bytes), false) => {
+                bytes.zeroize();
+                Err(format!("the command failed ({status})"))
+            }
         }
     }
 }
 
+fn too_slow() -> String {
+    format!("the command, or what it has started, did not end within {} s", PATIENCE.as_secs())
+}
+
 /// Waits for the end of a command, but not for ever.
-fn ended(child: &mut Child) -> Result<(), String> {
-    let until = Instant::now() + PATIENCE;
+fn ended(child: &mut Child, until: Instant) -> Result<ExitStatus, String> {
     loop {
         match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(format!("the command failed ({status})")),
+            Ok(Some(status)) => return Ok(status),
             Ok(None) if Instant::now() < until => thread::sleep(LOOK),
             Ok(None) => {
                 // It is told of below either way.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("the command did not end within {} s", PATIENCE.as_secs()));
+                return Err(too_slow());
             }
             Err(e) => return Err(format!("the command cannot be waited for: {e}")),
         }
@@ -274,6 +300,37 @@ mod tests {
         assert!(!told("cmd:echo hunter2 >&2; exit 3").contains("hunter2"));
         assert!(told("cmd:true").contains("is empty"));
         assert!(told("vault:a#b").contains("cannot be in it"));
+    }
+
+    #[test]
+    fn what_a_command_leaves_behind_with_its_output_in_hand_is_not_waited_for_for_ever() {
+        let began = Instant::now();
+        let told = told("cmd:printf hunter2; sleep 31 & exit 0");
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+        assert!(told.contains("within 10 s") && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn a_secret_that_is_too_long_is_refused_and_not_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        let most = usize::try_from(MAX_BYTES).unwrap();
+        fs::write(&path, "a".repeat(most)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let (file, command) = (format!("file:{}", path.display()), format!("cmd:cat {}", path.display()));
+        assert!([&file, &command].into_iter().all(|text| local(text).unwrap().expose().len() == most));
+        fs::write(&path, "a".repeat(most + 1)).unwrap();
+        for text in [file, command] {
+            assert!(told(&text).contains("longer than 64 KiB"), "{text}: {}", told(&text));
+        }
+    }
+
+    #[test]
+    fn a_variable_that_a_command_is_given_is_not_shown() {
+        for text in ["cmd:TOKEN=hunter2 pass show a", "cmd: A='hunter2' TOKEN=hunter2  pass", "cmd:pass hunter2"] {
+            assert_eq!(shown(text), "cmd:pass", "{text}");
+        }
+        assert_eq!(shown("cmd:TOKEN=hunter2"), "cmd:");
     }
 
     #[test]
