@@ -38,7 +38,7 @@ pub enum BadImport {
     Several,
     /// It is of a curve or a kind that no algorithm of ours is for.
     Foreign,
-    /// RSA outside 2048 to 8192 bits, or with a public exponent below 65537.
+    /// RSA outside 2048 to 8192 bits, or with a public exponent below 65537 or of more than 64 bits.
     Weak,
     /// Its public half does not belong to its private half.
     Inconsistent,
@@ -57,7 +57,7 @@ impl BadImport {
             Self::Public => "it is a public key or a certificate: the private key is needed",
             Self::Several => "it holds more than one private key: give one at a time",
             Self::Foreign => "it is of another kind or curve: RSA, P-256, P-384 and Ed25519 are understood",
-            Self::Weak => "an RSA key must have 2048 to 8192 bits and a public exponent of at least 65537",
+            Self::Weak => "an RSA key must have 2048 to 8192 bits and a public exponent of 65537 to 2^64",
             Self::Inconsistent => "its public half does not belong to its private half",
             Self::OtherAlg => "it is no key for this algorithm",
         }
@@ -131,7 +131,8 @@ fn possible(key: &PKey<Private>) -> Result<&'static [Alg], BadImport> {
             let key = key.rsa().map_err(|_| BadImport::Malformed)?;
             let bits = u32::try_from(key.n().num_bits()).unwrap_or(0);
             let exponent = BigNum::from_u32(SMALLEST_EXPONENT).map_err(|_| BadImport::Malformed)?;
-            if !RSA_BITS.contains(&bits) || key.e() < &*exponent {
+            // RFC 7518 sets no bound to an exponent; whoever reads it as a number of 64 bits does, as we do.
+            if !RSA_BITS.contains(&bits) || key.e() < &*exponent || key.e().num_bits() > 64 {
                 return Err(BadImport::Weak);
             }
             if key.check_key().is_ok_and(|good| good) {
@@ -172,8 +173,18 @@ fn from_jwk(jwk: &Map<String, Value>) -> Result<PKey<Private>, BadImport> {
     if !jwk.contains_key("d") {
         return Err(if jwk.contains_key("kty") { BadImport::Public } else { BadImport::Malformed });
     }
+    // RFC 7517 §4: each of these is a text, where it is there.
+    if ["use", "alg", "kid"].iter().any(|name| jwk.get(*name).is_some_and(|value| !value.is_string())) {
+        return Err(BadImport::Malformed);
+    }
     if text("use").is_some_and(|purpose| purpose != "sig") {
         return Err(BadImport::Foreign);
+    }
+    if let Some(operations) = jwk.get("key_ops") {
+        let operations = operations.as_array().ok_or(BadImport::Malformed)?;
+        if !operations.iter().any(|operation| operation.as_str() == Some("sign")) {
+            return Err(BadImport::Foreign);
+        }
     }
     let bytes = |name: &str| text(name).and_then(from_base64url).ok_or(BadImport::Malformed);
     match (text("kty"), text("crv")) {

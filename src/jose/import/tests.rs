@@ -69,6 +69,8 @@ fn what_cannot_sign_well_is_refused_with_the_reason() {
     let key = ec(Nid::X9_62_PRIME256V1);
     let text = pem(&key);
     let three = Rsa::generate_with_e(2048, &BigNum::from_u32(3).unwrap()).unwrap();
+    // It signs, and nobody who reads exponents as numbers of 64 bits verifies: we among them.
+    let long = Rsa::generate_with_e(2048, &BigNum::from_dec_str("18446744073709551629").unwrap()).unwrap();
     for (text, alg, expected) in [
         (text[..text.len() / 2].to_vec(), None, BadImport::Malformed),
         (b"not a key".to_vec(), None, BadImport::Malformed),
@@ -82,6 +84,7 @@ fn what_cannot_sign_well_is_refused_with_the_reason() {
         (pem(&PKey::generate_x25519().unwrap()), None, BadImport::Foreign),
         (pem(&rsa_key(1024)), None, BadImport::Weak),
         (pem(&PKey::from_rsa(three).unwrap()), None, BadImport::Weak),
+        (pem(&PKey::from_rsa(long).unwrap()), None, BadImport::Weak),
         (text, Some(Alg::Rs256), BadImport::OtherAlg),
     ] {
         assert_eq!(taken(&text, alg), Err(expected), "{}", String::from_utf8_lossy(&text));
@@ -157,5 +160,24 @@ fn a_jwk_whose_halves_do_not_belong_together_is_refused() {
         (r#"{"kty": "EC", "kty": "EC"}"#, BadImport::Malformed),
     ] {
         assert_eq!(taken(text.as_bytes(), None), Err(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_jwk_that_says_it_is_for_something_else_or_says_it_in_no_text_is_refused() {
+    let jwk = jwk_of(&ec(Nid::X9_62_PRIME256V1));
+    for (name, value, expected) in [
+        ("use", json!("enc"), Err(BadImport::Foreign)),
+        ("use", json!(["sig"]), Err(BadImport::Malformed)),
+        ("key_ops", json!(["verify"]), Err(BadImport::Foreign)),
+        ("key_ops", json!(["deriveKey"]), Err(BadImport::Foreign)),
+        ("key_ops", json!("sign"), Err(BadImport::Malformed)),
+        ("key_ops", json!(["sign", "verify"]), Ok(Alg::Es256)),
+        ("alg", json!(256), Err(BadImport::Malformed)),
+        ("kid", json!(7), Err(BadImport::Malformed)),
+    ] {
+        let mut jwk = jwk.clone();
+        jwk[name] = value;
+        assert_eq!(taken(jwk.to_string().as_bytes(), None), expected, "{jwk}");
     }
 }
