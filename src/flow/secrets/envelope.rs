@@ -90,7 +90,13 @@ impl Envelope {
             return values.iter().map(seal).collect();
         };
         if uses >= ENOUGH {
-            version = made::next_data_key(tx, &self.keks(), &rows)?.version;
+            // Of those who find that at once one makes it, and nobody while the key above it is being replaced.
+            tx.key_versions().lock()?;
+            rows = tx.key_versions().list()?;
+            version = match newest(&rows) {
+                Some((made, uses)) if uses < ENOUGH => made,
+                Some(_) | None => made::next_data_key(tx, &self.keks(), &rows)?.version,
+            };
             rows = tx.key_versions().list()?;
         }
         self.take(&rows)?;
@@ -104,17 +110,30 @@ impl Envelope {
     pub(super) fn take(&self, rows: &[KeyVersion]) -> Result<(), Fault> {
         let hand = self.hand.load_full();
         let lacks = |row: &&KeyVersion| row.kind == Kind::Data && hand.proofs.get(&row.version) != Some(&row.proof);
-        let lacking: Vec<&KeyVersion> = rows.iter().filter(lacks).collect();
-        if lacking.is_empty() {
+        let mut opened = Vec::new();
+        for row in rows.iter().filter(lacks) {
+            opened.push((row, hand.keks.open(rows, row)?));
+        }
+        if opened.is_empty() {
             return Ok(());
         }
-        let mut next = Hand::clone(&hand);
-        for row in lacking {
-            next.ring.add(row.version, hand.keks.open(rows, row)?);
-            next.proofs.insert(row.version, row.proof.clone());
-        }
-        self.hand.store(Arc::new(next));
+        // Others may take something in hand at the same time: what is there then counts, and not what was there before.
+        self.hand.rcu(|hand| {
+            let mut next = Hand::clone(hand);
+            for (row, key) in &opened {
+                next.ring.add(row.version, key.clone());
+                next.proofs.insert(row.version, row.proof.clone());
+            }
+            next
+        });
         Ok(())
+    }
+
+    /// Whether every data key of these rows is in hand.
+    #[cfg(test)]
+    pub(super) fn holds_all(&self, rows: &[KeyVersion]) -> bool {
+        let hand = self.hand.load();
+        rows.iter().filter(|row| row.kind == Kind::Data).all(|row| hand.ring.holds(row.version))
     }
 
     /// The key-encryption keys in hand.
@@ -125,8 +144,7 @@ impl Envelope {
 
     /// Takes other key-encryption keys in hand; the data keys stay.
     pub fn give(&self, keks: Keks) {
-        let hand = Hand::clone(&self.hand.load());
-        self.hand.store(Arc::new(Hand { keks, ..hand }));
+        self.hand.rcu(|hand| Hand { keks: keks.clone(), ..Hand::clone(hand) });
     }
 }
 

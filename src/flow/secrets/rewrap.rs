@@ -120,6 +120,8 @@ impl Prepare {
     fn newest_kek(&self, tx: &mut Tx<'_>, rows: &[KeyVersion]) -> Result<bool, Fault> {
         let (given, last) = (self.keks.newest()?, newest(rows, Kind::Kek)?);
         if fits(&last.proof, &given) {
+            // One that was made while this key took the place of the one before may be under that still.
+            self.reseal(tx, rows, last)?;
             return Ok(false);
         }
         if let Some(older) = rows.iter().find(|row| row.kind == Kind::Kek && fits(&row.proof, &given)) {
@@ -131,17 +133,23 @@ impl Prepare {
         }
         let next = bare(Kind::Kek, last.version.saturating_add(1), &given, tx.now());
         tx.key_versions().insert(&next)?;
-        for row in rows.iter().filter(|row| row.sealed_by.is_some()) {
-            let key = self.keks.open(rows, row)?;
-            let sealed = self.keks.seal(&next, (row.kind, row.version), &key, tx.dice())?;
-            made::spend(tx, Kind::Kek, next.version, 1)?;
-            tx.key_versions().reseal(row.kind, row.version, next.version, &sealed)?;
-        }
+        self.reseal(tx, rows, &next)?;
         let now = tx.now();
         tx.key_versions().retire_before(Kind::Kek, next.version, now)?;
         let (from, to) = (number(last.version), number(next.version));
         self.note(tx, |by| Event::KeyEncryptionKeyReplaced { from, to, by })?;
         Ok(true)
+    }
+
+    /// Seals under this key whatever is under another.
+    fn reseal(&self, tx: &mut Tx<'_>, rows: &[KeyVersion], kek: &KeyVersion) -> Result<(), Fault> {
+        for row in rows.iter().filter(|row| row.sealed_by.is_some_and(|by| by != kek.version)) {
+            let key = self.keks.open(rows, row)?;
+            let sealed = self.keks.seal(kek, (row.kind, row.version), &key, tx.dice())?;
+            made::spend(tx, Kind::Kek, kek.version, 1)?;
+            tx.key_versions().reseal(row.kind, row.version, kek.version, &sealed)?;
+        }
+        Ok(())
     }
 
     fn note(&self, tx: &mut Tx<'_>, event: impl FnOnce(Actor) -> Event) -> Result<(), Fault> {

@@ -277,3 +277,47 @@ fn events_and_rows_hold_no_key() {
         }
     });
 }
+
+#[test]
+fn a_key_that_was_made_while_the_one_above_it_was_replaced_is_sealed_anew_by_the_next_rewrap() {
+    in_sample(async |sample| {
+        before(&sample).await;
+        rewrap(&sample, keks([7]), Wanted::AsNeeded).await.unwrap();
+        rewrap(&sample, keks([8, 7]), Wanted::AsNeeded).await.unwrap();
+        // By somebody who had read before what they were to seal it under.
+        let add = |tx: &mut Tx<'_>| {
+            let rows = tx.key_versions().list()?;
+            let older = rows.iter().find(|row| row.kind == Kind::Kek && row.version == 1).unwrap();
+            let now = tx.now();
+            made::add(tx, &keks([8, 7]), older, (Kind::Data, 3), (&Secret::new([5; 32]), now))
+        };
+        sample.write(add).await;
+        let done = rewrap(&sample, keks([8, 7]), Wanted::AsNeeded).await.unwrap();
+        assert_eq!((done.kek, done.data_key), (2, 3));
+        open(&sample.world.store, given(keks([8])), clock()).await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_taken_in_hand_at_once_is_all_in_hand_afterwards() {
+    in_sample(async |sample| {
+        before(&sample).await;
+        rewrap(&sample, keks([7]), Wanted::NewDataKey).await.unwrap();
+        let rows = sample.write(|tx| tx.key_versions().list()).await;
+        let root = Secret::new([7; 32]);
+        for _ in 0..2000 {
+            let envelope = Envelope::held(&[], keks([7]), &root).unwrap();
+            let both = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    both.wait();
+                    envelope.take(&rows).unwrap();
+                });
+                both.wait();
+                envelope.give(keks([8, 7]));
+            });
+            assert_eq!(envelope.keks().newest().unwrap(), keks([8]).newest().unwrap());
+            assert!(envelope.holds_all(&rows));
+        }
+    });
+}
