@@ -30,6 +30,8 @@ const UNKNOWN_EVERY: Span = Span::seconds(60);
 const FAILURE: Span = Span::seconds(10);
 /// How long a set outlives its time while its server is away.
 const STALE: Span = Span::hours(1);
+/// How far a clock may be set back without that being noticed.
+const SKEW: Span = Span::minutes(1);
 
 #[derive(Default)]
 struct Known {
@@ -51,18 +53,26 @@ enum Plan {
 
 impl Known {
     fn plan(&self, kid: Option<&str>, now: Moment) -> Plan {
-        let tried_within = |span: Span| self.tried_at.is_some_and(|at| now < at + span);
+        // What lies further ahead than it can was written down by a clock that was set back since.
+        let before = |end: Moment, longest: Span| now < end && end <= now + longest + SKEW;
+        let tried_within = |span: Span| self.tried_at.is_some_and(|at| before(at + span, span));
         match (&self.held, &self.failed) {
-            (Some(held), _) if now < held.fresh_until => {
+            (Some(held), _) if before(held.fresh_until, LONGEST) => {
                 let known = kid.is_none_or(|kid| held.keys.names(kid));
                 if known || tried_within(UNKNOWN_EVERY) { Plan::Use(Arc::clone(&held.keys)) } else { Plan::Fetch }
             }
-            (Some(held), Some(_)) if tried_within(FAILURE) && now < held.fresh_until + STALE => {
+            (Some(held), Some(_)) if tried_within(FAILURE) && before(held.fresh_until + STALE, LONGEST + STALE) => {
                 Plan::Use(Arc::clone(&held.keys))
             }
             (_, Some(failed)) if tried_within(FAILURE) => Plan::Fail(failed.clone()),
             (_, _) => Plan::Fetch,
         }
+    }
+
+    /// The last set, where it may serve while it cannot be fetched.
+    fn last(&self, now: Moment) -> Option<Arc<KeySet>> {
+        let held = self.held.as_ref().filter(|held| now < held.fresh_until + STALE);
+        held.map(|held| Arc::clone(&held.keys))
     }
 
     fn note(&mut self, fetched: Result<Held, CallFailed>, now: Moment) {
@@ -121,7 +131,9 @@ impl Keys {
             noted.known().note(fetched, now);
             Ok(())
         };
-        self.lane.run(fetch).await?;
+        if let Err(busy) = self.lane.run(fetch).await {
+            return slot.known().last(now).ok_or(busy);
+        }
         match slot.known().plan(kid, now) {
             Plan::Use(keys) => Ok(keys),
             Plan::Fail(failed) => Err(failed),
@@ -154,6 +166,41 @@ fn lifetime(field: Option<&str>) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::call::{Caller, OutboundPolicy};
+
+    fn held(until: Moment) -> Held {
+        Held { keys: Arc::default(), fresh_until: until }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_last_for_longer() {
+        let (then, day) = (Moment::from_unix(1_800_000_000), Span::days(1));
+        let mut known = Known::default();
+        known.note(Err(CallFailed::TimedOut), then);
+        assert!(matches!(known.plan(None, then + Span::seconds(9)), Plan::Fail(_)));
+        assert!(matches!(known.plan(None, then - day), Plan::Fetch), "a failure is forgotten");
+        known.note(Ok(held(then + LONGEST)), then);
+        assert!(matches!(known.plan(None, then), Plan::Use(_)));
+        assert!(matches!(known.plan(Some("new"), then + Span::seconds(59)), Plan::Use(_)));
+        assert!(matches!(known.plan(None, then - day), Plan::Fetch), "a set is fetched again");
+        // A few seconds are nothing.
+        assert!(matches!(known.plan(None, then - Span::seconds(10)), Plan::Use(_)));
+        assert!(matches!(known.plan(Some("new"), then - Span::seconds(10)), Plan::Use(_)));
+    }
+
+    #[tokio::test]
+    async fn while_too_many_calls_wait_the_last_set_serves_a_while_longer() {
+        let now = Moment::from_unix(1_800_000_000);
+        let caller = Arc::new(arc_swap::ArcSwap::from_pointee(Caller::new(&OutboundPolicy::default())));
+        // Nobody takes a call from it.
+        let keys = Keys::new(Lane::new("nobody", 0, 0), caller);
+        let uri = WebUri::parse("https://app.example/jwks").unwrap();
+        assert_eq!(keys.get(&uri, None, now).await.err(), Some(CallFailed::Busy));
+        let slot = keys.slots.get(&uri).unwrap();
+        slot.known().note(Ok(held(now)), now - Span::minutes(5));
+        assert!(keys.get(&uri, None, now + Span::minutes(1)).await.is_ok());
+        assert_eq!(keys.get(&uri, None, now + STALE).await.err(), Some(CallFailed::Busy), "not for ever");
+    }
 
     #[test]
     fn the_servers_word_counts_within_bounds() {
