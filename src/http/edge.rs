@@ -21,7 +21,7 @@ use crate::{
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{ServiceRequest, ServiceResponse, Url},
     http::header,
     http::{
         StatusCode, Uri,
@@ -125,6 +125,8 @@ pub async fn forget<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> R
     let mut request = ServiceRequest::from_request(request);
     let head = request.head_mut();
     (head.headers, head.uri) = (HeaderMap::new(), Uri::default());
+    // What was matched with the routes is another copy of the address.
+    request.match_info_mut().set(Url::new(Uri::default()));
     Ok(ServiceResponse::new(request.into_parts().0, answer))
 }
 
@@ -172,4 +174,24 @@ pub async fn preflight() -> HttpResponse {
         .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP"))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
         .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::{App, middleware::from_fn, rt, test as asking, web};
+
+    #[test]
+    fn of_a_request_that_was_answered_neither_its_fields_nor_its_address_are_kept() {
+        rt::System::new().block_on(async {
+            let app = App::new().wrap(from_fn(forget)).route("/{it}", web::get().to(|| async { HttpResponse::Ok() }));
+            let app = asking::init_service(app).await;
+            let asked = asking::TestRequest::get().uri("/a?access_token=hunter2").insert_header(("cookie", "hunter2"));
+            let answer = asking::call_service(&app, asked.to_request()).await;
+            let kept = answer.request();
+            assert!(answer.status() == StatusCode::OK && kept.headers().is_empty() && kept.uri().query().is_none());
+            // What was matched with the routes is another copy of the address.
+            assert_eq!(kept.match_info().get_ref().uri().query(), None);
+        });
+    }
 }
