@@ -130,7 +130,7 @@ async fn of_sqlite(
     edges: &Edges,
     told: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Made, Fault> {
-    let folder = wanted.config.server.data_dir.join(format!("backup-{}", std::process::id()));
+    let folder = wanted.config.server.data_dir.join(format!("backup-{}", backup_file::by_chance(&*edges.dice)?));
     let folder = Folder::make(folder)?;
     let copy = folder.path().join("copy.db");
     store.copy_to(&copy).await?;

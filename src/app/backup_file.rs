@@ -8,8 +8,8 @@
 use crate::{
     account::{Cost, Password, Workspace, password::Salt},
     base::{
-        digest::{base64url, from_base64url, hmac},
-        entropy::Entropy,
+        digest::{base64url, from_base64url, hex, hmac},
+        entropy::{self, Entropy},
         fault::Fault,
         secret::Secret,
     },
@@ -98,6 +98,12 @@ impl Drop for Manifest {
     }
 }
 
+/// A name for what is only passing. The number of the process would do, but in a container it is the same each time, and
+/// what one has left behind that was killed would be in the way of the next.
+pub(super) fn by_chance(dice: &dyn Entropy) -> Result<String, Fault> {
+    entropy::bytes::<8>(dice).map(|bytes| hex(&bytes))
+}
+
 fn check_of(key: &Secret<[u8; 32]>) -> String {
     let mac = hmac(key, &[b"keywright backup passphrase"]);
     base64url(mac.split_at(16).0)
@@ -111,9 +117,10 @@ struct Draft {
 }
 
 impl Draft {
-    fn begin(to: &Path) -> io::Result<(Self, File)> {
-        let at = to.with_extension(format!("{}.part", std::process::id()));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&at)?;
+    fn begin(to: &Path, dice: &dyn Entropy) -> Result<(Self, File), Fault> {
+        let at = to.with_extension(format!("{}.part", by_chance(dice)?));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&at);
+        let file = file.map_err(|e| Fault::new(format!("writing the backup {}", to.display()), e))?;
         Ok((Self { at, to: to.to_owned(), kept: false }, file))
     }
 
@@ -154,7 +161,7 @@ pub fn write(
             path.display()
         )));
     }
-    let (draft, mut file) = Draft::begin(path).map_err(doing)?;
+    let (draft, mut file) = Draft::begin(path, dice)?;
     let (cost, salt) = (cost(), Salt::draw(dice)?);
     let key = Workspace::new().stretch(passphrase, salt, cost)?;
     let head = Head {
@@ -244,4 +251,33 @@ pub fn open(path: &Path, passphrase: &Password) -> Result<Opened, Fault> {
     let manifest = serde_json::from_slice(Secret::new(said).expose());
     let manifest = manifest.map_err(|e| Fault::new(format!("reading what the backup {name} says"), e))?;
     Ok(Opened { manifest, database })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::OsEntropy;
+
+    #[test]
+    fn what_a_process_of_the_same_number_has_left_behind_is_in_nobodys_way() {
+        // In a container it is the same number each time.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("backup");
+        fs::write(path.with_extension(format!("{}.part", std::process::id())), "half of one").unwrap();
+        let passphrase = Password::parse("nine amber kites over the old harbour".to_owned()).unwrap();
+        let manifest = Manifest {
+            program: String::new(),
+            created_at: String::new(),
+            issuer: String::new(),
+            dump: Dump::None,
+            schema: None,
+            keks: Vec::new(),
+            peppers: Vec::new(),
+            counts: Counts::new(),
+            instructions: String::new(),
+        };
+        write(&path, &passphrase, &manifest, io::empty(), (&OsEntropy, &mut |_| {})).unwrap();
+        assert_eq!(open(&path, &passphrase).unwrap().manifest.dump, Dump::None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "its own draft is gone");
+    }
 }

@@ -12,6 +12,7 @@ use crate::{
     audit::{Actor, Origin},
     base::{
         digest::base64,
+        entropy::OsEntropy,
         fault::{Fault, Stop},
         secret::Secret,
     },
@@ -73,7 +74,8 @@ pub async fn verify_whole(
     told: Told<'_>,
 ) -> Result<Verified, Fault> {
     let Opened { manifest, mut database } = backup_file::open(path, passphrase)?;
-    let folder = Folder::make(place.folder.join(format!("keywright-restore-{}", std::process::id())))?;
+    let name = backup_file::by_chance(&OsEntropy)?;
+    let folder = Folder::make(place.folder.join(format!("keywright-restore-{name}")))?;
     match manifest.dump {
         Dump::Sqlite => {
             let file = folder.path().join("keywright.db");
@@ -85,7 +87,7 @@ pub async fn verify_whole(
                 Fault::bare("this backup is of Postgres: name a server in database.url on which a database may be made")
             })?;
             let schema = manifest.schema.as_deref().unwrap_or("public");
-            let database_name = format!("keywright_restore_{}", std::process::id());
+            let database_name = format!("keywright_restore_{name}");
             let throwaway = pg_tools::Throwaway::make(server, database_name)?;
             throwaway.fill(schema, &mut database, told)?;
             look(&manifest, throwaway.url(schema)?.expose(), folder.path()).await
