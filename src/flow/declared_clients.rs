@@ -10,7 +10,7 @@ use super::{
 use crate::{
     audit::{Actor, Event},
     base::{
-        digest::TokenHash,
+        digest::{Pepper, TokenHash},
         fault::{Fault, Stop},
         id::ClientId,
         secret::Secret,
@@ -58,10 +58,13 @@ pub enum Change {
 /// What is to be done, by client.
 pub type Plan = BTreeMap<ClientId, Change>;
 
+/// The hashes of one secret under each pepper, the one that hashes what is new first: what is stored may be of any.
+type Hashes = Vec<TokenHash>;
+
 /// A declaration that was proven, with the hashes of its secrets in place of them.
 struct Proven {
     metadata: Map<String, Value>,
-    secrets: Option<Vec<TokenHash>>,
+    secrets: Option<Vec<Hashes>>,
 }
 
 /// The work, with all it needs: it may run more than once.
@@ -108,20 +111,22 @@ pub async fn apply(
 impl Work {
     fn new(world: &World, declared: Vec<Declared>, policy: RegistrationPolicy, by: Actor) -> Result<Self, Unmet> {
         let mut wanted = BTreeMap::new();
-        let pepper = world.secrets.pepper.current();
+        let peppers = world.secrets.pepper.all();
+        let hashes = |secret: &Secret<String>| peppers.iter().map(|pepper| pepper.hash(secret.expose())).collect();
         for one in declared {
             let client = register::parse_client(one.id.clone(), &one.metadata, policy)
                 .map_err(|error| Unmet::Bad(Some(one.id.clone()), error))?;
             if one.secrets.is_some() && !client.auth_method.by_secret() {
                 return Err(Unmet::NoSecret(one.id));
             }
-            let secrets = one.secrets.map(|all| all.iter().map(|secret| pepper.hash(secret.expose())).collect());
+            let secrets = one.secrets.map(|all| all.iter().map(hashes).collect());
             let proven = Proven { metadata: register::to_metadata(&client), secrets };
             if wanted.insert(one.id.clone(), proven).is_some() {
                 return Err(Unmet::Twice(one.id));
             }
         }
-        Ok(Self { wanted, pepper: pepper.version(), node: world.node.to_string(), by })
+        let pepper = peppers.first().map_or(0, Pepper::version);
+        Ok(Self { wanted, pepper, node: world.node.to_string(), by })
     }
 
     /// Refuses whatever there is to refuse: once something is written it is too late, because a
@@ -130,7 +135,7 @@ impl Work {
         let mut plan = Plan::new();
         let mut secrets: Vec<&TokenHash> = Vec::new();
         for (id, proven) in &self.wanted {
-            for hash in proven.secrets.iter().flatten() {
+            for hash in proven.secrets.iter().flatten().flatten() {
                 let shared = secrets.contains(&hash);
                 if shared || tx.clients().owner_of_secret(hash)?.is_some_and(|owner| owner != *id) {
                     return Err(Stop::Refusal(Unmet::SharedSecret(id.clone())));
@@ -189,11 +194,11 @@ impl Work {
         let Some(wanted) = &proven.secrets else { return Ok(()) };
         let live: Vec<TokenHash> =
             tx.clients().find(id)?.map_or_else(Vec::new, |row| row.secrets.iter().map(|secret| secret.hash).collect());
-        if live.len() == wanted.len() && live.iter().all(|hash| wanted.contains(hash)) {
+        if same(&live, wanted) {
             return Ok(());
         }
         tx.clients().drop_secrets(id)?;
-        for hash in wanted {
+        for hash in wanted.iter().filter_map(|hashes| hashes.first()) {
             tx.clients().add_secret(id, hash, self.pepper)?;
         }
         if !live.is_empty() {
@@ -209,14 +214,19 @@ fn mark(tx: &mut Tx<'_>, id: &ClientId, proven: &Proven) -> Result<(), Fault> {
     tx.client_secrets().set_declared(id, proven.secrets.is_some()).map(drop)
 }
 
+/// Whether the secrets that are good are those that are wanted.
+fn same(live: &[TokenHash], wanted: &[Hashes]) -> bool {
+    live.len() == wanted.len() && wanted.iter().all(|hashes| live.iter().any(|hash| hashes.contains(hash)))
+}
+
 /// The members in which a client is not as it is declared.
 fn differing(row: &ClientRow, proven: &Proven) -> Vec<String> {
     let names: BTreeSet<&String> = row.metadata.keys().chain(proven.metadata.keys()).collect();
     let mut members: Vec<String> =
         names.into_iter().filter(|name| row.metadata.get(*name) != proven.metadata.get(*name)).cloned().collect();
     if let Some(wanted) = &proven.secrets {
-        let live: Vec<&TokenHash> = row.secrets.iter().map(|secret| &secret.hash).collect();
-        if live.len() != wanted.len() || !wanted.iter().all(|hash| live.contains(&hash)) {
+        let live: Vec<TokenHash> = row.secrets.iter().map(|secret| secret.hash).collect();
+        if !same(&live, wanted) {
             members.push("client_secret".to_owned());
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     base::{
         credential::{self, Kind as Credential},
         digest::base64,
+        entropy::SeededEntropy,
         id::ClientId,
         moment::{ManualClock, Span},
         scope::Scope,
@@ -27,6 +28,7 @@ use crate::{
             create::Create,
             life,
         },
+        declared_clients::{self, Change, Declared},
         manage_clients,
         sample::{BEGIN, Sample, in_sample},
         token::{self, Sent},
@@ -211,5 +213,26 @@ fn a_pepper_by_the_operator_follows_one_of_the_database_and_a_key_rotation_leave
         assert_eq!(again.pepper.hashes("x"), world.secrets.pepper.hashes("x"));
         let status = status::status(world).await.unwrap();
         assert!(status.versions.iter().filter(|one| one.kind == Kind::Pepper).all(|one| one.in_hand));
+    });
+}
+
+#[test]
+fn a_declared_secret_that_an_older_pepper_has_hashed_is_the_same_and_is_nobody_elses() {
+    in_sample(async |sample| {
+        today(&sample).await;
+        let world = &sample.world;
+        let apply = async |id: &str| {
+            let secret = credential::mint(Credential::ClientSecret, &SeededEntropy::new(1)).unwrap();
+            let metadata = json!({ "redirect_uris": ["https://app.example/cb"] }).as_object().unwrap().clone();
+            let one = Declared { id: ClientId::parse(id).unwrap(), metadata, secrets: Some(vec![secret]) };
+            let plan = declared_clients::apply(world, vec![one], RegistrationPolicy::default(), Actor::System).await;
+            plan.ok().and_then(|plan| plan.get(&ClientId::parse(id).unwrap()).cloned())
+        };
+        assert_eq!(apply("a").await, Some(Change::Add));
+        super::peppers::rotate(world, Actor::System).await.unwrap();
+        sample.clock.advance(LEAD + Span::seconds(1));
+        assert_eq!(apply("b").await, None, "it is another client's");
+        assert_eq!(apply("a").await, Some(Change::Same));
+        assert!(!sample.events().await.contains(&"client.secret_rotated".to_owned()));
     });
 }
