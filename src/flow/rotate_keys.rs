@@ -150,7 +150,7 @@ pub async fn reload(world: &World) -> Result<(), Fault> {
     let rows = keeper.rows().await?;
     let (keyring, read) = match keeper.opened(&rows).await {
         Ok(keyring) => (keyring, Ok(())),
-        Err(fault) => (keeper.left(&world.keyring.load(), &rows)?, Err(fault)),
+        Err(fault) => (keeper.left(&world.keyring.load(), &rows)?, Err(fault.passing())),
     };
     world.metrics.signing_keys.set(keyring.records().count());
     world.keyring.store(Arc::new(keyring));

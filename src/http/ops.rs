@@ -1,7 +1,6 @@
 //! For whoever operates the server: is it alive, is it ready.
 
 use super::site::Here;
-use crate::jose::Alg;
 use actix_web::{HttpResponse, http::header};
 
 /// The process runs and answers.
@@ -9,10 +8,11 @@ pub async fn livez() -> HttpResponse {
     plain(HttpResponse::Ok(), "ok")
 }
 
-/// It can serve: the store answers, there is a key to sign with, and the change feed is heard.
+/// It can serve: the store answers, there is a key to sign access tokens with, and the change feed is heard.
 pub async fn readyz(here: Here) -> HttpResponse {
     let world = &here.world;
-    let problem = if world.keyring.load().signer(Alg::Es256).is_none() {
+    let signs = world.policy.load().tokens.access_token_alg;
+    let problem = if world.keyring.load().signer(signs).is_none() {
         Some("there is no signing key")
     } else if world.draining() {
         Some("the server is shutting down")

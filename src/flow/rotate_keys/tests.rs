@@ -89,7 +89,8 @@ fn a_node_that_cannot_read_what_is_new_drops_a_key_that_was_revoked_all_the_same
             tx.signing_keys().revoke(&kid, "it leaked")
         };
         sample.write(write).await;
-        assert!(reload(world).await.is_err(), "that it cannot be read is told of");
+        // Told of as what may pass: whoever wanted a token may come again.
+        assert_eq!(reload(world).await.unwrap_err().kind(), FaultKind::Unavailable);
         let keyring = world.keyring.load_full();
         assert!(!keyring.jwks().contains(leaked.as_str()) && !keyring.keys().names(leaked.as_str()));
         assert!(signer(Alg::Es256).is_none(), "nothing is signed with it");

@@ -5,6 +5,8 @@ use crate::world::{
     busy::{LONG, within},
     each,
 };
+use keywright::{base::fault::Stop, flow::rotate_keys, jose::Alg, store::Tx};
+use std::{convert::Infallible, thread, time::Duration};
 
 #[test]
 fn a_server_that_serves_is_alive_and_ready() {
@@ -57,5 +59,24 @@ fn a_server_that_drains_is_alive_and_not_ready() {
         let reply = server.get("/readyz");
         assert_eq!((reply.status, reply.text().as_str()), (503, "the server is shutting down"));
         assert_eq!(server.get("/livez").status, 200);
+    });
+}
+
+#[test]
+fn a_server_without_a_key_for_its_access_tokens_is_not_ready() {
+    each(|database| {
+        let server = Server::start(database, |settings| settings.set("tokens.access_token_signing_alg", "ES384"));
+        assert_eq!(server.get("/readyz").status, 200);
+        // Its housekeeping makes the next one, sooner or later: once at the beginning, and then when the clock moves on.
+        let unready = || {
+            if let Some(kid) = server.world.keyring.load().signer(Alg::Es384).map(|key| key.kid().clone()) {
+                let end = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.signing_keys().revoke(&kid, "leaked")?);
+                server.run(server.world.store.write("test", end)).unwrap();
+                server.run(rotate_keys::reload(&server.world)).unwrap();
+            }
+            let reply = server.get("/readyz");
+            (reply.status, reply.text().as_str()) == (503, "there is no signing key")
+        };
+        assert!((0..5).any(|_| unready()));
     });
 }
