@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn of_a_request_that_was_answered_neither_its_fields_nor_its_address_are_kept() {
         rt::System::new().block_on(async {
-            let app = App::new().wrap(from_fn(forget)).route("/{it}", web::get().to(|| async { HttpResponse::Ok() }));
+            let app = App::new().wrap(from_fn(forget)).route("/{it}", web::get().to(HttpResponse::Ok));
             let app = asking::init_service(app).await;
             let asked = asking::TestRequest::get().uri("/a?access_token=hunter2").insert_header(("cookie", "hunter2"));
             let answer = asking::call_service(&app, asked.to_request()).await;

@@ -6,7 +6,7 @@ use crate::world::{
     each,
 };
 use keywright::{base::fault::Stop, flow::rotate_keys, jose::Alg, store::Tx};
-use std::{convert::Infallible, thread, time::Duration};
+use std::convert::Infallible;
 
 #[test]
 fn a_server_that_serves_is_alive_and_ready() {

@@ -3,18 +3,24 @@
 use crate::{
     commands::{Installation, each},
     world::{
+        Server,
         busy::{LONG, within},
         database::{self, Backdoor},
+        each as each_database,
     },
 };
 use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use keywright::{
     base::{entropy::OsEntropy, fault::Stop, id::KeyId, moment::SystemClock, secret::Secret},
     flow::secrets::{self, Given, Keks},
-    jose::Alg,
+    jose::{
+        Alg,
+        envelope::{MOST_USES, sealed_under},
+    },
     keyring::{KeyRecord, State},
     store::{
         Store, Tx,
+        key_versions::Kind,
         sealed::Column,
         signing_keys::{KeyRow, Origin},
     },
@@ -318,4 +324,27 @@ fn backdoor(it: &Installation) -> Backdoor {
         }
         None => Backdoor::Pg(PgConnection::establish(&it.database).unwrap()),
     }
+}
+
+#[test]
+fn r024_of_those_who_find_at_once_that_a_data_key_has_sealed_enough_one_makes_the_next() {
+    each_database(|database| {
+        let server = Server::start(database, |_| {});
+        let world = &server.world;
+        let spend = |tx: &mut Tx<'_>| {
+            Ok::<_, Stop<Infallible>>(tx.key_versions().spend(Kind::Data, 1, MOST_USES / 2, MOST_USES)?)
+        };
+        assert!(server.run(world.store.write("test", spend)).unwrap());
+        let seal = |row: &'static str| {
+            let envelope = world.secrets.envelope.clone();
+            world.store.write("test", move |tx: &mut Tx<'_>| {
+                let sealed = envelope.seal(tx, Column::MacKeys, row, b"a key")?;
+                // The other has begun by now, and finds what is committed.
+                thread::sleep(Duration::from_millis(300));
+                Ok::<_, Stop<Infallible>>(sealed)
+            })
+        };
+        let (a, b) = server.run(async { tokio::join!(seal("a"), seal("b")) });
+        assert_eq!([a, b].map(|sealed| sealed_under(&sealed.unwrap())), [Some(2), Some(2)]);
+    });
 }
