@@ -47,6 +47,8 @@ fn matrix() -> Vec<Row> {
         ("get", "/v1/keys", Token("keys:read", Told(200)), none()),
         ("post", "/v1/keys", Token("keys:create", Told(201)), own),
         ("post", "/v1/keys/import", Token("keys:import", Told(403)), brought),
+        ("get", "/v1/hmac-keys", Token("keys:import", Told(403)), none()),
+        ("delete", "/v1/hmac-keys/{id}", Token("keys:import", Told(403)), none()),
         ("post", "/v1/keys/revoke", Token("keys:revoke", Told(200)), json!({"unused_for": "1d", "dry_run": true})),
         ("get", "/v1/keys/claims", Token("keys:read", Told(200)), none()),
         ("post", "/v1/keys/claims", Token("keys:create", Told(201)), link),
