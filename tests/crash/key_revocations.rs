@@ -31,7 +31,7 @@ fn spread(api: &Api, how: &str) {
     let (n, mut dice) = (revocations(), Dice(seed()));
     let mut manager = api.manager(&one);
     let mut revoked = |at: usize| {
-        if at % 50 == 0 {
+        if at.is_multiple_of(50) {
             manager = api.manager(&one);
         }
         let (id, key) = api.key(&mut here, &manager);
