@@ -136,7 +136,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         dice: &*dice,
     };
     let keyring = rotate_keys::build(keeper).await?;
-    metrics.signing_keys.set(keyring.records().count());
+    metrics.signing_keys.set(keyring.keys().len());
     let world = World {
         clients: Default::default(),
         api_keys: Keys {
@@ -197,6 +197,7 @@ pub fn policy(config: &Config) -> Policy {
             jwks_max_age: config.keys.jwks_max_age,
             library_cache: config.keys.library_cache,
             rsa_bits: config.keys.rsa_bits,
+            encryption: config.keys.encryption_algorithms.clone(),
         },
         sessions: config.session_policy(),
         passwords: config.password_policy(),
@@ -248,6 +249,7 @@ fn guard_policy(config: &Config) -> GuardPolicy {
         token: limits.token_per_address.rule(),
         revoke: limits.revoke_per_address.rule(),
         introspect: limits.introspect_per_address.rule(),
+        decrypt: limits.decrypt_per_address.rule(),
         token_of_client: limits.token_per_client.map(Rate::rule),
         introspect_of_client: limits.introspect_per_client.map(Rate::rule),
     }

@@ -1,4 +1,4 @@
-//! `keywright keys`: signing keys.
+//! `keywright keys`: the keys that sign, and those that others encrypt for.
 
 mod drill;
 mod import;
@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List the signing keys: where each stands, since when and why, what comes next, what it is used for.
+    /// List the keys: where each stands, since when and why, what comes next, what it is used for.
     List(List),
-    /// Publish successors of the keys that sign now; they take over as soon as everybody can know them.
+    /// Make successors of the keys in use now; they take over as soon as everybody can know them.
     Rotate,
     /// End a key at once, because somebody else may hold it: whatever it signed is refused, and a successor signs.
     Revoke(revoke::Revoke),
@@ -68,11 +68,16 @@ pub(super) fn run(command: &Command, session: &Session) -> Result<Answer, Failur
 }
 
 fn rotated(steps: &[Step], keys: &[list_keys::Shown]) -> Answer {
+    let signs = |kid: &KeyId| !keys.iter().any(|key| key.record.kid == *kid && !key.record.alg.signs());
     let told = |step: &Step| match step {
         Step::Create { alg, state, .. } => (format!("made a key for {alg}, {}", state.name()), "create", step.why()),
-        Step::Promote { kid, .. } => (format!("{kid} signs from now on"), "promote", step.why()),
-        Step::Retire { kid, until, .. } => {
+        Step::Promote { kid, .. } if signs(kid) => (format!("{kid} signs from now on"), "promote", step.why()),
+        Step::Promote { kid, .. } => (format!("{kid} is published from now on"), "promote", step.why()),
+        Step::Retire { kid, until, .. } if signs(kid) => {
             (format!("{kid} signs no longer, published until {until}"), "retire", step.why())
+        }
+        Step::Retire { kid, until, .. } => {
+            (format!("{kid} is published no longer, decrypts until {until}"), "retire", step.why())
         }
         Step::Revoke { kid } => (format!("{kid} is revoked"), "revoke", step.why()),
         Step::Delete { kid, .. } => (format!("{kid} is gone"), "delete", step.why()),

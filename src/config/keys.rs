@@ -1,11 +1,24 @@
-//! `[keys]`: the life of signing keys.
+//! `[keys]`: the life of signing keys, and of those that others encrypt for.
 
-use super::section::section;
+use super::{
+    section::section,
+    setting::{Setting, echo, quoted},
+};
 use crate::{
     base::{moment::Span, secret::Secret},
-    jose::Alg,
+    jose::{Alg, KeyManagement},
 };
 use std::path::PathBuf;
+
+impl Setting for KeyManagement {
+    const WHAT: &'static str = "\"RSA-OAEP-256\" or \"ECDH-ES\"";
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text.trim()).ok_or_else(|| format!("{} is none of them", echo(text)))
+    }
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(self.name()))
+    }
+}
 
 section! {
     /// The life of signing keys.
@@ -20,9 +33,13 @@ section! {
         /// How long the libraries of your clients and APIs keep the key set on top of that, whatever
         /// its max-age says, without asking again for a key that they do not know.
         library_cache: Span = "10m" in "0s" .. "7d", Live;
-        /// How many bits the RSA keys have that are made from now on, for RS256 and PS256. Each thousand
+        /// How many bits the RSA keys have that are made from now on, for RS256, PS256 and RSA-OAEP-256. Each thousand
         /// more makes a signature several times as dear.
         rsa_bits: u32 = "2048" in "2048" .. "8192", Live;
+        /// The algorithms of keys that clients may encrypt for: of each one is published with `use` "enc", for tokens that
+        /// are encrypted with A256GCM. Empty: nothing that is sent here may be encrypted. Upgrade every node first. One that
+        /// is taken out again is published until its period ends, or until `keywright keys rotate`.
+        encryption_algorithms: Vec<KeyManagement>, Live;
         /// The algorithms whose keys are made in a PKCS#11 token from now on, and never leave it. A key that signs
         /// now goes on to the end of its period, or until `keywright keys rotate`.
         pkcs11: Vec<Alg>, Restart;

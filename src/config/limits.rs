@@ -67,7 +67,7 @@ section! {
         /// again, so that one that hangs costs a single deadline.
         redis_deadline: Span = "20ms" in "1ms" .. "5s", Restart;
         /// Requests of one address (of IPv6, one /64) for pages: authorization, sign-in, consent, account.
-        /// As with the three below: counted by each node against its share, and not for addresses of this
+        /// As with the four below: counted by each node against its share, and not for addresses of this
         /// machine, since a proxy that is not declared in `server.trusted_proxies` seems to be everybody.
         pages_per_address: Rate = "3000/1m", Live;
         /// Requests of one address for tokens.
@@ -76,6 +76,9 @@ section! {
         revoke_per_address: Rate = "60000/1m", Live;
         /// Requests of one address for introspection and user info.
         introspect_per_address: Rate = "600000/1m", Live;
+        /// Tokens of one address that are decrypted, where `keys.encryption_algorithms` says that clients may encrypt
+        /// what they send. It costs about what a signature does.
+        decrypt_per_address: Rate = "600/1m", Live;
         /// Requests of one client, proven, for tokens. Unset: as many as it likes.
         token_per_client: Option<Rate>, Live;
         /// Requests of one client, proven, for introspection and revocation. Unset: as many as it likes.

@@ -4,7 +4,7 @@ use super::{Config, Rate};
 use crate::{
     account::{Allowance, PasswordPolicy, SessionPolicy, ThrottlePolicy},
     base::moment::Span,
-    jose::Alg,
+    jose::{Alg, Purpose},
     keyring,
     limit::Rule,
     oauth::{
@@ -49,7 +49,7 @@ impl Config {
         }
     }
 
-    /// What is decided about signing keys, when these algorithms (and that of access tokens) are in use.
+    /// What is decided about keys, when these signature algorithms (and that of access tokens) are in use.
     ///
     /// # Errors
     /// Never for a configuration that was loaded: loading checks it.
@@ -62,7 +62,9 @@ impl Config {
             jwks_max_age: keys.jwks_max_age,
             library_cache: keys.library_cache,
         };
-        keyring::Policy::new(algs.into_iter().chain([self.tokens.access_token_signing_alg]), times)
+        let signing = algs.into_iter().chain([self.tokens.access_token_signing_alg]).map(Purpose::Signs);
+        let decrypting = keys.encryption_algorithms.iter().copied().map(Purpose::Decrypts);
+        keyring::Policy::new(signing.chain(decrypting), times)
     }
 
     /// What is decided about sessions.

@@ -2,6 +2,7 @@
 
 use super::{
     clients::{self, Listed},
+    decrypt,
     secrets::rehash,
     unrecorded::note_within_budget,
     world::{World, only_fault},
@@ -34,7 +35,8 @@ pub async fn run(
     params: &Params,
     origin: &Origin,
 ) -> Result<Proven<Listed>, Ended> {
-    let presented = Presented::parse(authorization, params)?;
+    let params = decrypt::assertion(world, origin.address, params)?;
+    let presented = Presented::parse(authorization, &params)?;
     // Before anything is looked up: a mistyped secret costs neither query nor hash.
     if let Err(denied) = plausible(&presented) {
         record(world, &presented, &denied, origin).await;

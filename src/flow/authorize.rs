@@ -8,7 +8,7 @@ mod issue;
 pub use at_once::AtOnce;
 
 use super::{
-    clients,
+    clients, decrypt,
     interaction::{Browser, Interaction, MAX_TEXT},
     sign_in::SignedIn,
     visit::{self, Visit},
@@ -80,6 +80,7 @@ struct Questions<'a> {
     params: &'a Params,
     client: &'a Client,
     world: &'a World,
+    origin: &'a Origin,
     destination: Option<Destination>,
 }
 
@@ -90,6 +91,13 @@ enum Early {
 }
 
 impl Questions<'_> {
+    /// For the person whom `id_token_hint` names, if one was sent (OpenID Connect Core §3.1.2.1): it may be
+    /// encrypted for us.
+    fn with_hint(&self, asked: Asked) -> Result<Asked, Refusal> {
+        let Some(hint) = self.params.once("id_token_hint")? else { return Ok(asked) };
+        let signed = decrypt::opened(self.world, self.origin.address, hint).map_err(|c| c.refusal(InvalidRequest))?;
+        asked.for_subject(hinted(self.world, &signed, self.client)?)
+    }
     fn proven(&self) -> Result<Destination, Early> {
         self.destination.clone().ok_or_else(|| Early::Fault(Fault::bare("a check before the destination was proven")))
     }
@@ -109,8 +117,8 @@ impl Authorizing for Questions<'_> {
     }
     fn negotiate(&mut self) -> Result<Asked, Early> {
         let to = self.proven()?;
-        let asked = checks::check(self.params, self.client, &to, self.world.now())
-            .and_then(|asked| with_hint(self.world, self.params, self.client, asked));
+        let asked =
+            checks::check(self.params, self.client, &to, self.world.now()).and_then(|asked| self.with_hint(asked));
         asked.map_err(|refusal| Early::Refused(to, refusal))
     }
     fn fault(&self, fault: Fault) -> Early {
@@ -118,21 +126,13 @@ impl Authorizing for Questions<'_> {
     }
 }
 
-/// The person whom `id_token_hint` names, if one was sent (OpenID Connect Core §3.1.2.1).
-fn with_hint(world: &World, params: &Params, client: &Client, asked: Asked) -> Result<Asked, Refusal> {
-    match params.once("id_token_hint")? {
-        None => Ok(asked),
-        Some(hint) => asked.for_subject(hinted(world, hint, Some(client))?),
-    }
-}
-
 /// The subject of an ID token of ours, expired or not.
 ///
 /// # Errors
 /// `invalid_request` for anything else.
-pub fn hinted(world: &World, hint: &str, client: Option<&Client>) -> Result<UserId, Refusal> {
+fn hinted(world: &World, hint: &str, client: &Client) -> Result<UserId, Refusal> {
     let policy = world.policy.load();
-    let audience = client.map_or(jose::Audience::Judged, |c| jose::Audience::OneOf(vec![c.id.as_str().to_owned()]));
+    let audience = jose::Audience::OneOf(vec![client.id.as_str().to_owned()]);
     let profile = Profile::id_token_hint(&policy.tokens.issuer, audience);
     let keyring = world.keyring.load();
     let told = |because| Refusal::new(InvalidRequest, because);
@@ -150,7 +150,7 @@ pub async fn begin(world: &Arc<World>, params: &Params, visit: &Visit, origin: &
     let Some(registered) = clients::find(world, &id).await? else {
         return Err(Halt::Dead(Dead::new("client_id names no application that is registered here")));
     };
-    let mut questions = Questions { params, client: registered.client(), world, destination: None };
+    let mut questions = Questions { params, client: registered.client(), world, origin, destination: None };
     match engine::authorize(&id, &mut questions) {
         Ok(asked) => resume(world, Interaction::new(asked, &visit.browser), visit, origin).await,
         Err(Early::Dead(dead)) => Err(Halt::Dead(dead)),

@@ -5,7 +5,7 @@
 use super::{
     authorize::Halt,
     clients::{self, Listed},
-    log_out,
+    decrypt, log_out,
     visit::{self, Here, Visit},
     world::World,
 };
@@ -48,9 +48,9 @@ impl Asked {
     ///
     /// # Errors
     /// [`Dead`], as [`LogoutRequest::parse`].
-    pub fn read(world: &World, params: &Params) -> Result<Self, Dead> {
+    pub fn read(world: &World, params: &Params, origin: &Origin) -> Result<Self, Dead> {
         let request = LogoutRequest::parse(params)?;
-        let hint = request.id_token_hint.as_deref().and_then(|text| hinted(world, text));
+        let hint = request.id_token_hint.as_deref().and_then(|text| hinted(world, text, origin));
         Ok(Self {
             hint,
             client: request.client_id,
@@ -96,11 +96,12 @@ impl Asked {
     }
 }
 
-/// What an ID token of ours says, expired or not.
-fn hinted(world: &World, text: &str) -> Option<(ClientId, UserId, Option<SessionId>)> {
+/// What an ID token of ours says, expired or not, and encrypted for us or not.
+fn hinted(world: &World, text: &str, origin: &Origin) -> Option<(ClientId, UserId, Option<SessionId>)> {
     let policy = world.policy.load();
     let profile = Profile::id_token_hint(&policy.tokens.issuer, jose::Audience::Judged);
-    let verified = jose::verify(&profile, world.keyring.load().keys(), text, world.now()).ok()?;
+    let signed = decrypt::opened(world, origin.address, text).ok()?;
+    let verified = jose::verify(&profile, world.keyring.load().keys(), &signed, world.now()).ok()?;
     let &[audience] = verified.list("aud").as_slice() else { return None };
     let user = verified.str("sub").and_then(UserId::parse)?;
     Some((ClientId::parse(audience)?, user, verified.str("sid").and_then(SessionId::parse)))

@@ -28,6 +28,8 @@ pub struct GuardPolicy {
     pub revoke: Rule,
     /// Introspection and user info, for each address.
     pub introspect: Rule,
+    /// Decrypting what was encrypted for us, for each address.
+    pub decrypt: Rule,
     /// Tokens, for each client.
     pub token_of_client: Option<Rule>,
     /// Introspection and revocation, for each client.
@@ -42,6 +44,7 @@ impl Default for GuardPolicy {
             token: per_minute(60_000),
             revoke: per_minute(60_000),
             introspect: per_minute(600_000),
+            decrypt: per_minute(600),
             token_of_client: None,
             introspect_of_client: None,
         }
@@ -59,6 +62,8 @@ pub enum Door {
     Revoke,
     /// Introspection or user info.
     Introspect,
+    /// Decrypting what was encrypted for us, on top of what it is sent for.
+    Decrypt,
 }
 
 impl Door {
@@ -70,6 +75,7 @@ impl Door {
             Self::Token => "token",
             Self::Revoke => "revoke",
             Self::Introspect => "introspect",
+            Self::Decrypt => "decrypt",
         }
     }
 
@@ -80,6 +86,7 @@ impl Door {
             Self::Token => b't',
             Self::Revoke => b'r',
             Self::Introspect => b'i',
+            Self::Decrypt => b'd',
         }
     }
 
@@ -89,12 +96,13 @@ impl Door {
             Self::Token => policy.token,
             Self::Revoke => policy.revoke,
             Self::Introspect => policy.introspect,
+            Self::Decrypt => policy.decrypt,
         }
     }
 
     const fn of_client(self, policy: &GuardPolicy) -> Option<Rule> {
         match self {
-            Self::Pages => None,
+            Self::Pages | Self::Decrypt => None,
             Self::Token => policy.token_of_client,
             Self::Revoke | Self::Introspect => policy.introspect_of_client,
         }

@@ -87,14 +87,14 @@ pub async fn run(world: &World, import: Import, by: Actor) -> Result<KeyId, Stop
         if seen.rows.iter().any(|row| row.record.kid == named) {
             return Err(Stop::Refusal(NotImported::Taken(named.clone())));
         }
-        let (epoch, at, known_at) = seen.facts().publish(import.alg);
+        let (epoch, at, known_at) = seen.facts().publish(import.alg.into());
         let state = match import.retiring_until {
             None => State::Pending,
             Some(until) if until > at && until <= at + LONGEST => State::Retiring { until },
             Some(_) => return Err(Stop::Refusal(NotImported::BadEnd)),
         };
         let (kid, alg) = (named.clone(), import.alg);
-        let record = KeyRecord { kid, alg, epoch, created_at: at, known_at, signed_at: None, state };
+        let record = KeyRecord { kid, alg: alg.into(), epoch, created_at: at, known_at, signed_at: None, state };
         let why = "an operator brought it from elsewhere";
         let (key, public) = (&NewKey::Here(import.private.clone()), public.clone());
         rotate_keys::add(tx, &envelope, NewRow { record, key, public, origin: Origin::Imported, why })?;

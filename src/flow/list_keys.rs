@@ -10,7 +10,7 @@ use crate::{
         fault::{Fault, Stop},
         moment::Moment,
     },
-    jose::Outside,
+    jose::{Alg, Outside},
     keyring::{KeyRecord, Next, State, next},
     store::{
         Tx,
@@ -56,7 +56,7 @@ pub async fn run(world: &World) -> Result<Vec<Shown>, Fault> {
     };
     let (rows, mut uses) = world.store.read("list_signing_keys", read).await.map_err(only_fault)?;
     let records: Vec<KeyRecord> = rows.iter().map(|row| row.record.clone()).collect();
-    let policy = key_policy(&world.policy.load(), records.iter().map(|key| key.alg).chain([crate::jose::Alg::Es256]))?;
+    let policy = key_policy(&world.policy.load(), records.iter().map(|key| key.alg).chain([Alg::Es256.into()]))?;
     let shown = rows.into_iter().map(|row| {
         let own = match row.record.state {
             State::Active { since } => since,

@@ -13,6 +13,7 @@ pub mod client_secrets;
 pub mod clients;
 pub mod consent;
 pub mod declared_clients;
+pub mod decrypt;
 pub mod deliver;
 pub mod dpop;
 pub mod encrypt;

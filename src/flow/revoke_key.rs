@@ -17,7 +17,7 @@ use crate::{
         id::{GrantId, KeyId, SessionId, UserId},
         moment::Moment,
     },
-    jose::Alg,
+    jose::Purpose,
     keyring::State,
     store::{
         Tx,
@@ -53,13 +53,13 @@ impl fmt::Display for NotRevoked {
 pub struct Revoked {
     /// Which.
     pub kid: KeyId,
-    /// Its algorithm.
-    pub alg: Alg,
+    /// What it was for.
+    pub alg: Purpose,
     /// When.
     pub at: Moment,
     /// Why, as it was said first.
     pub reason: String,
-    /// What signs with this algorithm now; none where nothing needs to.
+    /// What signs with this algorithm now, or is published to encrypt with; none where nothing needs to.
     pub successor: Option<KeyId>,
     /// Whether this was done now, or before.
     pub done: Done,

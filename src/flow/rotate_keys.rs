@@ -1,23 +1,24 @@
-//! The life of signing keys: asks the rule what is due, does it in one transaction, and puts the
+//! The life of keys: asks the rule what is due, does it in one transaction, and puts the
 //! keys in hand into the world.
 //!
 //! Several nodes may do so at once: they wait for one another, and the second finds nothing due.
 
 pub(super) mod begun;
+mod in_hand;
 mod made;
 pub(super) mod seen;
 
 pub(super) use made::{NewKey, NewRow, add};
 
 use made::{Made, created};
-use seen::{Seen, needed};
+use seen::Seen;
 
 use super::{
     journal::own_work,
     key_tally::KeyTally,
     keys_elsewhere,
     secrets::{Envelope, Secrets},
-    world::{Policy, World, key_policy, note, only_fault},
+    world::{Policy, World, note, only_fault},
 };
 use crate::{
     audit::{Actor, Event},
@@ -27,13 +28,12 @@ use crate::{
         id::KeyId,
         moment::Moment,
     },
-    jose::{Alg, SigningKey},
-    keyring::{HeldKey, KeyRecord, Keyring, Rotation, State, Step, Uses},
+    jose::{Alg, Purpose},
+    keyring::{InHand, KeyRecord, Keyring, Rotation, State, Step},
     remote::Signers,
     store::{
         Store, Tx,
         feed::{Change, Subject},
-        sealed::Column,
         signing_keys::{KeyRow, Origin},
     },
 };
@@ -42,9 +42,6 @@ use std::{
     convert::Infallible,
     sync::Arc,
 };
-
-/// Of so many keys that are gone it is still counted that tokens name them.
-const GONE: usize = 32;
 
 /// So often it is begun again because more is due than was made.
 const TRIES: usize = 4;
@@ -152,7 +149,7 @@ pub async fn reload(world: &World) -> Result<(), Fault> {
         Ok(keyring) => (keyring, Ok(())),
         Err(fault) => (keeper.left(&world.keyring.load(), &rows)?, Err(fault.passing())),
     };
-    world.metrics.signing_keys.set(keyring.records().count());
+    world.metrics.signing_keys.set(keyring.keys().len());
     world.keyring.store(Arc::new(keyring));
     read
 }
@@ -198,41 +195,6 @@ impl<'k> Keeper<'k> {
         }
     }
 
-    async fn rows(&self) -> Result<Vec<KeyRow>, Fault> {
-        let list = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.signing_keys().list()?);
-        self.store.read("list_signing_keys", list).await.map_err(only_fault)
-    }
-
-    async fn read(&self) -> Result<Keyring, Fault> {
-        self.opened(&self.rows().await?).await
-    }
-
-    async fn opened(&self, rows: &[KeyRow]) -> Result<Keyring, Fault> {
-        let mut held = Vec::new();
-        self.secrets.learn(self.store).await?;
-        for row in rows.iter().filter(|row| row.record.state.is_published()) {
-            held.push(open(&self.secrets.envelope, row, self.tally.of(&row.record.kid))?);
-        }
-        self.ring(held, rows)
-    }
-
-    /// What is left of the keys in hand when those that are gone are put away.
-    fn left(&self, hand: &Keyring, rows: &[KeyRow]) -> Result<Keyring, Fault> {
-        let stands = |kid: &KeyId| rows.iter().any(|row| row.record.kid == *kid && row.record.state.is_published());
-        self.ring(hand.held().iter().filter(|one| stands(&one.record.kid)).cloned().collect(), rows)
-    }
-
-    fn ring(&self, held: Vec<HeldKey>, rows: &[KeyRow]) -> Result<Keyring, Fault> {
-        // The youngest of those that are gone: tokens by a key that was revoked may still come for a while.
-        let mut gone: Vec<&KeyRow> = rows.iter().filter(|row| row.record.state == State::Gone).collect();
-        gone.sort_by_key(|row| std::cmp::Reverse(row.standing.as_ref().map(|standing| standing.since)));
-        let gone = gone.into_iter().take(GONE).map(|row| {
-            let kid = &row.record.kid;
-            (kid.clone(), self.tally.of(kid))
-        });
-        Keyring::new(held, gone, &key_policy(self.policy, needed(self.policy, rows, None))?)
-    }
-
     /// Looks first, so that a sweep which finds nothing due writes nothing; and makes keys before
     /// the transaction, because that may take longer than anything should hold a lock.
     async fn keep(&self, wanted: Wanted, by: Actor) -> Result<Vec<Step>, Fault> {
@@ -255,7 +217,7 @@ impl<'k> Keeper<'k> {
                 wanted: wanted.clone(),
                 made: made.keys(),
                 lacking: made.lacking(),
-                elsewhere: Alg::ALL.into_iter().filter(|alg| self.signers.make_those_of(*alg)).collect(),
+                elsewhere: Purpose::ALL.into_iter().filter(|alg| made::elsewhere(self.signers, *alg)).collect(),
                 by: by.clone(),
             };
             match self.store.write("rotate_keys", move |tx: &mut Tx<'_>| work.run(tx)).await {
@@ -284,22 +246,9 @@ impl<'k> Keeper<'k> {
     }
 }
 
-fn open(envelope: &Envelope, row: &KeyRow, uses: Uses) -> Result<HeldKey, Fault> {
-    let record = row.record.clone();
-    if let Some(at) = &row.outside {
-        let key = SigningKey::elsewhere(record.kid.clone(), record.alg, &row.public, at.clone())?;
-        return Ok(HeldKey { record, key: Arc::new(key), uses });
-    }
-    let private = envelope
-        .open(Column::SigningKeys, record.kid.as_str(), &row.sealed)
-        .map_err(|e| Fault::new(format!("opening the private half of signing key {}", record.kid), e))?;
-    let key = SigningKey::from_private(record.kid.clone(), record.alg, &private)?;
-    Ok(HeldKey { record, key: Arc::new(key), uses })
-}
-
 /// A key to be made, as the rule says.
 struct New {
-    alg: Alg,
+    alg: Purpose,
     epoch: i32,
     state: State,
     at: Moment,
@@ -313,11 +262,11 @@ struct Work {
     policy: Policy,
     node: String,
     wanted: Wanted,
-    made: Arc<BTreeMap<Alg, NewKey>>,
+    made: Arc<BTreeMap<Purpose, NewKey>>,
     /// For these no key can be made now.
-    lacking: BTreeSet<Alg>,
+    lacking: BTreeSet<Purpose>,
     /// The keys of these are made elsewhere, which takes too long for a transaction.
-    elsewhere: BTreeSet<Alg>,
+    elsewhere: BTreeSet<Purpose>,
     by: Actor,
 }
 
@@ -396,12 +345,12 @@ impl Work {
         let made = match self.made.get(&alg) {
             Some(made) => made.clone(),
             // What is due changed while we waited for the lock.
-            None => NewKey::Here(SigningKey::generate_sized(alg, self.policy.keys.rsa_bits)?),
+            None => NewKey::Here(InHand::generate(alg, self.policy.keys.rsa_bits)?),
         };
         let kid = made.name(alg)?;
-        let key = made.ready(kid.clone(), alg)?;
+        let public = made.public(kid.clone(), alg)?;
         let record = KeyRecord { kid: kid.clone(), alg, epoch, created_at: at, known_at, signed_at: None, state };
-        let new = NewRow { record, key: &made, public: key.public_jwk().clone(), origin: Origin::Made, why };
+        let new = NewRow { record, key: &made, public, origin: Origin::Made, why };
         add(tx, &self.envelope, new)?;
         if let NewKey::Elsewhere(made) = &made {
             begun::done(tx, &made.at)?;

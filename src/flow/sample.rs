@@ -76,6 +76,7 @@ fn policy() -> Policy {
             jwks_max_age: Span::minutes(5),
             library_cache: Span::minutes(10),
             rsa_bits: 2048,
+            encryption: Vec::new(),
         },
         sessions: SessionPolicy::default(),
         passwords: PasswordPolicy::default(),

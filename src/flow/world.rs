@@ -17,6 +17,7 @@ use crate::{
     cluster::Counters,
     geo::Geo,
     hashing::Hashing,
+    jose::{KeyManagement, Purpose},
     keyring::{self, Keyring},
     oauth::issue,
     remote::{Outbound, Signers},
@@ -80,7 +81,7 @@ impl Policy {
     }
 }
 
-/// Life of signing keys.
+/// Life of keys.
 #[derive(Clone, Debug)]
 pub struct KeyPolicy {
     /// See [`keyring::Policy`].
@@ -93,6 +94,8 @@ pub struct KeyPolicy {
     pub library_cache: Span,
     /// How many bits a new RSA key has.
     pub rsa_bits: u32,
+    /// In which ways clients may encrypt for us.
+    pub encryption: Vec<KeyManagement>,
 }
 
 /// The world.
@@ -208,11 +211,11 @@ pub fn only_fault(stop: Stop<std::convert::Infallible>) -> Fault {
     }
 }
 
-/// The policy of signing keys, for the algorithms that are needed.
+/// The policy of keys, for what they are needed for.
 ///
 /// # Errors
 /// A fault where the settings contradict one another; `config` has refused those before.
-pub fn key_policy(policy: &Policy, algs: impl IntoIterator<Item = crate::jose::Alg>) -> Result<keyring::Policy, Fault> {
+pub fn key_policy(policy: &Policy, algs: impl IntoIterator<Item = Purpose>) -> Result<keyring::Policy, Fault> {
     let longest = LONGEST_TOKEN.max(policy.tokens.id_token_lifetime);
     let keys = &policy.keys;
     let times = keyring::Times {

@@ -1,6 +1,5 @@
 //! Encrypting for a client (RFC 7516, RFC 7518 §4.3, §4.6, §5.3): what was signed is sealed for the one
-//! key of the client that says it is to encrypt with. Nothing is decrypted here, for nobody encrypts
-//! for us.
+//! key of the client that says it is to encrypt with. What others encrypt for us is in [`super::decrypting`].
 //!
 //! As for verifying, josekit is handed a key built anew from checked numbers.
 
@@ -15,11 +14,11 @@ use serde_json::{Map, Value};
 use std::fmt;
 
 /// How the key of the content reaches its reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyManagement {
-    /// Encrypted under their RSA key, with OAEP over SHA-256.
+    /// Encrypted under the reader's RSA key, with OAEP over SHA-256.
     RsaOaep256,
-    /// Agreed upon with their key on P-256.
+    /// Agreed upon with the reader's key on P-256.
     EcdhEs,
 }
 

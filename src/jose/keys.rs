@@ -103,8 +103,8 @@ impl KeySet {
         self.gone = gone.into_iter().collect();
     }
 
-    /// A token named a key that is not here.
-    pub(super) fn missed(&self, kid: Option<&str>) {
+    /// Counts a token that named a key that is not here.
+    pub fn missed(&self, kid: Option<&str>) {
         let Some(kid) = kid else { return };
         if let Some((_, count)) = self.gone.iter().find(|(gone, _)| gone == kid) {
             count.fetch_add(1, Ordering::Relaxed);

@@ -35,7 +35,8 @@ fn key(jwk: &Value) -> Option<PKey<Public>> {
     }
 }
 
-fn point(curve: Nid, x: &[u8], y: &[u8]) -> Result<PKey<Public>, ErrorStack> {
+/// A public key by where its point lies; refused where that is not on the curve.
+pub(super) fn point(curve: Nid, x: &[u8], y: &[u8]) -> Result<PKey<Public>, ErrorStack> {
     let group = EcGroup::from_curve_name(curve)?;
     let (x, y) = (BigNum::from_slice(x)?, BigNum::from_slice(y)?);
     PKey::from_ec_key(EcKey::from_public_key_affine_coordinates(&group, &x, &y)?)

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 /// rotation until then.
 pub const MAX_STEP: Span = Span::hours(24);
 
+/// For how long something may be on its way that was encrypted for us, by way of a browser that a person
+/// leaves open: longer than the five minutes and the minute of leeway for which a client assertion is good.
+pub(super) const ON_ITS_WAY: Span = Span::minutes(10);
+
 /// What is still out there from before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
@@ -48,6 +52,12 @@ impl Past {
     pub(super) fn known_at(&self, policy: &Policy, at: Moment) -> Moment {
         let own = at + policy.cache();
         self.copies_until.map_or(own, |until| until.max(own))
+    }
+
+    /// Until when a key has to stay in hand that is published to encrypt with no longer from `at` on: whoever
+    /// has a copy encrypts by it for as long as they may go by that, and what they sent then has to arrive.
+    pub(super) fn written_to_until(&self, policy: &Policy, at: Moment) -> Moment {
+        self.known_at(policy, at) + ON_ITS_WAY
     }
 
     /// Until when a key has to stay published that signs no longer from `at` on.

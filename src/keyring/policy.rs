@@ -1,6 +1,6 @@
 //! How long keys live, and which are needed.
 
-use crate::{base::moment::Span, jose::Alg};
+use crate::{base::moment::Span, jose::Purpose};
 use std::{collections::BTreeSet, fmt};
 
 /// Why a policy cannot be kept.
@@ -18,9 +18,9 @@ impl std::error::Error for BadPolicy {}
 /// The lengths of time that a policy is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// For how long a key signs.
+    /// For how long a key signs, or is published to encrypt with.
     pub rotation_period: Span,
-    /// For how long it is published before it signs.
+    /// For how long it is published before it signs; one to encrypt with is held for as long before it is published.
     pub publish_before_use: Span,
     /// How long the longest token by it lives.
     pub longest_token_life: Span,
@@ -33,7 +33,7 @@ pub struct Times {
 /// How long keys live, and which are needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    algs: BTreeSet<Alg>,
+    algs: BTreeSet<Purpose>,
     times: Times,
 }
 
@@ -43,9 +43,9 @@ impl Policy {
     /// # Errors
     /// [`BadPolicy`] where somebody could meet a signature by a key that their copy of the set
     /// does not have, or a key would be replaced before its successor could be known.
-    pub fn new(algs: impl IntoIterator<Item = Alg>, times: Times) -> Result<Self, BadPolicy> {
-        let algs: BTreeSet<Alg> = algs.into_iter().collect();
-        if algs.is_empty() {
+    pub fn new(algs: impl IntoIterator<Item = impl Into<Purpose>>, times: Times) -> Result<Self, BadPolicy> {
+        let algs: BTreeSet<Purpose> = algs.into_iter().map(Into::into).collect();
+        if !algs.iter().any(|alg| alg.signs()) {
             return Err(BadPolicy("at least one signature algorithm is needed"));
         }
         if times.jwks_max_age <= Span::ZERO || times.longest_token_life <= Span::ZERO {
@@ -66,9 +66,9 @@ impl Policy {
         Ok(Self { algs, times })
     }
 
-    /// The algorithms for which a key is needed.
+    /// What keys are needed for.
     #[must_use]
-    pub const fn algs(&self) -> &BTreeSet<Alg> {
+    pub const fn algs(&self) -> &BTreeSet<Purpose> {
         &self.algs
     }
     /// For how long a key signs.
@@ -108,6 +108,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::{Alg, KeyManagement};
 
     #[test]
     fn a_policy_under_which_a_signature_could_outrun_its_key_is_refused() {
@@ -142,6 +143,7 @@ mod tests {
             jwks_max_age: Span::hours(1),
             library_cache: Span::ZERO,
         };
-        assert!(Policy::new([], times).is_err());
+        assert!(Policy::new(Vec::<Alg>::new(), times).is_err());
+        assert!(Policy::new([KeyManagement::EcdhEs], times).is_err(), "none of them signs");
     }
 }

@@ -2,17 +2,18 @@
 //! policy and the time. Doing it and asking again at the same moment gives nothing more to do.
 //!
 //! Two things are compared with the clock as it is, so that a clock that was set back delays them:
-//! whether a key may sign, and whether it may go. What is written down follows the latest time that
+//! whether a key may take over, and whether it may go. What is written down follows the latest time that
 //! was ever seen ([`onward`]), so that a clock that was set back cannot make either come too early.
 
 use super::{
     past::{MAX_STEP, Past, onward},
     policy::Policy,
     record::{KeyRecord, State},
+    why::why,
 };
 use crate::{
     base::{id::KeyId, moment::Moment},
-    jose::Alg,
+    jose::Purpose,
 };
 use std::collections::BTreeSet;
 
@@ -32,7 +33,7 @@ pub enum Step {
     /// Make a key.
     Create {
         /// Of this algorithm.
-        alg: Alg,
+        alg: Purpose,
         /// With this number.
         epoch: i32,
         /// In this state: pending, or active at once.
@@ -44,20 +45,20 @@ pub enum Step {
         /// For the audit log.
         why: &'static str,
     },
-    /// Let a pending key sign, from now on.
+    /// Let a pending key take over: it signs, or is published to encrypt with, from now on.
     Promote {
         /// Which.
         kid: KeyId,
-        /// Since when it signs.
+        /// Since when.
         since: Moment,
         /// For the audit log.
         why: &'static str,
     },
-    /// Let a key sign no longer.
+    /// Let a key sign no longer, or be published to encrypt with no longer.
     Retire {
         /// Which.
         kid: KeyId,
-        /// Until when it stays published.
+        /// Until when it stays in hand, and one that signed stays published.
         until: Moment,
         /// For the audit log.
         why: &'static str,
@@ -105,7 +106,7 @@ pub struct Facts<'a> {
     pub now: Moment,
     /// Algorithms that a key is held of and that nothing is signed with yet: one that is published
     /// for later may wait until everybody can know it.
-    pub idle: &'a BTreeSet<Alg>,
+    pub idle: &'a BTreeSet<Purpose>,
 }
 
 /// What to do now, in this order. Steps of one sweep belong into one transaction: between
@@ -113,15 +114,15 @@ pub struct Facts<'a> {
 #[must_use]
 pub fn sweep(facts: &Facts<'_>, rotation: Rotation) -> Vec<Step> {
     let mut steps = Vec::new();
-    for alg in Alg::ALL {
+    for alg in Purpose::ALL {
         let own = facts.own(alg);
         if facts.policy.algs().contains(&alg) {
             steps.extend(facts.renew(alg, &own, rotation));
         } else {
-            steps.extend(facts.abandon(&own));
+            steps.extend(facts.abandon(&own, rotation));
         }
         steps.extend(own.iter().filter_map(|key| match key.state {
-            State::Retiring { until } if until <= facts.now => Some(delete(key, "every token it signed has expired")),
+            State::Retiring { until } if until <= facts.now => Some(delete(key, why(alg).over)),
             State::Retiring { .. } | State::Pending | State::Active { .. } | State::Gone => None,
         }));
     }
@@ -132,7 +133,7 @@ pub fn sweep(facts: &Facts<'_>, rotation: Rotation) -> Vec<Step> {
 /// the one that signs. Nothing where there is no such key, or it is gone already.
 #[must_use]
 pub fn revoke(facts: &Facts<'_>, kid: &KeyId) -> Vec<Step> {
-    let Some(key) = facts.keys.iter().find(|key| &key.kid == kid && key.state.is_published()) else {
+    let Some(key) = facts.keys.iter().find(|key| &key.kid == kid && key.state.is_held()) else {
         return Vec::new();
     };
     let mut steps = vec![Step::Revoke { kid: kid.clone() }];
@@ -148,7 +149,7 @@ pub fn revoke(facts: &Facts<'_>, kid: &KeyId) -> Vec<Step> {
 impl Facts<'_> {
     /// The keys of an algorithm by age, so that the outcome does not depend on the order in which a
     /// database answers.
-    fn own(&self, alg: Alg) -> Vec<&KeyRecord> {
+    fn own(&self, alg: Purpose) -> Vec<&KeyRecord> {
         let mut own: Vec<&KeyRecord> = self.keys.iter().filter(|key| key.alg == alg).collect();
         own.sort_by(|a, b| (a.epoch, &a.kid).cmp(&(b.epoch, &b.kid)));
         own
@@ -165,7 +166,7 @@ impl Facts<'_> {
     }
 
     /// The steps for an algorithm that is needed. `own` is sorted by age.
-    fn renew(&self, alg: Alg, own: &[&KeyRecord], rotation: Rotation) -> Vec<Step> {
+    fn renew(&self, alg: Purpose, own: &[&KeyRecord], rotation: Rotation) -> Vec<Step> {
         let active: Vec<_> = own.iter().filter_map(|key| since(key).map(|since| (*key, since))).collect();
         let pending: Vec<_> = own.iter().copied().filter(|key| key.state == State::Pending).collect();
 
@@ -174,79 +175,86 @@ impl Facts<'_> {
         let mut steps = Vec::new();
         let (successor, spare) =
             pending.split_last().map_or((None, pending.as_slice()), |(last, rest)| (Some(*last), rest));
-        steps.extend(spare.iter().map(|key| delete(key, "a younger successor is published")));
+        steps.extend(spare.iter().map(|key| delete(key, why(alg).spare)));
         let (signing, extra) =
             active.split_last().map_or((None, active.as_slice()), |(last, rest)| (Some(*last), rest));
-        steps.extend(extra.iter().map(|(key, _)| self.retire(key, "a younger key of its algorithm signs")));
+        steps.extend(extra.iter().map(|(key, _)| self.retire(key, why(alg).younger)));
 
         match (signing, successor) {
             (None, Some(successor)) if self.idle.contains(&alg) => {
-                if self.now >= successor.may_sign(self.policy) {
+                if self.now >= successor.may_begin(self.policy) {
                     steps.push(self.promote(successor, "everybody can know the first key of its algorithm"));
                 }
             }
-            (None, None) => steps.push(self.create(alg, Begin::Signing, "there is no key of this algorithm")),
-            (None, Some(successor)) => steps.push(
-                self.promote(successor, "no key of its algorithm signs, so waiting longer would stop all signing"),
-            ),
+            (None, None) => steps.push(self.create(alg, Begin::AtOnce, "there is no key of this algorithm")),
+            (None, Some(successor)) => steps.push(self.promote(successor, why(alg).alone)),
             (Some(_), Some(successor)) if self.was_no_time(successor.created_at) => {
                 let why = "its successor was made by a clock that was far ahead";
                 steps.push(delete(successor, "it was made by a clock that was far ahead"));
-                steps.push(self.create(alg, Begin::Published, why));
+                steps.push(self.create(alg, Begin::Waiting, why));
             }
             (Some((old, _)), Some(successor)) => {
-                if self.now >= successor.may_sign(self.policy) {
-                    steps.push(
-                        self.promote(successor, "it has been published for long enough that everybody can know it"),
-                    );
-                    steps.push(self.retire(old, "its successor signs"));
+                if self.now >= successor.may_begin(self.policy) {
+                    steps.push(self.promote(successor, why(alg).waited));
+                    steps.push(self.retire(old, why(alg).succeeded));
                 }
             }
             (Some((_, since)), None) => {
-                let why = self.successor_is_wanted(since, rotation);
-                steps.extend(why.map(|why| self.create(alg, Begin::Published, why)));
+                let wanted = self.successor_is_wanted(alg, since, rotation);
+                steps.extend(wanted.map(|why| self.create(alg, Begin::Waiting, why)));
             }
         }
         steps
     }
 
-    /// Why a key that signs since then needs a successor now, if it does.
-    fn successor_is_wanted(&self, since: Moment, rotation: Rotation) -> Option<&'static str> {
+    /// Why a key that is in its place since then needs a successor now, if it does.
+    fn successor_is_wanted(&self, alg: Purpose, since: Moment, rotation: Rotation) -> Option<&'static str> {
         let due = self.now >= since + self.policy.rotation_period() - self.policy.publish_before_use();
-        // A key that signs since this very moment is as new as anybody can ask for.
+        // A key that is there since this very moment is as new as anybody can ask for.
         let asked = rotation == Rotation::Requested && since < self.at();
         match (due || self.was_no_time(since), asked) {
-            (true, _) => Some("the key that signs comes to the end of its period"),
+            (true, _) => Some(why(alg).due),
             (false, true) => Some("an operator asked for a rotation"),
             (false, false) => None,
         }
     }
 
     /// The steps for an algorithm that is needed no longer.
-    fn abandon(&self, own: &[&KeyRecord]) -> Vec<Step> {
+    fn abandon(&self, own: &[&KeyRecord], rotation: Rotation) -> Vec<Step> {
         let why = "its algorithm is needed no longer";
         own.iter()
             .filter_map(|key| match key.state {
-                State::Pending => Some(delete(key, why)),
-                State::Active { .. } => Some(self.retire(key, why)),
-                State::Retiring { .. } | State::Gone => None,
+                State::Pending if self.is_given_up(key, key.created_at, rotation) => Some(delete(key, why)),
+                State::Active { since } if self.is_given_up(key, since, rotation) => Some(self.retire(key, why)),
+                State::Pending | State::Active { .. } | State::Retiring { .. } | State::Gone => None,
             })
             .collect()
     }
 
+    /// Whether nobody needs it any more. One to encrypt with is needed because the settings say so, and those
+    /// of two nodes may differ for a while: so that they do not make and end keys in turn, it goes only when
+    /// somebody asks for a rotation, or nobody has replaced it although it was time.
+    fn is_given_up(&self, key: &KeyRecord, since: Moment, rotation: Rotation) -> bool {
+        let overdue = since + self.policy.rotation_period() + self.policy.publish_before_use();
+        match key.alg {
+            Purpose::Signs(_) => true,
+            Purpose::Decrypts(_) => rotation == Rotation::Requested || self.now >= overdue || self.was_no_time(since),
+        }
+    }
+
     /// The number, the time and the moment of being known of a key that is published now.
     #[must_use]
-    pub fn publish(&self, alg: Alg) -> (i32, Moment, Moment) {
+    pub fn publish(&self, alg: Purpose) -> (i32, Moment, Moment) {
         let last = self.keys.iter().filter(|key| key.alg == alg).map(|key| key.epoch).max().unwrap_or(0);
         let at = self.at();
         (last.saturating_add(1), at, self.past.known_at(self.policy, at))
     }
 
-    fn create(&self, alg: Alg, begin: Begin, why: &'static str) -> Step {
+    fn create(&self, alg: Purpose, begin: Begin, why: &'static str) -> Step {
         let (epoch, at, known_at) = self.publish(alg);
         let state = match begin {
-            Begin::Signing => State::Active { since: at },
-            Begin::Published => State::Pending,
+            Begin::AtOnce => State::Active { since: at },
+            Begin::Waiting => State::Pending,
         };
         Step::Create { alg, epoch, state, at, known_at, why }
     }
@@ -258,17 +266,21 @@ impl Facts<'_> {
     fn retire(&self, key: &KeyRecord, why: &'static str) -> Step {
         // Its last token was signed by a clock that may have been set back since.
         let at = onward(self.latest.max(key.signed_at), self.now);
-        Step::Retire { kid: key.kid.clone(), until: self.past.needed_until(self.policy, at), why }
+        let until = match key.alg {
+            Purpose::Signs(_) => self.past.needed_until(self.policy, at),
+            Purpose::Decrypts(_) => self.past.written_to_until(self.policy, at),
+        };
+        Step::Retire { kid: key.kid.clone(), until, why }
     }
 }
 
 /// How a new key begins.
 #[derive(Clone, Copy)]
 enum Begin {
-    /// It signs at once, because nothing else does.
-    Signing,
-    /// It is published, and signs later.
-    Published,
+    /// It takes its place at once, because nothing else is there.
+    AtOnce,
+    /// It is there, and takes its place later.
+    Waiting,
 }
 
 const fn since(key: &KeyRecord) -> Option<Moment> {

@@ -56,6 +56,13 @@ impl Params {
         Self(found)
     }
 
+    /// The same, this parameter sent once with this value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: String) -> Self {
+        self.0.insert(name.to_owned(), vec![value]);
+        self
+    }
+
     /// The value of a parameter, if it was sent.
     ///
     /// # Errors

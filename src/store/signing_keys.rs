@@ -1,4 +1,4 @@
-//! Table `signing_keys`: the keys that sign, their private halves sealed. Whoever changes them
+//! Table `signing_keys`: the keys that sign, and those that others encrypt for, their private halves sealed. Whoever changes them
 //! takes the lock first, so that two nodes that sweep at once make one successor.
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::{fault::Fault, id::KeyId, moment::Moment},
-    jose::{Alg, Outside},
+    jose::{Outside, Purpose},
     keyring::{KeyRecord, State},
 };
 use diesel::prelude::*;
@@ -98,7 +98,7 @@ impl Loaded {
         let bad = |what| illegal("signing_keys", &self.kid, what);
         let record = KeyRecord {
             kid: KeyId::parse(&self.kid).ok_or_else(|| bad("kid"))?,
-            alg: Alg::parse(&self.alg).ok_or_else(|| bad("alg"))?,
+            alg: Purpose::parse(&self.alg).ok_or_else(|| bad("alg"))?,
             epoch: self.epoch,
             created_at: self.created_at.0,
             // Before this was written down, it was enough that a key had been published for a while.

@@ -36,6 +36,6 @@ macro_rules! one_test_each {
 one_test_each! {
     form_parameters authorization_requests token_requests bearer_tokens dpop_proofs claims_parameters sign_out_requests
     redirect_uris scopes_and_resources client_addresses credential_text refresh_tokens encodings json_text key_sets
-    jwk_documents signed_proofs token_text signed_tokens client_assertions sealed_text client_metadata settings_files declared_clients_files
+    jwk_documents signed_proofs token_text signed_tokens client_assertions encrypted_tokens encrypted_headers sealed_text client_metadata settings_files declared_clients_files
     api_key_text key_policies key_calls scanned_text
 }

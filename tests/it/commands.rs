@@ -230,6 +230,39 @@ fn an_installation_is_made_and_managed_from_the_command_line() {
 }
 
 #[test]
+fn keys_that_clients_encrypt_for_are_listed_exported_replaced_and_revoked_like_the_others() {
+    each(|it| {
+        it.set("KEYWRIGHT_KEYS_ENCRYPTION_ALGORITHMS", "ECDH-ES");
+        let of = |arguments: &[&str]| -> Vec<Value> {
+            let told = it.json(arguments, "");
+            let all = told["keys"].as_array().unwrap();
+            all.iter().filter(|key| key["use"] == "enc").cloned().collect()
+        };
+        let listed = of(&["keys", "list"]);
+        let seen: Vec<_> = ["alg", "state", "held"].iter().map(|name| listed[0][*name].clone()).collect();
+        assert_eq!((listed.len(), seen), (1, vec![json!("ECDH-ES"), json!("active"), json!("here")]));
+        assert_eq!(listed[0]["next"]["step"], "publish_successor");
+        let kid = listed[0]["kid"].as_str().unwrap();
+        let exported = of(&["keys", "export", "--public"]);
+        assert_eq!((exported.len(), &exported[0]["kid"]), (1, &listed[0]["kid"]));
+        let pem = String::from_utf8(it.run(&["keys", "export", "--public", kid, "--form", "pem"], "").stdout).unwrap();
+        assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----"), "{pem}");
+        assert_eq!(it.json(&["keys", "rotate"], "")["steps"].as_array().unwrap().len(), 3);
+        let waiting = of(&["keys", "list"]);
+        let next = |n: usize| (waiting[n]["state"].clone(), waiting[n]["next"]["step"].clone());
+        assert_eq!(next(0), (json!("active"), json!("retire")));
+        assert_eq!(next(1), (json!("pending"), json!("publish")));
+        assert_eq!(of(&["keys", "export", "--public"]), exported, "the one that waits is told to nobody");
+        let words =
+            String::from_utf8(it.run(&["keys", "revoke", kid, "--reason", "seen in a log"], "").stdout).unwrap();
+        let successor = waiting[1]["kid"].as_str().unwrap();
+        assert!(words.contains(&format!("{successor} is published for ECDH-ES now")), "{words}");
+        assert!(words.contains("it decrypted 0 tokens in its life"), "{words}");
+        assert_eq!(of(&["keys", "export", "--public"])[0]["kid"], successor);
+    });
+}
+
+#[test]
 fn a_key_that_does_not_fit_the_database_is_refused_and_nothing_is_changed() {
     each(|it| {
         it.json(&["user", "add", "ada", "--without-password"], "");

@@ -140,7 +140,7 @@ pub(super) fn export(args: &Export, session: &Session) -> Result<Answer, Failure
         let mut keys = list_keys::run(world).await?;
         keys.retain(|key| match &args.kid {
             Some(kid) => key.record.kid == *kid,
-            None => key.record.state.is_published(),
+            None => key.record.is_published(),
         });
         let jwks: Vec<Value> = keys.into_iter().map(|key| key.public).collect();
         let pems = jwks.iter().map(public_pem).collect::<Result<Vec<_>, _>>()?;

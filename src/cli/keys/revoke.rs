@@ -62,8 +62,10 @@ fn in_words(revoked: &Revoked, report: &Report, out: Option<SignedOut>) -> Strin
         Done::Before => format!("{} was revoked at {}: {}", revoked.kid, revoked.at, revoked.reason),
     }];
     lines.push(match &revoked.successor {
-        Some(kid) => format!("{kid} signs with {} now", revoked.alg),
-        None => format!("nothing signs with {} now, for nothing needs to", revoked.alg),
+        Some(kid) if revoked.alg.signs() => format!("{kid} signs with {} now", revoked.alg),
+        None if revoked.alg.signs() => format!("nothing signs with {} now, for nothing needs to", revoked.alg),
+        Some(kid) => format!("{kid} is published for {} now; what was encrypted for the other is lost", revoked.alg),
+        None => format!("nothing is published for {} now, for nothing needs to be", revoked.alg),
     });
     lines.push(match touched.until {
         Some(until) => format!(
@@ -75,7 +77,11 @@ fn in_words(revoked: &Revoked, report: &Report, out: Option<SignedOut>) -> Strin
         None => "no access token by it had not expired".to_owned(),
     });
     lines.push(format!("{} grants go on: their next access token is by another key", touched.grants.len()));
-    lines.push(format!("it made {} signatures in its life", report.signed));
+    lines.push(if revoked.alg.signs() {
+        format!("it made {} signatures in its life", report.signed)
+    } else {
+        format!("it decrypted {} tokens in its life", report.seen)
+    });
     if let Some(out) = out {
         lines.push(format!("{} sessions of {} people were ended", out.sessions, out.people));
     }

@@ -16,6 +16,7 @@ fn standing(key: &Shown) -> &'static str {
 fn next_in_words(next: Option<Next>) -> String {
     match next {
         Some(Next::Signs(at)) => format!("signs from {at}"),
+        Some(Next::Published(at)) => format!("published from {at}"),
         Some(Next::Succeeded(at)) => format!("successor published {at}"),
         Some(Next::Retires(at)) => format!("retires {at}"),
         Some(Next::Goes(at)) => format!("removed {at}"),
@@ -48,13 +49,14 @@ pub(super) fn as_json(keys: &[Shown]) -> Vec<Value> {
     let one = |key: &Shown| {
         let (active_since, published_until) = match key.record.state {
             State::Active { since } => (Some(since), None),
-            State::Retiring { until } => (None, Some(until)),
+            State::Retiring { until } => (None, Some(until).filter(|_| key.record.is_published())),
             State::Pending | State::Gone => (None, None),
         };
         let next = key.next.map_or(Value::Null, |next| json!({ "step": next.step(), "at": moment(Some(next.at())) }));
         json!({
             "kid": key.record.kid,
             "alg": key.record.alg.name(),
+            "use": key.record.alg.public_use(),
             "state": standing(key),
             "since": moment(Some(key.since)),
             "why": key.why,

@@ -33,7 +33,7 @@ fn visit(sample: &Sample, cookie: Option<Secret<String>>) -> Visit {
 
 async fn ask(sample: &Sample, visit: &Visit, pairs: &[(&str, &str)]) -> Result<Outcome, Halt> {
     let params = Params::from_pairs(pairs.iter().copied());
-    let asked = Asked::read(&sample.world, &params).map_err(Halt::Dead)?;
+    let asked = Asked::read(&sample.world, &params, &Origin::default()).map_err(Halt::Dead)?;
     begin(&sample.world, &asked, visit, &Origin::default()).await
 }
 
@@ -84,7 +84,7 @@ fn a_sealed_request_says_the_same_until_it_is_too_old_or_was_touched() {
     in_sample(async |sample| {
         let (visit, hint) = guest(&sample).await;
         let params = Params::from_pairs([("id_token_hint", hint.as_str()), ("state", "x")]);
-        let asked = Asked::read(&sample.world, &params).unwrap();
+        let asked = Asked::read(&sample.world, &params, &Origin::default()).unwrap();
         let sealed = asked.seal(&sample.world).unwrap();
         assert_eq!(Asked::open(&sample.world, &sealed).state.as_deref(), Some("x"));
         assert!(Asked::open(&sample.world, &format!("{sealed}A")).state.is_none());

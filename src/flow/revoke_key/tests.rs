@@ -5,7 +5,7 @@ use crate::{
     audit::{Event, Origin},
     base::{id::ClientId, moment::Span, scope::Scope},
     flow::sample::{Sample, in_sample},
-    jose::{Audience, Profile, Typ, verify},
+    jose::{Alg, Audience, Profile, Typ, verify},
 };
 use serde_json::json;
 

@@ -4,9 +4,12 @@ use super::{Keeper, begun};
 use crate::{
     base::{fault::Fault, id::KeyId, secret::Secret},
     flow::secrets::Envelope,
-    jose::{Alg, SigningKey, thumbprint},
-    keyring::{KeyRecord, Step},
-    remote::signers::{MadeOutside, SignerFailed},
+    jose::{Alg, Purpose, SigningKey, thumbprint},
+    keyring::{InHand, KeyRecord, Step},
+    remote::{
+        Signers,
+        signers::{MadeOutside, SignerFailed},
+    },
     store::{
         Tx,
         sealed::Column,
@@ -29,20 +32,23 @@ pub(in crate::flow) enum NewKey {
 
 impl NewKey {
     /// The name that it gets: the thumbprint of its public half.
-    pub(super) fn name(&self, alg: Alg) -> Result<KeyId, Fault> {
+    pub(super) fn name(&self, alg: Purpose) -> Result<KeyId, Fault> {
         match self {
-            Self::Here(private) => SigningKey::name_of(alg, private),
+            Self::Here(private) => InHand::name_of(alg, private),
             Self::Elsewhere(made) => thumbprint(&made.public)
                 .and_then(|text| KeyId::parse(&text))
                 .ok_or_else(|| Fault::bare(format!("{} has no thumbprint", made.at))),
         }
     }
 
-    /// The key of this name.
-    pub(super) fn ready(&self, kid: KeyId, alg: Alg) -> Result<SigningKey, Fault> {
-        match self {
-            Self::Here(private) => SigningKey::from_private(kid, alg, private),
-            Self::Elsewhere(made) => SigningKey::elsewhere(kid, alg, &made.public, made.at.clone()),
+    /// Its public half, as it is published under this name.
+    pub(super) fn public(&self, kid: KeyId, alg: Purpose) -> Result<serde_json::Value, Fault> {
+        match (self, alg) {
+            (Self::Here(private), _) => Ok(InHand::from_private(kid, alg, private)?.public_jwk().clone()),
+            (Self::Elsewhere(made), Purpose::Signs(alg)) => {
+                Ok(SigningKey::elsewhere(kid, alg, &made.public, made.at.clone())?.public_jwk().clone())
+            }
+            (Self::Elsewhere(_), Purpose::Decrypts(_)) => Err(Fault::bare("a key to decrypt with was made elsewhere")),
         }
     }
 }
@@ -50,8 +56,8 @@ impl NewKey {
 /// What was made for one piece of work, and what could not be.
 #[derive(Default)]
 pub(super) struct Made {
-    keys: Arc<BTreeMap<Alg, NewKey>>,
-    failed: BTreeMap<Alg, SignerFailed>,
+    keys: Arc<BTreeMap<Purpose, NewKey>>,
+    failed: BTreeMap<Purpose, SignerFailed>,
 }
 
 impl Made {
@@ -59,29 +65,29 @@ impl Made {
     /// due besides does not wait for them.
     pub(super) async fn make(&mut self, keeper: &Keeper<'_>, steps: &[Step]) -> Result<(), Fault> {
         let wanted = created(steps).filter(|alg| !self.keys.contains_key(alg) && !self.failed.contains_key(alg));
-        let (there, here): (Vec<Alg>, Vec<Alg>) = wanted.partition(|alg| keeper.signers.make_those_of(*alg));
+        let (there, here): (Vec<Purpose>, Vec<Purpose>) = wanted.partition(|alg| elsewhere(keeper.signers, *alg));
         let rsa_bits = keeper.policy.keys.rsa_bits;
         let keys = Arc::make_mut(&mut self.keys);
         // On a thread where nobody waits for anything else: a key for RS256 takes its time.
-        let make = move || here.into_iter().map(|alg| Ok((alg, SigningKey::generate_sized(alg, rsa_bits)?))).collect();
+        let make = move || here.into_iter().map(|alg| Ok((alg, InHand::generate(alg, rsa_bits)?))).collect();
         let made: Result<Vec<_>, Fault> =
             tokio::task::spawn_blocking(make).await.map_err(|e| Fault::new("making signing keys", e))?;
         keys.extend(made?.into_iter().map(|(alg, private)| (alg, NewKey::Here(private))));
-        for alg in there {
+        for (purpose, alg) in there.into_iter().filter_map(|purpose| Some((purpose, signing(purpose)?))) {
             match begun::make(keeper, alg).await? {
-                Ok(made) => drop(keys.insert(alg, NewKey::Elsewhere(made))),
-                Err(failed) => drop(self.failed.insert(alg, failed)),
+                Ok(made) => drop(keys.insert(purpose, NewKey::Elsewhere(made))),
+                Err(failed) => drop(self.failed.insert(purpose, failed)),
             }
         }
         Ok(())
     }
 
-    pub(super) fn keys(&self) -> Arc<BTreeMap<Alg, NewKey>> {
+    pub(super) fn keys(&self) -> Arc<BTreeMap<Purpose, NewKey>> {
         Arc::clone(&self.keys)
     }
 
     /// The algorithms that no key can be made for now.
-    pub(super) fn lacking(&self) -> BTreeSet<Alg> {
+    pub(super) fn lacking(&self) -> BTreeSet<Purpose> {
         self.failed.keys().copied().collect()
     }
 
@@ -93,7 +99,7 @@ impl Made {
 
     /// Destroys again what nobody needed, because another node was faster.
     pub(super) async fn destroy_unused(&self, keeper: &Keeper<'_>, done: &[Step]) {
-        let used: BTreeSet<Alg> = created(done).collect();
+        let used: BTreeSet<Purpose> = created(done).collect();
         for (_, key) in self.keys.iter().filter(|(alg, _)| !used.contains(alg)) {
             if let NewKey::Elsewhere(made) = key {
                 begun::undo(keeper, &made.at).await;
@@ -102,8 +108,21 @@ impl Made {
     }
 }
 
-/// The algorithms that these steps make keys for.
-pub(super) fn created(steps: &[Step]) -> impl Iterator<Item = Alg> {
+/// The algorithm, where a key of this purpose signs.
+const fn signing(purpose: Purpose) -> Option<Alg> {
+    match purpose {
+        Purpose::Signs(alg) => Some(alg),
+        Purpose::Decrypts(_) => None,
+    }
+}
+
+/// Whether keys of this purpose are made elsewhere; those that decrypt never are.
+pub(super) fn elsewhere(signers: &Signers, purpose: Purpose) -> bool {
+    signing(purpose).is_some_and(|alg| signers.make_those_of(alg))
+}
+
+/// What these steps make keys for.
+pub(super) fn created(steps: &[Step]) -> impl Iterator<Item = Purpose> {
     steps.iter().filter_map(|step| match step {
         Step::Create { alg, .. } => Some(*alg),
         Step::Promote { .. } | Step::Retire { .. } | Step::Revoke { .. } | Step::Delete { .. } => None,

@@ -1,4 +1,4 @@
-//! The facts that the rule of signing keys judges, as they are loaded.
+//! The facts that the rule of keys judges, as they are loaded.
 
 use super::Wanted;
 use crate::{
@@ -7,21 +7,23 @@ use crate::{
         presence,
         world::{Policy, key_policy},
     },
-    jose::Alg,
+    jose::{Alg, Purpose},
     keyring::{self, Facts, KeyRecord, Keyring, Past, State, Step, sweep},
     store::{Tx, signing_keys::KeyRow},
 };
 use std::collections::BTreeSet;
 
-/// The algorithms that a key is needed for: that of access tokens, those that cost nothing to
-/// offer, and those that somebody has needed before. One that only keys are left of that sign no
-/// longer is needed no longer.
-pub(super) fn needed(policy: &Policy, rows: &[KeyRow], also: Option<Alg>) -> BTreeSet<Alg> {
+/// What a key is needed for: to sign access tokens, whatever costs nothing to offer, and whatever
+/// somebody has needed before; to decrypt, what the settings say. An algorithm that only keys are left of
+/// that sign no longer is needed no longer.
+pub(super) fn needed(policy: &Policy, rows: &[KeyRow], also: Option<Alg>) -> BTreeSet<Purpose> {
     let held = rows.iter().filter(|row| match row.record.state {
         State::Pending | State::Active { .. } => true,
         State::Retiring { .. } | State::Gone => false,
     });
-    always(policy).into_iter().chain(also).chain(held.map(|row| row.record.alg)).collect()
+    let signing = held.map(|row| row.record.alg).filter(|alg| alg.signs());
+    let wanted = always(policy).into_iter().chain(also).map(Purpose::Signs);
+    wanted.chain(signing).chain(policy.keys.encryption.iter().copied().map(Purpose::Decrypts)).collect()
 }
 
 /// The algorithms that are needed whoever asks.
@@ -52,18 +54,19 @@ pub(in crate::flow) struct Seen {
     latest: Option<Moment>,
     now: Moment,
     /// Algorithms that nothing is signed with yet: a key that was brought for one may wait.
-    idle: BTreeSet<Alg>,
+    idle: BTreeSet<Purpose>,
 }
 
 impl Seen {
     pub(in crate::flow) fn load(tx: &mut Tx<'_>, policy: &Policy, also: Option<Alg>) -> Result<Self, Fault> {
         let rows = tx.signing_keys().list()?;
         let needed = needed(policy, &rows, also);
-        let signs = |alg: &Alg| {
+        let idle = |purpose: &Purpose| {
+            let Purpose::Signs(alg) = purpose else { return false };
             let active = |row: &KeyRow| row.record.alg == *alg && matches!(row.record.state, State::Active { .. });
-            always(policy).contains(alg) || also == Some(*alg) || rows.iter().any(active)
+            !always(policy).contains(alg) && also != Some(*alg) && !rows.iter().any(active)
         };
-        let idle = needed.iter().copied().filter(|alg| !signs(alg)).collect();
+        let idle = needed.iter().copied().filter(idle).collect();
         let policy = key_policy(policy, needed)?;
         let before = tx.meta().get(PAST)?.map(|text| serde_json::from_slice(&text)).transpose();
         let before: Past =

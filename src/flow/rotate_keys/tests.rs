@@ -1,20 +1,20 @@
 //! The life of signing keys over a database.
 
-use super::*;
-use crate::{base::moment::Span, flow::sample::in_sample, store::sealed::Column};
+use super::{in_hand::open, *};
+use crate::{base::moment::Span, flow::sample::in_sample, keyring::Uses, store::sealed::Column};
 
-fn states(world: &World) -> Vec<(Alg, &'static str)> {
-    world.keyring.load().records().map(|key| (key.alg, key.state.name())).collect()
+fn states(world: &World) -> Vec<(&'static str, &'static str)> {
+    world.keyring.load().records().map(|key| (key.alg.name(), key.state.name())).collect()
 }
 
 #[test]
 fn a_world_begins_with_what_is_cheap_and_makes_the_rest_when_it_is_needed() {
     in_sample(async |sample| {
         let world = &sample.world;
-        assert_eq!(states(world), [(Alg::Es256, "active"), (Alg::EdDsa, "active")]);
+        assert_eq!(states(world), [("ES256", "active"), ("EdDSA", "active")]);
         ensure(world, Alg::Rs256).await.unwrap();
         ensure(world, Alg::Rs256).await.unwrap();
-        assert_eq!(states(world)[2..], [(Alg::Rs256, "active")]);
+        assert_eq!(states(world)[2..], [("RS256", "active")]);
         // Once made it is needed for good: a sweep does not abandon it.
         assert!(run(world, Rotation::OnSchedule, Actor::System).await.unwrap().is_empty());
         assert_eq!(sample.events().await, ["key.created"]);
@@ -112,5 +112,34 @@ fn a_clock_that_cannot_be_right_makes_and_ends_no_key() {
         assert!(sample.write(|tx| tx.signing_keys().list()).await == before);
         sample.clock.advance(years);
         assert!(run(world, Rotation::OnSchedule, Actor::System).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn keys_that_others_encrypt_for_are_made_when_the_settings_want_them_and_sealed_like_the_others() {
+    in_sample(async |sample| {
+        let world = &sample.world;
+        let mut policy = world.policy.load().as_ref().clone();
+        policy.keys.encryption = vec![crate::jose::KeyManagement::EcdhEs];
+        world.policy.store(Arc::new(policy.clone()));
+        policy_changed(world).await.unwrap();
+        assert_eq!(states(world)[2..], [("ECDH-ES", "active")]);
+        let rows = sample.write(|tx| tx.signing_keys().list()).await;
+        let row = rows.iter().find(|row| !row.record.alg.signs()).unwrap();
+        assert_eq!(row.sealed.first(), rows[0].sealed.first(), "in the same form as those that sign");
+        assert!(open(&world.secrets.envelope, row, Uses::default()).is_ok());
+        assert!(!row.public.to_string().contains("\"d\""));
+        sample.clock.advance(Span::seconds(1));
+        assert_eq!(run(world, Rotation::Requested, Actor::System).await.unwrap().len(), 3);
+        let published = |world: &World| world.keyring.load().jwks().matches("\"enc\"").count();
+        assert_eq!((states(world).len(), published(world)), (6, 1));
+        policy.keys.encryption.clear();
+        world.policy.store(Arc::new(policy));
+        policy_changed(world).await.unwrap();
+        assert_eq!(published(world), 1);
+        run(world, Rotation::Requested, Actor::System).await.unwrap();
+        assert_eq!(published(world), 0);
+        let both: Vec<_> = states(world).into_iter().filter(|(alg, _)| *alg == "ECDH-ES").collect();
+        assert_eq!(both, [("ECDH-ES", "retiring")], "the one that waited is gone");
     });
 }

@@ -200,7 +200,8 @@ async fn fill(sample: &Sample, n: i32) {
                 let kid = KeyId::parse(&format!("filler-{epoch:05}")).unwrap();
                 let sealed = envelope.seal(tx, Column::SigningKeys, kid.as_str(), b"a private half")?;
                 let (created_at, known_at, state) = (tx.now(), tx.now(), State::Gone);
-                let record = KeyRecord { kid, alg: Alg::Rs256, epoch, created_at, known_at, signed_at: None, state };
+                let record =
+                    KeyRecord { kid, alg: Alg::Rs256.into(), epoch, created_at, known_at, signed_at: None, state };
                 let (public, origin) = (serde_json::json!({}), Origin::Made);
                 let row = KeyRow { record, sealed, outside: None, public, origin, revoked: None, standing: None };
                 assert!(tx.signing_keys().insert(&row)?);

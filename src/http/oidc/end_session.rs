@@ -42,7 +42,7 @@ async fn show(site: &Site, request: &HttpRequest) -> Result<HttpResponse, Troubl
     let params = query(request)?;
     let asked = match params.once("request")? {
         Some(sealed) => Asked::open(&site.world, sealed),
-        None => Asked::read(&site.world, &params).map_err(Halt::Dead)?,
+        None => Asked::read(&site.world, &params, &arrival.origin).map_err(Halt::Dead)?,
     };
     match begin(&site.world, &asked, &arrival.visit, &arrival.origin).await? {
         Outcome::Left(afterwards) => left(site, &arrival.visit, &afterwards),
@@ -70,7 +70,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
     if params.has("decision") {
         return decided(site, request, &params).await;
     }
-    let asked = Asked::read(&site.world, &params).map_err(Halt::Dead)?;
+    let asked = Asked::read(&site.world, &params, &arrive(site, request)?.origin).map_err(Halt::Dead)?;
     Ok(see_other(&format!("{}/end_session?request={}", site.issuer.path(), asked.seal(&site.world)?)))
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     base::{moment::Moment, uri::Issuer},
-    jose::{Audience, Profile, Scheme, Typ, verify},
+    jose::{Audience, KeyManagement, Profile, Scheme, Typ, verify},
     keyring::Times,
 };
 use serde_json::Value;
@@ -34,8 +34,16 @@ impl Keys {
         let key = SigningKey::from_private(kid.clone(), Alg::Es256, &self.0[n]).unwrap();
         let epoch = i32::try_from(n).unwrap() + 1;
         HeldKey {
-            record: KeyRecord { kid, alg: Alg::Es256, epoch, created_at: NOW, known_at: NOW, signed_at: None, state },
-            key: Arc::new(key),
+            record: KeyRecord {
+                kid,
+                alg: Alg::Es256.into(),
+                epoch,
+                created_at: NOW,
+                known_at: NOW,
+                signed_at: None,
+                state,
+            },
+            key: Arc::new(key.into()),
             uses: Uses::default(),
         }
     }
@@ -89,6 +97,33 @@ fn the_entity_tag_changes_with_the_set_and_with_nothing_else() {
     assert_eq!((first.jwks(), first.etag()), (promoted.jwks(), promoted.etag()));
     assert_ne!(first.etag(), ended.etag());
     assert!(first.etag().starts_with('"') && first.etag().ends_with('"') && first.etag().len() == 45);
+}
+
+#[test]
+fn of_keys_to_encrypt_with_the_active_one_is_published_and_each_decrypts() {
+    let held = |n: i32, state| {
+        let purpose = Purpose::Decrypts(KeyManagement::EcdhEs);
+        let private = InHand::generate(purpose, 2048).unwrap();
+        let kid = InHand::name_of(purpose, &private).unwrap();
+        let key = InHand::from_private(kid.clone(), purpose, &private).unwrap();
+        let (created_at, known_at) = (NOW, NOW);
+        let record = KeyRecord { kid, alg: purpose, epoch: n, created_at, known_at, signed_at: None, state };
+        HeldKey { record, key: Arc::new(key), uses: Uses::default() }
+    };
+    let keys = Keys::new(1);
+    let ring =
+        [held(3, State::Pending), held(2, ACTIVE), keys.held(0, ACTIVE), held(1, RETIRING), held(0, State::Gone)];
+    let names: Vec<String> = ring.iter().map(|held| held.record.kid.to_string()).collect();
+    let ring = Keyring::new(ring, [], &policy()).unwrap();
+    assert_eq!(published(&ring), [&names[2][..], &names[1]], "those that sign come first");
+    let set: Value = serde_json::from_str(ring.jwks()).unwrap();
+    let seen = ["kty", "crv", "alg", "use"].map(|name| set["keys"][1][name].as_str().unwrap().to_owned());
+    assert_eq!(seen, ["EC", "P-256", "ECDH-ES", "enc"]);
+    for (n, opens) in [(0, true), (1, true), (2, false), (3, true), (4, false)] {
+        assert_eq!(ring.opener(&names[n]).is_some(), opens, "{n}");
+    }
+    assert_eq!((ring.keys().len(), ring.records().count()), (1, 4), "nothing is verified by them");
+    assert!(Keyring::new([held(1, ACTIVE), held(2, ACTIVE)], [], &policy()).is_err());
 }
 
 #[test]

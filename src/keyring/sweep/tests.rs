@@ -1,7 +1,11 @@
 //! Tests of the life of a key, over any sequence of sweeps.
 
 use super::*;
-use crate::{base::moment::Span, keyring::Times};
+use crate::{
+    base::moment::Span,
+    jose::{Alg, KeyManagement},
+    keyring::Times,
+};
 
 mod course;
 
@@ -120,6 +124,78 @@ fn a_key_lost_by_hand_is_replaced_and_a_key_too_many_retired() {
     let double = KeyRecord { kid: KeyId::parse("x").unwrap(), epoch: 9, state: State::Pending, ..keys[0].clone() };
     keys.extend([KeyRecord { kid: KeyId::parse("w").unwrap(), epoch: 8, ..double.clone() }, double]);
     assert_eq!(swept(&mut keys, &policy(), Rotation::OnSchedule, at(3)), ["delete w"]);
+}
+
+fn with_encryption() -> Policy {
+    let hour = Span::hours(1);
+    let times = Times {
+        rotation_period: Span::days(90),
+        publish_before_use: hour,
+        longest_token_life: hour,
+        jwks_max_age: Span::minutes(5),
+        library_cache: Span::minutes(10),
+    };
+    Policy::new([Purpose::Signs(Alg::Es256), Purpose::Decrypts(KeyManagement::EcdhEs)], times).unwrap()
+}
+
+#[test]
+fn a_key_that_others_encrypt_for_is_held_first_published_then_and_held_until_no_copy_has_it() {
+    let policy = with_encryption();
+    let mut keys = Vec::new();
+    let minutes = |n: i64| at(0) + Span::minutes(n);
+    let set = |keys: &[KeyRecord], published: bool| {
+        let of_it = keys.iter().filter(|key| !key.alg.signs() && key.state.is_held());
+        of_it.filter(|key| !published || key.is_published()).map(|key| key.kid.to_string()).collect::<Vec<_>>()
+    };
+    swept(&mut keys, &policy, Rotation::OnSchedule, minutes(0));
+    assert_eq!((set(&keys, false), set(&keys, true)), (vec!["ECDH-ES-1".to_owned()], vec!["ECDH-ES-1".to_owned()]));
+    let asked = swept(&mut keys, &policy, Rotation::Requested, minutes(1));
+    assert_eq!(asked, ["create ES256-2 pending", "create ECDH-ES-2 pending"]);
+    assert_eq!((set(&keys, false).len(), set(&keys, true)), (2, vec!["ECDH-ES-1".to_owned()]));
+    assert_eq!(swept(&mut keys, &policy, Rotation::OnSchedule, minutes(60)), [""; 0]);
+    let took_over = swept(&mut keys, &policy, Rotation::OnSchedule, minutes(61));
+    assert_eq!(took_over[2..], ["promote ECDH-ES-2", "retire ECDH-ES-1"]);
+    assert_eq!((set(&keys, false).len(), set(&keys, true)), (2, vec!["ECDH-ES-2".to_owned()]));
+    // Copies are kept for a quarter of an hour, and what is sent by them is ten minutes on its way.
+    assert_eq!(swept(&mut keys, &policy, Rotation::OnSchedule, minutes(85)), [""; 0]);
+    assert_eq!(swept(&mut keys, &policy, Rotation::OnSchedule, minutes(86)), ["delete ECDH-ES-1"]);
+    // No longer wanted: out of the set when somebody asks for a rotation, and gone when no copy is left.
+    assert_eq!(swept(&mut keys, &only_es256(), Rotation::OnSchedule, minutes(90)), [""; 0]);
+    let asked = swept(&mut keys, &only_es256(), Rotation::Requested, minutes(90));
+    assert_eq!(asked, ["create ES256-3 pending", "retire ECDH-ES-2"]);
+    assert_eq!((set(&keys, false).len(), set(&keys, true).len()), (1, 0));
+}
+
+#[test]
+fn nodes_whose_settings_differ_do_not_make_and_end_keys_in_turn() {
+    let (wants, does_not) = (with_encryption(), with(&[Alg::Es256], [90 * 24, 1, 1, 1]));
+    let (mut keys, mut made) = (Vec::new(), 0);
+    for hour in 0..400 * 24 {
+        for policy in [&wants, &does_not] {
+            let steps = swept(&mut keys, policy, Rotation::OnSchedule, at(hour));
+            made += steps.iter().filter(|step| step.starts_with("create ECDH-ES")).count();
+        }
+    }
+    assert_eq!(made, 5, "the first, and one every 90 days");
+    // And where nobody wants it any more it goes when it would have been replaced.
+    let last = |keys: &[KeyRecord]| keys.iter().filter(|key| !key.alg.signs() && since(key).is_some()).count();
+    assert_eq!(last(&keys), 1);
+    swept(&mut keys, &does_not, Rotation::OnSchedule, at(450 * 24 + 2));
+    assert_eq!(last(&keys), 0);
+}
+
+#[test]
+fn what_comes_next_is_told_of_each_use_as_it_is() {
+    let policy = with_encryption();
+    let mut keys = Vec::new();
+    let told = |keys: &[KeyRecord]| -> Vec<(&'static str, i64)> {
+        let hours = |next: crate::keyring::Next| (next.step(), next.at().since(at(0)).as_seconds() / 3600);
+        keys.iter().filter_map(|key| crate::keyring::next(key, keys, &policy)).map(hours).collect()
+    };
+    swept(&mut keys, &policy, Rotation::OnSchedule, at(0));
+    assert_eq!(told(&keys), [("publish_successor", 90 * 24 - 1), ("publish_successor", 90 * 24)]);
+    swept(&mut keys, &policy, Rotation::Requested, at(1));
+    assert_eq!(told(&keys), [("retire", 2), ("retire", 2), ("sign", 2), ("publish", 2)]);
 }
 
 #[test]

@@ -238,6 +238,40 @@ describe("encrypted", () => {
   }
 });
 
+// What an application encrypts for the server, by jose and a key that the server publishes for it.
+async function sealed(alg, token) {
+  const { keys } = await (await fetch(`${server.issuer}/jwks`)).json();
+  const jwk = keys.find((key) => key.use === "enc" && key.alg === alg);
+  return new jose.CompactEncrypt(new TextEncoder().encode(token))
+    .setProtectedHeader({ alg, enc: "A256GCM", cty: "JWT", kid: jwk.kid })
+    .encrypt(await jose.importJWK(jwk, alg));
+}
+
+describe("encrypted for the server", () => {
+  for (const alg of ["ECDH-ES", "RSA-OAEP-256"]) {
+    test(`an ID token that jose encrypts under ${alg} is a hint of whom to sign out`, async () => {
+      const config = await discover("web");
+      const { tokens, browser } = await signIn(config);
+      const hint = await sealed(alg, tokens.id_token);
+      const url = client.buildEndSessionUrl(config, { post_logout_redirect_uri: SIGNED_OUT, id_token_hint: hint });
+      const end = await browser.open(url);
+      assert.equal(end.left?.href, SIGNED_OUT, end.html && text(end));
+    });
+
+    test(`a client assertion that jose signs and then encrypts under ${alg} proves its client`, async () => {
+      const { client_id } = server.clients.serviceKey;
+      const now = Math.floor(Date.now() / 1000);
+      const signed = await new jose.SignJWT({ iss: client_id, sub: client_id, aud: server.issuer, jti: `${alg} ${now}`, exp: now + 60 })
+        .setProtectedHeader({ alg: "ES256", kid: signingKey.kid })
+        .sign(signingKey.key);
+      const form = { grant_type: "client_credentials", scope: "read", client_assertion: await sealed(alg, signed),
+        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" };
+      const reply = await fetch(`${server.issuer}/token`, { method: "POST", body: new URLSearchParams(form) });
+      assert.equal(reply.status, 200, await reply.clone().text());
+    });
+  }
+});
+
 describe("refresh", () => {
   test("each use gives new tokens of the same person, and userinfo takes them", async () => {
     const config = await discover("web");

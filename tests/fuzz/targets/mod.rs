@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod credential;
+mod encrypted;
 mod files;
 mod jose;
 mod keys;
@@ -55,6 +56,8 @@ pub const ALL: &[Target] = &[
     token::TOKEN_TEXT,
     token::SIGNED_TOKENS,
     token::CLIENT_ASSERTIONS,
+    encrypted::ENCRYPTED_TOKENS,
+    encrypted::ENCRYPTED_HEADERS,
     jose::SEALED_TEXT,
     files::CLIENT_METADATA,
     files::SETTINGS_FILES,

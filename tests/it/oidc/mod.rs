@@ -6,6 +6,7 @@ mod hints;
 mod id_token;
 mod logout;
 mod prompt;
+mod sent_encrypted;
 mod truth;
 mod userinfo;
 
@@ -25,7 +26,14 @@ fn scene(database: &Database) -> Scene {
 }
 
 fn scene_with(database: &Database, scope: &str) -> Scene {
-    let server = Server::on(database);
+    scene_on(Server::on(database), scope)
+}
+
+fn scene_at(server: Server) -> Scene {
+    scene_on(server, "openid docs.read")
+}
+
+fn scene_on(server: Server, scope: &str) -> Scene {
     let (ada, app) = (server.person("ada"), server.web_app().scope(scope));
     let mut browser = server.browser();
     let tokens = browser.tokens(&app, &ada);

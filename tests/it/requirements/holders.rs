@@ -17,7 +17,7 @@ use keywright::{
         uri::Issuer,
     },
     flow::{revoke_key, rotate_keys},
-    jose::{Alg, Audience, KeySet, Profile, verify},
+    jose::{Alg, Audience, KeySet, Profile, Purpose, verify},
     keyring::{Rotation, Step},
     store::{Store, Tx},
 };
@@ -371,7 +371,7 @@ fn of_nodes_that_make_a_key_in_transit_at_once_one_keeps_its_own_and_the_others_
             .collect();
         let steps: Vec<Step> = rotating.into_iter().flat_map(|node| node.join().unwrap()).collect();
         // That for RS256 is here, and is made at some time.
-        let there = |alg: Alg| matches!(alg, Alg::Es256 | Alg::EdDsa);
+        let there = |of: Purpose| matches!(of, Purpose::Signs(Alg::Es256 | Alg::EdDsa));
         let made = steps.iter().filter(|step| matches!(step, Step::Create { alg, .. } if there(*alg))).count();
         assert_eq!(made, 2, "one successor of each: {steps:?}");
         assert_eq!(peer.keys().len(), 4, "{:?}", peer.keys());
@@ -486,7 +486,7 @@ fn whoever_is_killed_while_a_key_is_made_in_a_pkcs11_token_leaves_no_key_there()
         ten_minutes_later(it);
         it.json(&["keys", "rotate"], "");
         let there = keys(it).into_iter().filter(|key| key["state"] != "gone").count();
-        assert_eq!((hsm.keys(), begun(it)), (2 * there, vec![]), "{:?}", keys(it));
+        assert_eq!((hsm.named(), begun(it)), (2 * there, vec![]), "{:?}", keys(it));
         let serving = it.serve();
         verified(it, &token(it, &client).unwrap());
         serving.end();

@@ -169,7 +169,7 @@ fn fill(it: &Installation, n: i32) {
                     let epoch = 1000 + epoch;
                     let (created_at, known_at, state) = (tx.now(), tx.now(), State::Gone);
                     let record =
-                        KeyRecord { kid, alg: Alg::Rs256, epoch, created_at, known_at, signed_at: None, state };
+                        KeyRecord { kid, alg: Alg::Rs256.into(), epoch, created_at, known_at, signed_at: None, state };
                     let (public, origin) = (json!({}), Origin::Made);
                     let row = KeyRow { record, sealed, outside: None, public, origin, revoked: None, standing: None };
                     tx.signing_keys().insert(&row)?;

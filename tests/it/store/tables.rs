@@ -82,7 +82,7 @@ fn of_two_nodes_one_makes_the_successor_of_a_key() {
         let key = |kid: &str| KeyRow {
             record: KeyRecord {
                 kid: KeyId::parse(kid).unwrap(),
-                alg: Alg::Es256,
+                alg: Alg::Es256.into(),
                 epoch: 1,
                 created_at: START,
                 known_at: START,

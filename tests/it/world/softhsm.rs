@@ -1,8 +1,14 @@
 //! A PKCS#11 token of SoftHSM 2, with a configuration and a folder of its own.
 
 use crate::commands::Installation;
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    object::{Attribute, AttributeType},
+    session::UserType,
+    types::AuthPin,
+};
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,6 +22,9 @@ const MODULES: [&str; 6] = [
     "/usr/local/lib/softhsm/libsofthsm2.so",
     "/opt/homebrew/lib/softhsm/libsofthsm2.so",
 ];
+
+/// Names the module to the process that is asked what is in a token.
+const ASKED: &str = "TEST_PKCS11_ASKED";
 
 pub const PIN: &str = "73914468-of-softhsm";
 
@@ -74,9 +83,18 @@ impl SoftHsm {
         files.filter(|path| is_object(path) && !path.ends_with("token.object")).collect()
     }
 
-    /// How many of them hold anything: of one whose maker was killed before it said what it is there is but a number.
-    pub fn keys(&self) -> usize {
-        self.objects().iter().filter(|file| fs::metadata(file).unwrap().len() > 64).count()
+    /// How many objects with a name are there, as the module itself tells a program of its own: what was cut off while it was
+    /// made may have left a file, but none that has a name or could be found by it.
+    pub fn named(&self) -> usize {
+        let asked = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "world::softhsm::a_token_tells_its_objects_where_it_is_told_to", "--nocapture"])
+            .env("SOFTHSM2_CONF", self.conf())
+            .env(ASKED, self.module)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(asked.stdout).unwrap();
+        let count = told.lines().find_map(|line| line.strip_prefix("objects: "));
+        count.unwrap_or_else(|| panic!("{told} {}", String::from_utf8_lossy(&asked.stderr))).parse().unwrap()
     }
 
     /// The token is pulled out.
@@ -89,4 +107,22 @@ impl SoftHsm {
         let at = self.folder.path().join("tokens/0b3c9a0e-7d55-4f7b-9f0b-1f2f3a4b5c6d");
         fs::rename(self.folder.path().join("pulled"), at).unwrap();
     }
+}
+
+/// The process that is asked; as a test of its own it does nothing.
+#[test]
+fn a_token_tells_its_objects_where_it_is_told_to() {
+    let Some(module) = env::var_os(ASKED) else { return };
+    let module = Pkcs11::new(module).unwrap();
+    module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    let slots = module.get_slots_with_token().unwrap();
+    let slot = slots.into_iter().find(|slot| module.get_token_info(*slot).unwrap().label().trim_end() == "keys");
+    let session = module.open_ro_session(slot.unwrap()).unwrap();
+    session.login(UserType::User, Some(&AuthPin::from(PIN.to_owned()))).unwrap();
+    let named = |object| {
+        let told = session.get_attributes(object, &[AttributeType::Id]).unwrap();
+        told.iter().any(|attribute| matches!(attribute, Attribute::Id(id) if !id.is_empty()))
+    };
+    // On a line of its own, after what the runner of tests has begun.
+    println!("\nobjects: {}", session.find_objects(&[]).unwrap().into_iter().filter(|object| named(*object)).count());
 }

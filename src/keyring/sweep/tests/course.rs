@@ -1,13 +1,14 @@
 //! The promises of the life of a key, over any course of events: sweeps that run to their end or are
 //! cut short, clocks that are set back, policies that change, keys that are revoked, verifiers that
-//! fetch the set and keep it for as long as they may, tokens that are signed and live for as long as they
-//! may.
+//! fetch the set and keep it for as long as they may, encrypt for us by what they have, tokens that are
+//! signed and live for as long as they may.
 //!
 //! There are two times here: the one that passes, by which copies grow old, and the one that our
 //! clock shows, which is behind it by as much as somebody has set it back. That it is set ahead is not
 //! among what happens: it is the same as if time had passed.
 
 use super::*;
+use crate::keyring::past::ON_ITS_WAY;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -15,6 +16,12 @@ use std::collections::BTreeSet;
 struct Token {
     kid: KeyId,
     expires: Moment,
+}
+
+/// Something that was encrypted for us: by which key, and when it arrives at the latest, in the time that passes.
+struct Letter {
+    kid: KeyId,
+    arrives: Moment,
 }
 
 /// A copy of the set: what it holds, and until when somebody goes by it, in the time that passes.
@@ -33,6 +40,8 @@ enum Happening {
     Sign,
     /// Somebody fetches the set.
     Fetch,
+    /// Everybody who has a copy encrypts something for us.
+    Encrypt,
     Sweep(Rotation),
     /// A sweep of which so many steps are done, as if there were no transaction.
     Cut(usize),
@@ -43,9 +52,14 @@ enum Happening {
 }
 
 fn arbitrary_policy() -> impl Strategy<Value = Policy> {
-    (1i64..60, 0i64..60, 0i64..60, 1i64..600, 1i64..300, any::<bool>()).prop_map(
-        |(age, library, more, period, life, both)| {
-            let algs: &[Alg] = if both { &[Alg::Es256, Alg::EdDsa] } else { &[Alg::Es256] };
+    (1i64..60, 0i64..60, 0i64..60, 1i64..600, 1i64..300, 0usize..4).prop_map(
+        |(age, library, more, period, life, besides)| {
+            let besides: &[Purpose] = match besides {
+                0 => &[],
+                1 => &[Purpose::Signs(Alg::EdDsa)],
+                2 => &[Purpose::Decrypts(KeyManagement::EcdhEs)],
+                _ => &[Purpose::Decrypts(KeyManagement::EcdhEs), Purpose::Decrypts(KeyManagement::RsaOaep256)],
+            };
             let publish = age + library + more;
             let times = Times {
                 rotation_period: Span::minutes(publish + period),
@@ -54,7 +68,7 @@ fn arbitrary_policy() -> impl Strategy<Value = Policy> {
                 jwks_max_age: Span::minutes(age),
                 library_cache: Span::minutes(library),
             };
-            Policy::new(algs.iter().copied(), times).unwrap()
+            Policy::new(besides.iter().copied().chain([Alg::Es256.into()]), times).unwrap()
         },
     )
 }
@@ -66,6 +80,7 @@ fn arbitrary_course() -> impl Strategy<Value = Vec<Happening>> {
         2 => (0i64..300).prop_map(Happening::Back),
         6 => Just(Happening::Sign),
         6 => Just(Happening::Fetch),
+        4 => Just(Happening::Encrypt),
         8 => Just(Happening::Sweep(Rotation::OnSchedule)),
         2 => Just(Happening::Sweep(Rotation::Requested)),
         1 => (0usize..4).prop_map(Happening::Cut),
@@ -88,6 +103,8 @@ struct World {
     alone: BTreeSet<KeyId>,
     tokens: Vec<Token>,
     copies: Vec<Copy>,
+    letters: Vec<Letter>,
+    revoked: BTreeSet<KeyId>,
 }
 
 impl World {
@@ -103,6 +120,8 @@ impl World {
             alone: BTreeSet::new(),
             tokens: Vec::new(),
             copies: Vec::new(),
+            letters: Vec::new(),
+            revoked: BTreeSet::new(),
         };
         world.look();
         world
@@ -122,7 +141,7 @@ impl World {
         let (policy, past) = (self.policy(), &self.past);
         sweep(&Facts { keys, policy, past, latest: self.latest, now: self.now(), idle: &BTreeSet::new() }, rotation)
     }
-    fn signing(&self, alg: Alg) -> Vec<&KeyRecord> {
+    fn active(&self, alg: Purpose) -> Vec<&KeyRecord> {
         self.keys.iter().filter(|key| key.alg == alg && since(key).is_some()).collect()
     }
     fn apply(&mut self, steps: &[Step]) {
@@ -131,7 +150,7 @@ impl World {
                 Step::Create { alg, state: State::Active { .. }, epoch, .. } => KeyId::parse(&format!("{alg}-{epoch}")),
                 Step::Promote { kid, .. } => {
                     let alg = self.keys.iter().find(|key| &key.kid == kid).unwrap().alg;
-                    Some(kid.clone()).filter(|_| self.signing(alg).is_empty())
+                    Some(kid.clone()).filter(|_| self.active(alg).is_empty())
                 }
                 Step::Create { .. } | Step::Retire { .. } | Step::Delete { .. } | Step::Revoke { .. } => None,
             };
@@ -149,9 +168,10 @@ impl World {
         self.apply(&steps);
         assert_eq!(self.steps(&self.keys, rotation), vec![], "twice is once");
         assert_eq!(self.steps(&self.keys, Rotation::OnSchedule), vec![]);
-        for alg in Alg::ALL {
-            let wanted = usize::from(self.policy().algs().contains(&alg));
-            assert_eq!(self.signing(alg).len(), wanted, "exactly one key of {alg} signs, if it is needed");
+        for alg in Purpose::ALL {
+            let (wanted, active) = (self.policy().algs().contains(&alg), self.active(alg).len());
+            let one = active == usize::from(wanted) || (!alg.signs() && !wanted && active == 1);
+            assert!(one, "exactly one key of {alg} is active, if it is needed: {active}");
         }
     }
     fn revoke(&mut self, n: usize) {
@@ -160,17 +180,19 @@ impl World {
         let (policy, past) = (self.policy(), &self.past);
         let facts =
             Facts { keys: &self.keys, policy, past, latest: self.latest, now: self.now(), idle: &BTreeSet::new() };
-        let (steps, signed) = (revoke(&facts, &key.kid), since(&key).is_some());
+        let (steps, active) = (revoke(&facts, &key.kid), since(&key).is_some());
         self.apply(&steps);
         self.tokens.retain(|token| token.kid != key.kid);
-        assert!(self.keys.iter().all(|one| one.kid != key.kid || !one.state.is_published()));
-        if signed && self.policy().algs().contains(&key.alg) {
-            assert_eq!(self.signing(key.alg).len(), 1, "a successor signs at once");
+        self.letters.retain(|letter| letter.kid != key.kid);
+        self.revoked.insert(key.kid.clone());
+        assert!(self.keys.iter().all(|one| one.kid != key.kid || !one.state.is_held()));
+        if active && self.policy().algs().contains(&key.alg) {
+            assert_eq!(self.active(key.alg).len(), 1, "a successor takes over at once");
         }
     }
     fn sign(&mut self) {
         let (now, life) = (self.now(), self.policy().longest_token_life());
-        for key in self.keys.iter_mut().filter(|key| since(key).is_some()) {
+        for key in self.keys.iter_mut().filter(|key| key.alg.signs() && since(key).is_some()) {
             key.signed_at = key.signed_at.max(Some(now));
             self.tokens.push(Token { kid: key.kid.clone(), expires: now + life });
             let blind = self.copies.iter().filter(|copy| !copy.kids.contains(&key.kid)).count();
@@ -178,9 +200,15 @@ impl World {
         }
     }
     fn fetch(&mut self) {
-        let published = self.keys.iter().filter(|key| key.state.is_published());
+        let published = self.keys.iter().filter(|key| key.is_published());
         let kids = published.map(|key| key.kid.clone()).collect();
         self.copies.push(Copy { kids, kept_until: self.time + self.policy().cache() });
+    }
+    fn encrypt(&mut self) {
+        let (time, keys, revoked) = (self.time, &self.keys, &self.revoked);
+        let decrypts = |kid: &&KeyId| keys.iter().any(|key| &key.kid == *kid && !key.alg.signs());
+        let kids = self.copies.iter().flat_map(|copy| &copy.kids).filter(|kid| !revoked.contains(*kid));
+        self.letters.extend(kids.filter(decrypts).map(|kid| Letter { kid: kid.clone(), arrives: time + ON_ITS_WAY }));
     }
     fn happen(&mut self, happening: Happening) {
         match happening {
@@ -191,6 +219,7 @@ impl World {
             Happening::Back(minutes) => self.behind = self.behind + Span::minutes(minutes),
             Happening::Sign => self.sign(),
             Happening::Fetch => self.fetch(),
+            Happening::Encrypt => self.encrypt(),
             Happening::Sweep(rotation) => self.swept(rotation),
             Happening::Cut(n) => {
                 self.look();
@@ -206,9 +235,14 @@ impl World {
         let (time, now) = (self.time, self.now());
         self.copies.retain(|copy| copy.kept_until > time);
         self.tokens.retain(|token| token.expires > now);
+        self.letters.retain(|letter| letter.arrives > time);
         for token in &self.tokens {
             let key = self.keys.iter().find(|key| key.kid == token.kid);
-            assert!(key.is_some_and(|key| key.state.is_published()), "a living token lacks its key {}", token.kid);
+            assert!(key.is_some_and(|key| key.is_published()), "a living token lacks its key {}", token.kid);
+        }
+        for letter in &self.letters {
+            let key = self.keys.iter().find(|key| key.kid == letter.kid);
+            assert!(key.is_some_and(|key| key.state.is_held()), "{} can no longer be read", letter.kid);
         }
     }
 }
