@@ -13,6 +13,6 @@ section! {
         /// command line or imports is not counted against.
         per_owner: usize = "1000" in "1" .. "1000000", Restart;
         /// Keys that this node keeps in memory, so that no query is needed for them; two to three kilobytes each.
-        cached: usize = "3500" in "100" .. "10000000", Restart;
+        cached: usize = "3000" in "100" .. "10000000", Restart;
     }
 }

@@ -18,7 +18,7 @@ const MINUTE: i64 = 60_000_000;
 /// The most keys and minutes that wait in a shard. Beyond it what is new is counted as left out.
 const MOST: usize = 8192;
 /// How many in a shard are written without waiting for the time.
-const CROWDED: usize = 512;
+const CROWDED: usize = 128;
 /// The most places of a key that wait, told apart.
 const PLACES: usize = key_places::MOST;
 /// The most characters kept of a user agent.
