@@ -101,7 +101,7 @@ section! {
         /// The database. Unset: the file `keywright.db` in `server.data_dir`. A URL with a password is a
         /// secret: give it by `KEYWRIGHT_DATABASE_URL_FILE`.
         url: Option<DatabaseUrl>, Restart;
-        /// Connections, and threads that use them. On SQLite these read, and are no more than processors, or than 4.
+        /// Connections, and threads that use them. On SQLite these read, and are no more than processors, or than 2.
         connections: u32 = "8" in "1" .. "512", Restart;
         /// How long one statement may take before the database gives it up.
         statement_timeout: Span = "1s" in "100ms" .. "5m", Restart;

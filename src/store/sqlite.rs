@@ -105,11 +105,12 @@ pub(super) fn start(
     Ok(threads)
 }
 
-/// How many connections read: no more than processors could keep busy, with a few to spare for when
-/// one waits for the disk. Each has pages in memory of its own.
+/// How many connections read: no more than processors could keep busy, and two at least for when one waits for the disk.
+/// Each has the schema and pages in memory of its own: with four on two processors a million keys were verified no
+/// faster, in 3 MiB more.
 fn readers(settings: &Settings) -> u32 {
     let processors = std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
-    settings.connections.clamp(1, processors.unwrap_or(1).max(4))
+    settings.connections.clamp(1, processors.unwrap_or(1).max(2))
 }
 
 struct Lane {
