@@ -1,23 +1,7 @@
 //! private_key_jwt: RFC 7523, OpenID Connect Core §9.
 
-use crate::world::{App, ISSUER, JWT_BEARER, Key, Reply, Server, each};
+use crate::world::{ISSUER, JWT_BEARER, Key, Server, each};
 use serde_json::{Value, json};
-
-fn keyed(server: &Server) -> (App, Key) {
-    let key = Key::new();
-    let app = server.machine_with(|m| {
-        m["token_endpoint_auth_method"] = json!("private_key_jwt");
-        m["jwks"] = key.jwks();
-    });
-    (app.with_key(&key), key)
-}
-
-fn show(server: &Server, assertion: &str) -> Reply {
-    server.post(
-        "/token",
-        &[("grant_type", "client_credentials"), ("client_assertion_type", JWT_BEARER), ("client_assertion", assertion)],
-    )
-}
 
 fn with(claims: &Value, name: &str, value: Value) -> Value {
     let mut claims = claims.clone();
@@ -29,7 +13,7 @@ fn with(claims: &Value, name: &str, value: Value) -> Value {
 fn b12_a_signed_assertion_proves_the_client() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         assert_eq!(app.own_token(&[]).status, 200);
         let claims = app.assertion_claims();
         for good in [
@@ -37,7 +21,7 @@ fn b12_a_signed_assertion_proves_the_client() {
             key.sign(&with(&app.assertion_claims(), "nbf", claims["iat"].clone())),
             key.sign_under(&json!({"typ": "client-authentication+jwt"}), &app.assertion_claims()),
         ] {
-            assert_eq!(show(&server, &good).status, 200, "{}", show(&server, &good).text());
+            assert_eq!(server.show(&good).status, 200, "{}", server.show(&good).text());
         }
     });
 }
@@ -46,11 +30,11 @@ fn b12_a_signed_assertion_proves_the_client() {
 fn a12_an_assertion_is_good_once_on_all_nodes_together() {
     each(|database| {
         let (one, two) = (Server::on(database), Server::on(database));
-        let (app, key) = keyed(&one);
+        let (app, key) = one.keyed();
         let assertion = key.sign(&app.assertion_claims());
-        assert_eq!(show(&one, &assertion).status, 200);
-        assert_eq!(show(&two, &assertion).refusal(), (401, "invalid_client".to_owned()));
-        assert_eq!(show(&one, &assertion).refusal(), (401, "invalid_client".to_owned()));
+        assert_eq!(one.show(&assertion).status, 200);
+        assert_eq!(two.show(&assertion).refusal(), (401, "invalid_client".to_owned()));
+        assert_eq!(one.show(&assertion).refusal(), (401, "invalid_client".to_owned()));
         assert!(one.recorded("client.assertion_replayed"));
         let events = one.events_of("client.assertion_replayed");
         assert!(events.iter().all(|e| e.data["jti"].as_str().is_some_and(|jti| !jti.is_empty())), "{events:?}");
@@ -61,7 +45,7 @@ fn a12_an_assertion_is_good_once_on_all_nodes_together() {
 fn a12_many_at_once_find_it_good_once() {
     each(|database| {
         let (one, two) = (Server::on(database), Server::on(database));
-        let (app, key) = keyed(&one);
+        let (app, key) = one.keyed();
         let assertion = key.sign(&app.assertion_claims());
         let good = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..16)
@@ -88,7 +72,7 @@ fn a12_many_at_once_find_it_good_once() {
 fn a20_a28_a29_a42_each_claim_must_be_there_and_right() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let now = server.now().unix();
         for (name, value) in [
             ("aud", json!("https://other.example")),
@@ -113,10 +97,10 @@ fn a20_a28_a29_a42_each_claim_must_be_there_and_right() {
             let mut claims = with(&app.assertion_claims(), name, value.clone());
             if value.is_null() {
                 let without = claims.as_object_mut().unwrap();
-                assert_eq!(show(&server, &key.sign(&Value::Object(without.clone()))).status, 401, "{name} null");
+                assert_eq!(server.show(&key.sign(&Value::Object(without.clone()))).status, 401, "{name} null");
                 without.remove(name);
             }
-            let reply = show(&server, &key.sign(&claims));
+            let reply = server.show(&key.sign(&claims));
             assert_eq!(reply.refusal(), (401, "invalid_client".to_owned()), "{name}: {value}");
         }
     });
@@ -126,7 +110,7 @@ fn a20_a28_a29_a42_each_claim_must_be_there_and_right() {
 fn a46_a48_a49_the_header_decides_nothing() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let thief = Key::new();
         let own = thief.jwks()["keys"][0].clone();
         let good = key.sign(&app.assertion_claims());
@@ -141,7 +125,7 @@ fn a46_a48_a49_the_header_decides_nothing() {
             format!("{}.{}", parts[0], parts[1]),
             "x".repeat(9000),
         ] {
-            let reply = show(&server, &wrong);
+            let reply = server.show(&wrong);
             assert!(matches!(reply.status, 400 | 401), "{}", reply.text());
         }
     });
@@ -151,7 +135,7 @@ fn a46_a48_a49_the_header_decides_nothing() {
 fn half_an_assertion_or_another_kind_is_none() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let assertion = key.sign(&app.assertion_claims());
         let grant = ("grant_type", "client_credentials");
         for form in [
@@ -179,7 +163,7 @@ fn half_an_assertion_or_another_kind_is_none() {
             let reply = server.post("/token", &form);
             assert!(matches!(reply.status, 400 | 401), "{form:?}: {}", reply.text());
         }
-        assert_eq!(show(&server, &assertion).status, 200, "none of them cost the assertion");
+        assert_eq!(server.show(&assertion).status, 200, "none of them cost the assertion");
     });
 }
 
@@ -187,7 +171,7 @@ fn half_an_assertion_or_another_kind_is_none() {
 fn an_assertion_serves_every_endpoint_that_asks_for_a_client() {
     each(|database| {
         let server = Server::on(database);
-        let (app, _) = keyed(&server);
+        let (app, _) = server.keyed();
         let token = app.own_token(&[]).tokens().access;
         assert!(app.sees_live(&token));
         assert_eq!(app.revoke(&token).status, 200);

@@ -285,33 +285,19 @@ fn a_way_that_is_wanted_no_longer_leaves_the_set_at_the_next_rotation_and_is_rea
     });
 }
 
-/// A client that proves itself by assertions.
-fn keyed(server: &Server) -> (App, Key) {
-    let key = Key::new();
-    let app = server.machine_with(|m| {
-        m["token_endpoint_auth_method"] = json!("private_key_jwt");
-        m["jwks"] = key.jwks();
-    });
-    (app.with_key(&key), key)
-}
-
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
-
-fn show(server: &Server, assertion: &str) -> Reply {
-    server.post("/token", &[GRANT, ("client_assertion_type", JWT_BEARER), ("client_assertion", assertion)])
-}
 
 #[test]
 fn an_encrypted_assertion_proves_its_client_once() {
     each(|database| {
         let server = open_to_both(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         for alg in WAYS {
             let to = to_encrypt(&server, alg);
             let signed = key.sign(&app.assertion_claims());
-            assert_eq!(show(&server, &encrypted(&to, &signed)).status, 200, "{alg}");
+            assert_eq!(server.show(&encrypted(&to, &signed)).status, 200, "{alg}");
             for again in [encrypted(&to, &signed), signed] {
-                assert_eq!(show(&server, &again).refusal(), (401, "invalid_client".to_owned()), "{alg}: it was used");
+                assert_eq!(server.show(&again).refusal(), (401, "invalid_client".to_owned()), "{alg}: it was used");
             }
             let thief = Key::new();
             for wrong in [
@@ -321,7 +307,7 @@ fn an_encrypted_assertion_proves_its_client_once() {
                 encrypted(&to, ""),
                 encrypted_with(&to, &json!({ "zip": "DEF" }), &key.sign(&app.assertion_claims())),
             ] {
-                assert_eq!(show(&server, &wrong).refusal(), (401, "invalid_client".to_owned()), "{alg}");
+                assert_eq!(server.show(&wrong).refusal(), (401, "invalid_client".to_owned()), "{alg}");
             }
         }
     });
@@ -335,7 +321,7 @@ fn how_often_an_address_may_have_something_decrypted_is_limited_and_plain_tokens
             settings.set("server.trusted_proxies", "127.0.0.1/32");
             settings.set("limits.decrypt_per_address", "2/1m");
         });
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let to = to_encrypt(&server, "ECDH-ES");
         let show = |assertion: &str| {
             let form = [GRANT, ("client_assertion_type", JWT_BEARER), ("client_assertion", assertion)];

@@ -2,26 +2,11 @@
 //! client's assertion, signed by the client's own good key, and an access token. Each rule by
 //! itself is in `src/jose/verify/tests`.
 
-use crate::world::{App, JWT_BEARER, Key, Reply, Server, busy::at_once, each, jwt::base64, payload};
+use crate::world::{Key, Server, busy::at_once, each, jwt::base64, payload};
 use serde_json::{Value, json};
 
-fn keyed(server: &Server) -> (App, Key) {
-    let key = Key::new();
-    let app = server.machine_with(|m| {
-        m["token_endpoint_auth_method"] = json!("private_key_jwt");
-        m["jwks"] = key.jwks();
-    });
-    (app.with_key(&key), key)
-}
-
-fn show(server: &Server, assertion: &str) -> Reply {
-    let form =
-        [("grant_type", "client_credentials"), ("client_assertion_type", JWT_BEARER), ("client_assertion", assertion)];
-    server.post("/token", &form)
-}
-
 fn refused(server: &Server, assertion: &str, why: &str) {
-    let reply = show(server, assertion);
+    let reply = server.show(assertion);
     assert!(matches!(reply.status, 400 | 401), "{why}: {} {}", reply.status, reply.text());
     assert!(matches!(reply.error().as_str(), "invalid_client" | "invalid_request"), "{why}: {}", reply.text());
 }
@@ -39,9 +24,9 @@ fn and(object: &str, member: &str) -> String {
 fn a26_a46_members_twice_and_crit_are_refused_though_the_signature_is_good() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let claims = || app.assertion_claims().to_string();
-        assert_eq!(show(&server, &key.sign_raw(&head(&key), &claims())).status, 200, "the raw form is good");
+        assert_eq!(server.show(&key.sign_raw(&head(&key), &claims())).status, 200, "the raw form is good");
         for (header, claims, why) in [
             (head(&key), and(&claims(), &format!("\"sub\":\"{}\"", app.id)), "sub twice, the same"),
             (head(&key), and(&claims(), "\"exp\":99999999999"), "exp twice"),
@@ -62,7 +47,7 @@ fn a26_a46_members_twice_and_crit_are_refused_though_the_signature_is_good() {
 fn a43_a44_what_is_encrypted_is_no_token_and_is_refused_at_once() {
     each(|database| {
         let server = Server::on(database);
-        let (app, _) = keyed(&server);
+        let (app, _) = server.keyed();
         let machine = server.machine();
         let token = |header: Value| format!("{}.{}.{}.{}.{}", base64(header.to_string()), "AA", "AA", "AA", "AA");
         for header in [
@@ -83,7 +68,7 @@ fn a43_a44_what_is_encrypted_is_no_token_and_is_refused_at_once() {
 fn a45_a47_a_token_of_a_million_dots_or_a_huge_header_is_refused_before_it_is_split() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let machine = server.machine();
         let huge = and(&head(&key), &format!("\"x\":\"{}\"", "x".repeat(30_000)));
         let signed = key.sign_raw(&huge, &app.assertion_claims().to_string());
@@ -104,8 +89,8 @@ fn a45_a47_a_token_of_a_million_dots_or_a_huge_header_is_refused_before_it_is_sp
 fn a48_a50_the_key_comes_from_the_clients_own_set_whatever_header_and_claims_say() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
-        let (other, others) = keyed(&server);
+        let (app, key) = server.keyed();
+        let (other, others) = server.keyed();
         let thief = Key::new();
         let own = thief.jwks()["keys"][0].clone();
         let claims = || app.assertion_claims().to_string();
@@ -129,7 +114,7 @@ fn a48_a50_the_key_comes_from_the_clients_own_set_whatever_header_and_claims_say
         for kid in ["../../../../etc/passwd", "' OR 1=1 --", "", "\\u0000", &"k".repeat(4000)] {
             refused(&server, &key.sign_raw(&named(kid, "\"typ\":\"JWT\""), &claims()), kid);
         }
-        assert_eq!(show(&server, &key.sign(&app.assertion_claims())).status, 200);
+        assert_eq!(server.show(&key.sign(&app.assertion_claims())).status, 200);
     });
 }
 
@@ -138,7 +123,7 @@ fn a49_an_hmac_with_the_public_key_and_a_token_without_signature_are_refused() {
     use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let public = key.jwks()["keys"][0].to_string();
         for secret in [key.public_pem(), public.into_bytes(), Vec::from(*b"x")] {
             let header = json!({"alg": "HS256", "typ": "JWT", "kid": key.kid()}).to_string();
@@ -161,7 +146,7 @@ fn a49_an_hmac_with_the_public_key_and_a_token_without_signature_are_refused() {
 fn a51_a_signature_of_another_length_or_form_is_refused() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         let token = key.sign(&app.assertion_claims());
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let bytes = keywright::base::digest::from_base64url(signature).unwrap();
@@ -180,7 +165,7 @@ fn a51_a_signature_of_another_length_or_form_is_refused() {
         ] {
             refused(&server, &wrong, &wrong);
         }
-        assert_eq!(show(&server, &token).status, 200, "none of them cost it");
+        assert_eq!(server.show(&token).status, 200, "none of them cost it");
     });
 }
 
@@ -188,7 +173,7 @@ fn a51_a_signature_of_another_length_or_form_is_refused() {
 fn a52_claims_of_great_depth_are_refused_and_nothing_falls_over() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             for n in [17, 200, 900] {
                 let deep = format!("\"x\":{}1{}", open.repeat(n), close.repeat(n));
@@ -200,7 +185,7 @@ fn a52_claims_of_great_depth_are_refused_and_nothing_falls_over() {
             refused(&server, &key.sign_raw(&head(&key), text), text);
             refused(&server, &key.sign_raw(text, &app.assertion_claims().to_string()), text);
         }
-        assert_eq!(show(&server, &key.sign(&app.assertion_claims())).status, 200);
+        assert_eq!(server.show(&key.sign(&app.assertion_claims())).status, 200);
     });
 }
 
@@ -225,11 +210,11 @@ fn a50_an_access_token_is_looked_up_by_the_servers_own_keys_alone() {
 fn a12_a_replayed_name_with_a_nul_breaks_no_record_of_it() {
     each(|database| {
         let server = Server::on(database);
-        let (app, key) = keyed(&server);
+        let (app, key) = server.keyed();
         for name in ["a\0b", "a\u{1b}[2Jb", &"j".repeat(3000)] {
             let mut claims = app.assertion_claims();
             claims["jti"] = json!(name);
-            let first = show(&server, &key.sign(&claims));
+            let first = server.show(&key.sign(&claims));
             assert!(matches!(first.status, 200 | 401), "{}", first.text());
             refused(&server, &key.sign(&claims), name);
         }

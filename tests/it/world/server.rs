@@ -2,6 +2,7 @@
 //! on, and dice that fall the same way each time.
 
 use super::{
+    JWT_BEARER, Key,
     app::{App, Auth},
     browser::Browser,
     database::{Database, START},
@@ -281,6 +282,22 @@ impl Server {
         });
         change(&mut metadata);
         self.register(&metadata)
+    }
+
+    /// A machine that proves itself by assertions, with the key that signs them (RFC 7523).
+    pub fn keyed(&self) -> (App, Key) {
+        let key = Key::new();
+        let app = self.machine_with(|metadata| {
+            metadata["token_endpoint_auth_method"] = json!("private_key_jwt");
+            metadata["jwks"] = key.jwks();
+        });
+        (app.with_key(&key), key)
+    }
+
+    /// Asks for a machine's token with this assertion.
+    pub fn show(&self, assertion: &str) -> Reply {
+        let grant = ("grant_type", "client_credentials");
+        self.post("/token", &[grant, ("client_assertion_type", JWT_BEARER), ("client_assertion", assertion)])
     }
 
     /// The API itself: it introspects what is for it.
