@@ -92,13 +92,13 @@ routes! {
     "/v1/keys/verify" None { post api_keys::verify::post } "Whether an API key is good for a call.";
     "/v1/keys/verify/batch" None { post api_keys::verify::batch } "The same for several keys at once.";
     "/v1/keys" None { get api_keys::manage::list, post api_keys::manage::create } "API keys.";
-    "/v1/keys/import" None { post api_keys::many::import } "Bring API keys that were made elsewhere.";
+    "/v1/keys/import" None { post api_keys::brought::import } "Bring API keys that were made elsewhere.";
     "/v1/keys/revoke" None { post api_keys::many::revoke } "End many API keys for good, by owner, family, API, age or use.";
     "/v1/keys/claims" None { get api_keys::claims::list, post api_keys::claims::create } "Links with which an API key is claimed, once.";
     "/v1/keys/claims/{id}" None { delete api_keys::claims::withdraw } "Take such a link back.";
     "/v1/keys/{id}" None { get api_keys::manage::show, patch api_keys::change::key } "An API key.";
-    "/v1/hmac-keys" None { get api_keys::many::hmac_keys } "The keys of HMAC under which others hashed what was brought.";
-    "/v1/hmac-keys/{id}" None { delete api_keys::many::remove_hmac_key } "Forget one of them.";
+    "/v1/hmac-keys" None { get api_keys::brought::hmac_keys } "The keys of HMAC under which others hashed what was brought.";
+    "/v1/hmac-keys/{id}" None { delete api_keys::brought::remove_hmac_key } "Forget one of them.";
     "/v1/keys/{id}/usage" None { get api_keys::usage::show } "What an API key was used for, as verified and as reported.";
     "/v1/usage" None { post api_keys::usage::post } "What resource servers report of the calls that they served.";
     "/v1/leaks" None { post api_keys::leaks::report } "Tell of API keys that were found where they do not belong.";

@@ -1,6 +1,7 @@
 //! `/v1`: the API of API keys. JSON in and out, problems as RFC 9457 has them.
 
 pub mod apis;
+pub mod brought;
 pub mod change;
 pub mod claims;
 pub mod ended;
