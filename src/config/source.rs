@@ -105,13 +105,20 @@ pub(super) fn is_reference(text: &str) -> bool {
     split(text).is_some()
 }
 
+/// What a command calls, without its arguments and without the variables that it is given before, any of which may be a
+/// secret. A value with quotation marks may go on behind a space, so of such a command nothing is told.
+fn program(command: &str) -> &str {
+    let mut words = command.split_whitespace().skip_while(|word| word.contains('=') && !word.contains(QUOTING));
+    words.next().filter(|word| !word.contains('=')).unwrap_or_default()
+}
+
+/// What the shell joins words by, or reads on behind.
+const QUOTING: [char; 5] = ['\'', '"', '\\', '$', '`'];
+
 /// A reference as messages show it.
 pub(super) fn shown(text: &str) -> String {
     match split(text) {
-        // Variables that are given to a command stand before it, and may be secrets.
-        Some((Scheme::Cmd, command)) => {
-            format!("cmd:{}", command.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default())
-        }
+        Some((Scheme::Cmd, command)) => format!("cmd:{}", program(command)),
         Some((Scheme::Transit, name)) => format!("transit:{}", name.split('#').next().unwrap_or_default()),
         Some((Scheme::Env | Scheme::File | Scheme::Vault, _)) => text.trim().to_owned(),
         None => String::new(),
@@ -327,10 +334,17 @@ mod tests {
 
     #[test]
     fn a_variable_that_a_command_is_given_is_not_shown() {
-        for text in ["cmd:TOKEN=hunter2 pass show a", "cmd: A='hunter2' TOKEN=hunter2  pass", "cmd:pass hunter2"] {
+        for text in ["cmd:TOKEN=hunter2 pass show a", "cmd: A=1 TOKEN=hunter2  pass", "cmd:pass hunter2"] {
             assert_eq!(shown(text), "cmd:pass", "{text}");
         }
-        assert_eq!(shown("cmd:TOKEN=hunter2"), "cmd:");
+        for text in [
+            "cmd:TOKEN=hunter2",
+            "cmd:TOKEN='a hunter2' pass",
+            "cmd:A=1 TOKEN=a\\ hunter2 pass",
+            "cmd:T=\"a hunter2\" p",
+        ] {
+            assert_eq!(shown(text), "cmd:", "{text}");
+        }
     }
 
     #[test]
