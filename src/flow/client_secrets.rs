@@ -31,6 +31,9 @@ use std::{convert::Infallible, net::IpAddr};
 /// Secrets that are looked at by one transaction.
 const BATCH: i64 = 200;
 
+/// How often a secret is looked for that changes while it is ended. It is hashed anew once for each pepper.
+const LOOKS: usize = 3;
+
 /// A secret that was just made, and what becomes of those before it.
 #[derive(Debug)]
 pub struct Rotated {
@@ -114,22 +117,33 @@ pub async fn end_secret(world: &World, id: &ClientId, which: Which, by: Actor) -
     let (name, origin) = (id.clone(), own_work(&world.node));
     let write = move |tx: &mut Tx<'_>| -> Result<(), Stop<Unmet>> {
         tx.clients().lock()?;
-        let row = changeable(tx, &name)?;
-        let (first, last) = match row.secrets.as_slice() {
-            [first, .., last] => (first, last),
-            [_] | [] => return Err(Stop::Refusal(Unmet::OneSecret(name.clone()))),
-        };
-        let ended = match which {
-            Which::Older => first,
-            Which::Newer => last,
-        };
-        tx.client_secrets().end(&ended.hash)?;
+        let ended = end_one(tx, &name, which)?;
         let made_at = ended.created_at.to_string();
         note(tx, &origin, Event::ClientSecretEnded { client: name.clone(), made_at, by: by.clone() })?;
         Ok(changed(tx, &name)?)
     };
     world.store.write("end_client_secret", write).await?;
     seen(world, id).await
+}
+
+/// Ends one of two secrets, and says which it was. A node that hashes it under another pepper meanwhile gives its
+/// row another name: then it is looked for again.
+fn end_one(tx: &mut Tx<'_>, id: &ClientId, which: Which) -> Result<SecretRow, Stop<Unmet>> {
+    for _ in 0..LOOKS {
+        let row = changeable(tx, id)?;
+        let (first, last) = match row.secrets.as_slice() {
+            [first, .., last] => (first, last),
+            [_] | [] => return Err(Stop::Refusal(Unmet::OneSecret(id.clone()))),
+        };
+        let ended = match which {
+            Which::Older => first,
+            Which::Newer => last,
+        };
+        if tx.client_secrets().end(&ended.hash)? {
+            return Ok(ended.clone());
+        }
+    }
+    Err(Fault::bare("a secret that is hashed anew all the time").passing().into())
 }
 
 /// A client whose secrets a command may change.

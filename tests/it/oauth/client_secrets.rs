@@ -145,6 +145,41 @@ fn a_new_secret_that_was_lost_is_ended_and_the_older_one_goes_on() {
 }
 
 #[test]
+fn a_secret_that_is_hashed_anew_while_it_is_ended_is_ended_all_the_same() {
+    each(|database| {
+        // SQLite has one writer at a time.
+        if database.is_sqlite() {
+            return;
+        }
+        let server = Server::on(database);
+        let old = server.machine();
+        server.advance(Span::seconds(1));
+        rotate(&server, &old, Span::days(30));
+        let (world, client) = (&server.world, id(&old));
+        let mut other = database.backdoor();
+        other.execute("BEGIN");
+        other.execute(&format!(
+            "UPDATE client_secrets SET hash = decode(repeat('ab', 32), 'hex') \
+             WHERE client_id = '{}' AND expires_at IS NOT NULL",
+            old.id
+        ));
+        let waiting = "SELECT pid::text AS text FROM pg_locks \
+                       WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+        let left = thread::scope(|threads| {
+            let ended = threads.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(end_secret(world, &client, Which::Older, Actor::System))
+            });
+            let waited = within(LONG, || !other.texts(waiting).is_empty());
+            other.execute("COMMIT");
+            assert!(waited, "nobody waits for the row");
+            ended.join().unwrap().unwrap()
+        });
+        assert_eq!(left.row.secrets.iter().map(|secret| secret.expires_at).collect::<Vec<_>>(), [None]);
+    });
+}
+
+#[test]
 fn however_many_rotate_at_once_a_client_has_two_secrets_and_no_more() {
     each(|database| {
         let server = Server::on(database);
