@@ -16,7 +16,7 @@ use crate::{
         api_keys::Keys,
         guard::GuardPolicy,
         key_tally::KeyTally,
-        rotate_keys::{self, Keeper},
+        rotate_keys::{self, Damaged, Keeper},
         secrets::{self, Given, Keks},
         world::{KeyPolicy, OfferedResource, Policy, World},
     },
@@ -106,19 +106,32 @@ pub fn database(config: &Config, edges: &Edges) -> Result<Opened, Fault> {
 /// # Errors
 /// A fault that says what is wrong, such as a database that is away or was made with another key.
 pub async fn open(config: &Config, edges: &Edges) -> Result<Arc<World>, Fault> {
+    opened(config, edges, Damaged::Refused).await
+}
+
+/// As [`open`], for somebody who manages what is there: a signing key that is damaged is left out, with a warning,
+/// so that it can be ended.
+///
+/// # Errors
+/// As [`open`].
+pub async fn to_manage(config: &Config, edges: &Edges) -> Result<Arc<World>, Fault> {
+    opened(config, edges, Damaged::LeftOut).await
+}
+
+async fn opened(config: &Config, edges: &Edges, damaged: Damaged) -> Result<Arc<World>, Fault> {
     let opened = database(config, edges)?;
     let done = opened.store.migrate().await?;
     if !done.is_empty() {
         tracing::info!(migrations = done.join(" "), "the database was brought up to date");
     }
-    world(config, opened, edges).await
+    world(config, opened, edges, damaged).await
 }
 
 /// Builds the world around a database that is up to date.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc<World>, Fault> {
+pub async fn world(config: &Config, opened: Opened, edges: &Edges, damaged: Damaged) -> Result<Arc<World>, Fault> {
     let dice = Arc::clone(&edges.dice);
     let Opened { store, metrics } = opened;
     let given = kek::given(config, &store, &*dice).await?;
@@ -135,7 +148,7 @@ pub async fn world(config: &Config, opened: Opened, edges: &Edges) -> Result<Arc
         signers: &signers,
         dice: &*dice,
     };
-    let keyring = rotate_keys::build(keeper).await?;
+    let keyring = rotate_keys::build(keeper, damaged).await?;
     metrics.signing_keys.set(keyring.keys().len());
     let world = World {
         clients: Default::default(),

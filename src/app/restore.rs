@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     flow::{
         manage_clients, revoke_key,
+        rotate_keys::Damaged,
         secrets::status,
         token::{self, Sent},
         world::World,
@@ -180,7 +181,7 @@ async fn look(manifest: &Manifest, database: &str, folder: &Path) -> Result<Veri
     let looked = async {
         opened.store.migrate().await?;
         let rows = counted(&manifest.counts, &opened.store.counts().await?)?;
-        let world = open::world(&config, opened, &edges).await?;
+        let world = open::world(&config, opened, &edges, Damaged::Refused).await?;
         let values = status::all_open(&world).await?;
         sign_here(&world).await?;
         let signed_by = token_is_good(&world).await?;

@@ -25,7 +25,7 @@ pub(super) fn in_world<T>(
 ) -> Result<T, Failure> {
     let config = session.config()?;
     on_runtime(async {
-        let world = open::open(&config, &open::Edges::system()).await?;
+        let world = open::to_manage(&config, &open::Edges::system()).await?;
         let done = work(&config, &world).await;
         world.signers.quiet().await;
         world.store.close();

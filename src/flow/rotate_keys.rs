@@ -8,6 +8,7 @@ mod in_hand;
 mod made;
 pub(super) mod seen;
 
+pub use in_hand::Damaged;
 pub(super) use made::{NewKey, NewRow, add};
 
 use made::{Made, created};
@@ -145,7 +146,7 @@ pub async fn reload(world: &World) -> Result<(), Fault> {
     let policy = world.policy.load();
     let keeper = Keeper::of(world, &policy);
     let rows = keeper.rows().await?;
-    let (keyring, read) = match keeper.opened(&rows).await {
+    let (keyring, read) = match keeper.opened(&rows, Damaged::Refused).await {
         Ok(keyring) => (keyring, Ok(())),
         Err(fault) => (keeper.left(&world.keyring.load(), &rows)?, Err(fault.passing())),
     };
@@ -170,9 +171,9 @@ pub async fn policy_changed(world: &World) -> Result<(), Fault> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn build(keeper: Keeper<'_>) -> Result<Keyring, Fault> {
+pub async fn build(keeper: Keeper<'_>, damaged: Damaged) -> Result<Keyring, Fault> {
     let kept = keeper.keep(Wanted::only(Rotation::OnSchedule), Actor::System).await;
-    let keyring = keeper.read().await?;
+    let keyring = keeper.read(damaged).await?;
     match kept {
         Err(fault) if fault.kind() == FaultKind::Unavailable && seen::always_signed(keeper.policy, &keyring) => {
             tracing::warn!(error = %fault, "what is due of signing keys could not be done yet");

@@ -5,7 +5,7 @@ use super::{
     key_tally::KeyTally,
     manage_clients,
     manage_users::{self, NewUser},
-    rotate_keys::{self, Keeper},
+    rotate_keys::{self, Damaged, Keeper},
     secrets::Secrets,
     world::{KeyPolicy, Policy, World, only_fault},
 };
@@ -112,7 +112,7 @@ async fn sample() -> Sample {
         signers: &signers,
         dice: &*dice,
     };
-    let keyring = rotate_keys::build(keeper).await.unwrap();
+    let keyring = rotate_keys::build(keeper, Damaged::Refused).await.unwrap();
     let hashing = HashingPolicy { threads: 1, queue: 8, cost: Cost::new(64, 1, 1).unwrap() };
     let allow = vec![Allowed::Host("127.0.0.1".to_owned())];
     let outbound = OutboundPolicy { allow, timeout: Span::seconds(60), ..OutboundPolicy::default() };

@@ -2,7 +2,7 @@
 
 use crate::world::{
     busy::{LONG, within},
-    database,
+    database::{self, Backdoor},
     ports::free_port,
 };
 use keywright::{
@@ -282,6 +282,29 @@ fn a_key_that_does_not_fit_the_database_is_refused_and_nothing_is_changed() {
         assert_eq!((code, told.contains("another key-encryption key")), (1, true), "{told}");
         fs::rename(&kept, &kek).unwrap();
         assert_eq!(it.json(&["user", "list"], "")["users"][0]["username"], "ada");
+    });
+}
+
+#[test]
+fn a_signing_key_that_is_damaged_stops_the_server_and_can_be_ended_by_command() {
+    each(|it| {
+        let keys = || it.json(&["keys", "list"], "")["keys"].as_array().unwrap().clone();
+        let kid = keys()[0]["kid"].as_str().unwrap().to_owned();
+        let damage =
+            format!("UPDATE signing_keys SET sealed = substr(sealed, 1, length(sealed) - 1) WHERE kid = '{kid}'");
+        Backdoor::at(&it.database).execute(&damage);
+        let (code, told) = it.failure(&["serve"], "");
+        let way_back = format!("`keywright keys revoke {kid} --reason TEXT`");
+        assert_eq!((code, told.contains(&way_back)), (1, true), "{told}");
+        // Everything else can be managed, and is warned about.
+        let done = it.run(&["user", "list"], "");
+        let warned = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success() && warned.contains("was left out") && warned.contains(&kid), "{warned}");
+        it.json(&["keys", "revoke", &kid, "--reason", "its row is damaged"], "");
+        assert!(keys().iter().any(|key| key["alg"] == "ES256" && key["state"] == "active"), "{:?}", keys());
+        let done = it.run(&["user", "list"], "");
+        assert_eq!(String::from_utf8(done.stderr).unwrap(), "");
+        it.serve().end();
     });
 }
 

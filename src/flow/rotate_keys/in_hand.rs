@@ -19,23 +19,45 @@ use std::{convert::Infallible, sync::Arc};
 /// Of so many keys that are gone it is still counted that tokens name them.
 const GONE: usize = 32;
 
+/// What becomes of a key that does not open though every key above it is in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damaged {
+    /// Then there are no keys: a server without one of its keys would refuse what others accept.
+    Refused,
+    /// It is left out and warned about: whoever manages keys must be able to end it.
+    LeftOut,
+}
+
 impl Keeper<'_> {
     pub(super) async fn rows(&self) -> Result<Vec<KeyRow>, Fault> {
         let list = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.signing_keys().list()?);
         self.store.read("list_signing_keys", list).await.map_err(only_fault)
     }
 
-    pub(super) async fn read(&self) -> Result<Keyring, Fault> {
-        self.opened(&self.rows().await?).await
+    pub(super) async fn read(&self, damaged: Damaged) -> Result<Keyring, Fault> {
+        self.opened(&self.rows().await?, damaged).await
     }
 
-    pub(super) async fn opened(&self, rows: &[KeyRow]) -> Result<Keyring, Fault> {
+    pub(super) async fn opened(&self, rows: &[KeyRow], damaged: Damaged) -> Result<Keyring, Fault> {
         let mut held = Vec::new();
+        // Whatever does not open afterwards is damaged: every key above it is in hand.
         self.secrets.learn(self.store).await?;
         for row in rows.iter().filter(|row| row.record.state.is_held()) {
-            held.push(open(&self.secrets.envelope, row, self.tally.of(&row.record.kid))?);
+            match (self.open(row), damaged) {
+                (Ok(one), _) => held.push(one),
+                (Err(fault), Damaged::Refused) => return Err(fault),
+                (Err(fault), Damaged::LeftOut) => tracing::warn!(error = %fault, "a signing key was left out"),
+            }
         }
         self.ring(held, rows)
+    }
+
+    fn open(&self, row: &KeyRow) -> Result<HeldKey, Fault> {
+        let kid = &row.record.kid;
+        open(&self.secrets.envelope, row, self.tally.of(kid)).map_err(|fault| {
+            let way_back = "put its row back from a backup, or end it by `keywright keys revoke";
+            Fault::new(format!("signing key {kid} is damaged ({way_back} {kid} --reason TEXT`)"), fault)
+        })
     }
 
     /// What is left of the keys in hand when those that are gone are put away.

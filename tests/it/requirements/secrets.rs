@@ -9,7 +9,6 @@ use crate::{
         each as each_database,
     },
 };
-use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use keywright::{
     base::{entropy::OsEntropy, fault::Stop, id::KeyId, moment::SystemClock, secret::Secret},
     flow::secrets::{self, Given, Keks},
@@ -206,7 +205,7 @@ fn moving(door: &mut Backdoor) -> i64 {
 
 /// Begins a rewrap and kills it as soon as it has moved more than `so_many`; false where it was faster and ended.
 fn killed_on_the_way(it: &Installation, arguments: &[&str], so_many: i64) -> bool {
-    let mut door = backdoor(it);
+    let mut door = Backdoor::at(&it.database);
     let mut child = it.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while child.try_wait().unwrap().is_none() {
         if moving(&mut door) > so_many {
@@ -293,37 +292,24 @@ fn the_pepper_that_is_in_use_or_was_until_just_now_is_not_dropped_by_the_command
         assert_eq!(it.failure(&["secrets", "drop-pepper", "first"], "").0, 2);
         // An hour goes by, and a client got its secret within the old one's time.
         let hour = if it.database.starts_with("sqlite:") { "3600000000" } else { "INTERVAL '1 hour'" };
-        backdoor(it).execute(&format!(
+        Backdoor::at(&it.database).execute(&format!(
             "UPDATE key_versions SET begins_at = begins_at - {hour}, retired_at = retired_at - {hour} WHERE kind = 'pepper'"
         ));
         machine(it);
-        backdoor(it).execute("UPDATE client_secrets SET pepper = 1");
+        Backdoor::at(&it.database).execute("UPDATE client_secrets SET pepper = 1");
         let (code, told) = it.failure(&["secrets", "drop-pepper", "1"], "");
         assert_eq!(
             (code, told.contains("by it alone are known: 1 client secrets and 0 API keys")),
             (1, true),
             "{told}"
         );
-        backdoor(it).execute("DELETE FROM client_secrets");
+        Backdoor::at(&it.database).execute("DELETE FROM client_secrets");
         assert_eq!(it.json(&["secrets", "drop-pepper", "1"], ""), json!({"version": 1, "dropped": true}));
         let status = it.json(&["secrets", "status"], "");
         let peppers = status["versions"].as_array().unwrap().iter().filter(|one| one["kind"] == "pepper");
         assert_eq!(peppers.map(|one| one["version"].clone()).collect::<Vec<_>>(), [json!(2)]);
         it.serve().end();
     });
-}
-
-/// Its database, behind the program's back.
-fn backdoor(it: &Installation) -> Backdoor {
-    match it.database.strip_prefix("sqlite:") {
-        Some(path) => {
-            let mut c = SqliteConnection::establish(path).unwrap();
-            // Whoever comes first after somebody was killed mends what they left.
-            c.batch_execute("PRAGMA busy_timeout = 60000").unwrap();
-            Backdoor::Sqlite(c)
-        }
-        None => Backdoor::Pg(PgConnection::establish(&it.database).unwrap()),
-    }
 }
 
 #[test]

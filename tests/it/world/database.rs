@@ -43,6 +43,19 @@ struct TextRow {
 }
 
 impl Backdoor {
+    /// To the database of this address.
+    pub fn at(url: &str) -> Self {
+        match url.strip_prefix("sqlite:") {
+            Some(path) => {
+                let mut c = SqliteConnection::establish(path).unwrap();
+                // Whoever comes first after somebody was killed mends what they left.
+                c.batch_execute("PRAGMA busy_timeout = 60000").unwrap();
+                Self::Sqlite(c)
+            }
+            None => Self::Pg(PgConnection::establish(url).unwrap()),
+        }
+    }
+
     pub fn execute(&mut self, sql: &str) {
         match self {
             Self::Pg(c) => c.batch_execute(sql).unwrap(),
@@ -65,15 +78,7 @@ impl Database {
     }
 
     pub fn backdoor(&self) -> Backdoor {
-        let url = self.settings.url.expose();
-        match url.strip_prefix("sqlite:") {
-            Some(path) => {
-                let mut c = SqliteConnection::establish(path).unwrap();
-                c.batch_execute("PRAGMA busy_timeout = 60000").unwrap();
-                Backdoor::Sqlite(c)
-            }
-            None => Backdoor::Pg(PgConnection::establish(url).unwrap()),
-        }
+        Backdoor::at(self.settings.url.expose())
     }
 
     /// Another store on the same database, as a second node is.
