@@ -6,6 +6,9 @@ import sys
 
 import yaml
 
+# The default of server.drain_timeout, in seconds.
+DRAIN = 10
+
 
 def problems(compose: dict):
     services, secrets = compose["services"], compose.get("secrets", {})
@@ -35,6 +38,9 @@ def problems(compose: dict):
         if name.startswith("keywright-"):
             if not service.get("read_only") or service.get("cap_drop") != ["ALL"] or not service.get("user"):
                 yield f"{name}: not confined (read_only, cap_drop, user)"
+            grace = re.fullmatch(r"(\d+)s", str(service.get("stop_grace_period", "10s")))
+            if not grace or int(grace[1]) < DRAIN + 10:
+                yield f"{name}: killed before it is done (stop_grace_period, in seconds)"
             if service.get("ports"):
                 yield f"{name}: published past the proxy"
     for secret, source in secrets.items():
