@@ -9,13 +9,51 @@ use std::{
     io::Read,
     process::{Child, ChildStdout, Command, Stdio},
 };
-use url::Url;
+use url::form_urlencoded;
 
 /// Whether there is such a program.
 pub(super) fn found(program: &str) -> bool {
     let mut asked = Command::new(program);
     asked.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     asked.status().is_ok_and(|status| status.success())
+}
+
+/// A connection URL, split where libpq splits it. It takes what is no URL to others: a user and no host, several hosts
+/// with ports.
+struct Parts<'u> {
+    scheme: &'u str,
+    user: &'u str,
+    password: Option<&'u str>,
+    hosts: &'u str,
+    /// Its name behind a `/`, or nothing.
+    database: &'u str,
+    parameters: Vec<&'u str>,
+}
+
+impl<'u> Parts<'u> {
+    fn of(url: &'u Secret<String>) -> Result<Self, Fault> {
+        let unfit = || Fault::bare("the address of the database is no connection URL");
+        let (scheme, rest) = url.expose().split_once("://").ok_or_else(unfit)?;
+        let (who, rest) = rest.split_once('@').filter(|(who, _)| !who.contains('/')).unwrap_or(("", rest));
+        let (user, password) = who.split_once(':').map_or((who, None), |(user, password)| (user, Some(password)));
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (hosts, database) = place.split_at(place.find('/').unwrap_or(place.len()));
+        let parameters = query.split('&').filter(|one| !one.is_empty()).collect();
+        Ok(Self { scheme, user, password, hosts, database, parameters })
+    }
+
+    fn text(&self) -> String {
+        let Self { scheme, user, hosts, database, .. } = self;
+        let password = self.password.map(|password| format!(":{password}")).unwrap_or_default();
+        let at = if user.is_empty() && password.is_empty() { "" } else { "@" };
+        let query = if self.parameters.is_empty() { String::new() } else { format!("?{}", self.parameters.join("&")) };
+        format!("{scheme}://{user}{password}{at}{hosts}{database}{query}")
+    }
+}
+
+/// Whether this parameter of a URL has that name.
+fn named(parameter: &str, name: &str) -> bool {
+    parameter.split('=').next().and_then(percent_decoded).as_deref() == Some(name)
 }
 
 /// A connection URL in two: what may be seen, and the password.
@@ -26,19 +64,14 @@ struct Address {
 
 impl Address {
     fn of(url: &Secret<String>) -> Result<Self, Fault> {
-        let unfit = || {
-            Fault::bare(
-                "the URL of the database cannot be taken apart to hide its password from other users of this machine",
-            )
-        };
-        let mut url = Url::parse(url.expose()).map_err(|_| unfit())?;
-        if url.query_pairs().any(|(name, _)| name == "password") {
+        let parts = Parts::of(url)?;
+        if parts.parameters.iter().any(|one| named(one, "password")) {
             return Err(Fault::bare("the password of the database is a parameter of its URL: put it before the @"));
         }
-        let password =
-            url.password().map(|text| percent_decoded(text).map(Secret::new).ok_or_else(unfit)).transpose()?;
-        url.set_password(None).map_err(|()| unfit())?;
-        Ok(Self { url: url.to_string(), password })
+        // To libpq an empty one is none.
+        let password = parts.password.filter(|text| !text.is_empty());
+        let password = password.and_then(percent_decoded).map(Secret::new);
+        Ok(Self { url: Parts { password: None, ..parts }.text(), password })
     }
 
     fn give(&self, command: &mut Command) {
@@ -49,9 +82,9 @@ impl Address {
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
-    // A form decoder takes + for a space, and URLs do not.
-    let form = text.replace('+', "%2B");
-    url::form_urlencoded::parse(format!("a={form}").as_bytes()).next().map(|(_, value)| value.into_owned())
+    // To a form + is a space and & an end, and to libpq neither is.
+    let form = text.replace('+', "%2B").replace('&', "%26");
+    form_urlencoded::parse(format!("a={form}").as_bytes()).next().map(|(_, value)| value.into_owned())
 }
 
 /// `pg_dump` at work.
@@ -112,12 +145,7 @@ impl Throwaway {
 
     /// Its own URL, with its tables in this schema.
     pub(super) fn url(&self, schema: &str) -> Result<Secret<String>, Fault> {
-        let mut url = Url::parse(self.server.expose()).map_err(|e| Fault::new("reading the URL of the database", e))?;
-        url.set_path(&self.name);
-        url.set_query(None);
-        url.query_pairs_mut().append_pair("options", &format!("-c search_path={schema}"));
-        // libpq reads %20, and no + for a space.
-        Ok(Secret::new(url.as_str().replace('+', "%20")))
+        beside(&self.server, &self.name, schema)
     }
 
     /// Fills it from a dump, which `pg_restore` reads on its standard input.
@@ -147,6 +175,20 @@ impl Throwaway {
     }
 }
 
+/// The URL of another database of the same server, with its tables in this schema. It is reached like the first: by the same
+/// host, and with the same demands on its certificate.
+fn beside(server: &Secret<String>, name: &str, schema: &str) -> Result<Secret<String>, Fault> {
+    let mut parts = Parts::of(server)?;
+    let path = format!("/{name}");
+    let options: String = form_urlencoded::byte_serialize(format!("-c search_path={schema}").as_bytes()).collect();
+    // libpq reads %20, and no + for a space.
+    let options = format!("options={}", options.replace('+', "%20"));
+    parts.parameters.retain(|one| !["options", "dbname"].iter().any(|name| named(one, name)));
+    parts.parameters.push(&options);
+    parts.database = &path;
+    Ok(Secret::new(parts.text()))
+}
+
 impl Drop for Throwaway {
     fn drop(&mut self) {
         if let Err(error) = psql(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)) {
@@ -171,4 +213,55 @@ fn psql(server: &Secret<String>, sql: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::bare(format!("psql failed ({}): {}", done.status, said(Some(done.stderr.as_slice())))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_taken_out_of_whatever_url_libpq_takes() {
+        for (url, seen, password) in [
+            ("postgres://kw:hunter2@db:5432/kw", "postgres://kw@db:5432/kw", Some("hunter2")),
+            (
+                "postgres://kw:a%40b%25+c&d=e@db/kw?sslmode=require",
+                "postgres://kw@db/kw?sslmode=require",
+                Some("a@b%+c&d=e"),
+            ),
+            ("postgresql://kw:hunter2@/kw?host=/run/pg", "postgresql://kw@/kw?host=/run/pg", Some("hunter2")),
+            ("postgres://kw:hunter2@a:1,[::1]:2/kw", "postgres://kw@a:1,[::1]:2/kw", Some("hunter2")),
+            ("postgres://:hunter2@db", "postgres://db", Some("hunter2")),
+            ("postgres://kw:@%2Frun%2Fpg/kw", "postgres://kw@%2Frun%2Fpg/kw", None),
+            ("postgres:///kw?host=/run/pg&user=k@w", "postgres:///kw?host=/run/pg&user=k@w", None),
+            ("postgres://", "postgres://", None),
+        ] {
+            let address = Address::of(&Secret::new(url.to_owned())).unwrap();
+            assert_eq!(
+                (address.url.as_str(), address.password.as_ref().map(|p| p.expose().as_str())),
+                (seen, password)
+            );
+        }
+        for url in ["postgres://kw@db/kw?password=hunter2", "postgres:///kw?host=db&p%61ssword=hunter2", "kw:hunter2"] {
+            let told = Address::of(&Secret::new(url.to_owned())).err().unwrap().to_string();
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[test]
+    fn another_database_of_the_server_is_reached_like_the_first() {
+        let tls = "sslmode=verify-full&sslrootcert=/etc/kw/ca.pem";
+        for (url, beside_it) in [
+            ("postgres://kw:a+b@db:5433/kw?TLS", "postgres://kw:a+b@db:5433/look?TLS&OPTIONS"),
+            ("postgres://kw@db/kw?options=-csearch_path%3Dkw&TLS", "postgres://kw@db/look?TLS&OPTIONS"),
+            (
+                "postgres:///?host=/run/pg&port=5433&dbname=kw&user=kw",
+                "postgres:///look?host=/run/pg&port=5433&user=kw&OPTIONS",
+            ),
+            ("postgres://kw@db", "postgres://kw@db/look?OPTIONS"),
+        ] {
+            let expected = beside_it.replace("TLS", tls).replace("OPTIONS", "options=-c%20search_path%3Da%2Bb");
+            let url = beside(&Secret::new(url.replace("TLS", tls)), "look", "a+b").unwrap();
+            assert_eq!(url.expose(), &expected);
+        }
+    }
 }

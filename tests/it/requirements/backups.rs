@@ -126,3 +126,20 @@ fn r024_a_backup_that_is_cut_changed_or_not_ones_own_is_told_for_what_it_is() {
         }
     });
 }
+
+#[test]
+fn r024_a_database_whose_address_has_its_host_among_the_parameters_is_backed_up_and_looked_at() {
+    each(|it| {
+        let Some(url) = it.database.starts_with("postgres").then(|| url::Url::parse(&it.database).unwrap()) else {
+            return;
+        };
+        let (host, port, user) = (url.host_str().unwrap(), url.port().unwrap_or(5432), url.username());
+        let address = format!("postgres://{}?host={host}&port={port}&user={user}&", url.path());
+        it.set("KEYWRIGHT_DATABASE_URL", address + url.query().unwrap());
+        it.set("PGPASSWORD", url.password().unwrap_or_default());
+        machine(it);
+        let (path, made) = backup(it, "backup");
+        let verified = verify(it, &path, PASSPHRASE).unwrap();
+        assert_eq!(verified["verified"]["rows"], made["rows"]);
+    });
+}
