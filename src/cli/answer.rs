@@ -1,9 +1,10 @@
 //! What a command gives back, and how it is printed.
 
-use crate::{base::fault::Fault, config::ConfigError};
+use crate::{base::fault::Fault, config::ConfigError, remote::signers::SignerFailed};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::{
+    error::Error,
     fmt,
     io::{self, Write},
     process::ExitCode,
@@ -101,11 +102,16 @@ pub enum Failure {
     Usage(String),
     /// It was tried and it failed, or it found what it looked for; in one or more lines.
     Failed(String),
+    /// As that, because a token refuses our PIN: a few tries more may lock it, so nothing should try again by itself.
+    WrongPin(String),
 }
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Self::Failed(fault.to_string())
+        let mut causes = std::iter::successors(fault.source(), |&cause| cause.source());
+        let pin = causes.any(|cause| matches!(cause.downcast_ref(), Some(SignerFailed::WrongPin(_))));
+        let told = fault.to_string();
+        if pin { Self::WrongPin(told) } else { Self::Failed(told) }
     }
 }
 
@@ -113,7 +119,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(error) => error.fmt(f),
-            Self::Usage(text) | Self::Failed(text) => f.write_str(text),
+            Self::Usage(text) | Self::Failed(text) | Self::WrongPin(text) => f.write_str(text),
         }
     }
 }
@@ -123,6 +129,8 @@ impl Failure {
         match self {
             Self::Failed(_) => 1,
             Self::Settings(_) | Self::Usage(_) => 2,
+            // Named in deploy/systemd/keywright.service.
+            Self::WrongPin(_) => 4,
         }
     }
 
@@ -133,7 +141,9 @@ impl Failure {
             (Output::Json, Self::Settings(e)) => {
                 writeln!(to, "{:#}", json!({ "error": "the configuration is refused", "problems": e.problems }))
             }
-            (Output::Json, Self::Usage(text) | Self::Failed(text)) => writeln!(to, "{:#}", json!({ "error": text })),
+            (Output::Json, Self::Usage(text) | Self::Failed(text) | Self::WrongPin(text)) => {
+                writeln!(to, "{:#}", json!({ "error": text }))
+            }
         };
         ExitCode::from(self.code())
     }

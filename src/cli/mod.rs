@@ -142,8 +142,8 @@ impl Session {
 }
 
 /// Runs the command that the arguments (the name of the program first) ask for, prints its
-/// answer, and says how the process should end: 0 done, 1 failed, 2 not understood, and
-/// what else a command says of itself.
+/// answer, and says how the process should end: 0 done, 1 failed, 2 not understood, 4 a PIN was
+/// refused, and what else a command says of itself.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match parse(arguments) {
         Ok(cli) => cli,

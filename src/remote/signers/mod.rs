@@ -81,6 +81,8 @@ pub enum SignerFailed {
     Away(String),
     /// It does not let us in.
     Refused(String),
+    /// It does not take our PIN, and a few tries more may lock it for good.
+    WrongPin(String),
     /// It has no such key.
     NoKey,
     /// Its answer is none.
@@ -96,7 +98,7 @@ impl SignerFailed {
             Self::Busy => "busy",
             Self::TimedOut => "timed_out",
             Self::Away(_) => "away",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::WrongPin(_) => "refused",
             Self::NoKey => "no_key",
             Self::Garbage(_) => "garbage",
         }
@@ -109,7 +111,7 @@ impl fmt::Display for SignerFailed {
             Self::Unset(what) => write!(f, "the settings do not say how it is reached: {what}"),
             Self::Busy => f.write_str("too many signatures wait already"),
             Self::TimedOut => f.write_str("no answer within the deadline"),
-            Self::Away(why) | Self::Refused(why) | Self::Garbage(why) => f.write_str(why),
+            Self::Away(why) | Self::Refused(why) | Self::WrongPin(why) | Self::Garbage(why) => f.write_str(why),
             Self::NoKey => f.write_str("there is no such key: it was deleted underneath"),
         }
     }

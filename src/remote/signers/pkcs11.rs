@@ -132,7 +132,7 @@ impl Module {
     fn open(&self, state: &mut State) -> Result<Opened, SignerFailed> {
         if state.refused {
             let token = &self.access.token;
-            return Err(SignerFailed::Refused(format!(
+            return Err(SignerFailed::WrongPin(format!(
                 "the PIN of PKCS#11 token {token:?} was refused before and is not tried again: set keys.pkcs11_pin and restart"
             )));
         }
@@ -186,7 +186,7 @@ impl Module {
             )) => {
                 state.refused = true;
                 let token = &self.access.token;
-                Err(SignerFailed::Refused(format!("PKCS#11 token {token:?} refuses the PIN ({why:?})")))
+                Err(SignerFailed::WrongPin(format!("PKCS#11 token {token:?} refuses the PIN ({why:?})")))
             }
             Err(error) => Err(self.away(&error)),
         }

@@ -204,16 +204,19 @@ fn whoever_cannot_be_reached_at_the_start_is_a_clear_refusal_to_start() {
     each_token(|it, hsm| {
         hsm.holds(it, "ES256");
         machine(it);
-        let refused = |name: &str, value: &str, told: &str| {
+        let refused = |name: &str, value: &str, told: &str, ends: i32| {
             it.set(name, value);
             let (code, said) = it.failure(&["serve"], "");
-            assert!(code == 1 && said.contains(told), "{value}: {code} {said}");
+            assert!(code == ends && said.contains(told), "{value}: {code} {said}");
             assert!(!said.contains("hunter2-pin") && !said.contains(softhsm::PIN), "{said}");
             hsm.holds(it, "ES256");
         };
-        refused("KEYWRIGHT_KEYS_PKCS11_PIN", "hunter2-pin", "refuses the PIN (PinIncorrect)");
-        refused("KEYWRIGHT_KEYS_PKCS11_TOKEN", "another", "no token of the label \"another\"");
-        refused("KEYWRIGHT_KEYS_PKCS11_MODULE", "/nonexistent/module.so", "/nonexistent/module.so cannot be loaded");
+        // Whoever starts servers again is told by the code not to: each start is another wrong one to the token.
+        refused("KEYWRIGHT_KEYS_PKCS11_PIN", "hunter2-pin", "refuses the PIN (PinIncorrect)", 4);
+        let unit = include_str!("../../../deploy/systemd/keywright.service");
+        assert!(unit.contains("\nRestartPreventExitStatus=4\n"));
+        refused("KEYWRIGHT_KEYS_PKCS11_TOKEN", "another", "no token of the label \"another\"", 1);
+        refused("KEYWRIGHT_KEYS_PKCS11_MODULE", "/nonexistent/module.so", "/nonexistent/module.so cannot be loaded", 1);
         // Also where nobody is named any more who has the key that signs.
         for name in ["KEYS_PKCS11", "KEYS_PKCS11_MODULE", "KEYS_PKCS11_TOKEN", "KEYS_PKCS11_PIN"] {
             it.unset(&format!("KEYWRIGHT_{name}"));
