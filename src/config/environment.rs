@@ -7,9 +7,9 @@ use super::{
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -59,19 +59,27 @@ pub(super) struct Given {
 pub(super) struct Origin {
     path: String,
     mode: u32,
+    /// The number of the user whose file it is.
+    owner: u32,
 }
 
 impl Given {
-    /// Where others than its owner can read the file that this secret came from: what to say.
+    /// Where others than its owner can read the file that this secret came from: what to say. One that belongs to somebody
+    /// else is read by its group because the server is in that: nothing is to be mended there.
     pub(super) fn open_to_others(&self) -> Option<String> {
-        let Origin { path, mode } = self.file.as_ref()?;
-        let who = match (mode & 0o004, mode & 0o040) {
+        let Origin { path, mode, owner } = self.file.as_ref()?;
+        let we = rustix::process::geteuid();
+        let by_group = !we.is_root() && we.as_raw() != *owner;
+        let (who, instead) = match (mode & 0o004, mode & 0o040) {
             (0, 0) => return None,
-            (0, _) => "its group can read",
-            _ => "every user of this machine can read",
+            (0, _) if by_group => return None,
+            (0, _) => ("its group", "unless the server reads it by that group"),
+            _ => ("every user of this machine", "or 640 where the server reads it by its group"),
         };
         let variable = &self.variable;
-        Some(format!("{variable} names {path}, a secret that {who} (mode {mode:03o}): run `chmod 600 {path}`"))
+        Some(format!(
+            "{variable} names {path}, a secret that {who} can read (mode {mode:03o}): run `chmod 600 {path}`, {instead}"
+        ))
     }
 }
 
@@ -94,8 +102,8 @@ impl Environment {
             match target(&name, known) {
                 Some((setting, Holds::Value)) => found.add(setting, (name, value, None), report),
                 Some((setting, Holds::Path)) => match read(&value) {
-                    Ok((text, mode)) => {
-                        let origin = Origin { path: value, mode };
+                    Ok((text, (mode, owner))) => {
+                        let origin = Origin { path: value, mode, owner };
                         found.add(setting, (name, text, Some(origin)), report);
                     }
                     Err(wrong) => {
@@ -146,22 +154,22 @@ fn unknown(name: &str, known: &[String]) -> Problem {
     Problem::new(name, "is not the variable of a setting", format!("the nearest known one is {near}{end}"))
 }
 
-/// The content of a file without the one newline that editors put at its end, and its permissions.
-fn read(path: &str) -> Result<(String, u32), String> {
+/// The content of a file without the one newline that editors put at its end, its permissions and its owner.
+fn read(path: &str) -> Result<(String, (u32, u32)), String> {
     let path = PathBuf::from(path);
-    let (bytes, mode) = open(&path).map_err(|e| format!("names {}, which cannot be read: {e}", path.display()))?;
+    let (bytes, of) = open(&path).map_err(|e| format!("names {}, which cannot be read: {e}", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("names {}, which is not UTF-8 text", path.display()))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok((line.strip_suffix('\r').unwrap_or(line).to_owned(), mode))
+    Ok((line.strip_suffix('\r').unwrap_or(line).to_owned(), (of.mode() & 0o777, of.uid())))
 }
 
-/// The bytes and the permissions of one and the same file.
-fn open(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+/// The bytes of a file, and what is known of that very file.
+fn open(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
     let mut file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let of = file.metadata()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Ok((bytes, mode))
+    Ok((bytes, of))
 }
 
 /// Kubernetes gives every container variables for each service of its namespace; a service
@@ -177,4 +185,25 @@ fn made_by_kubernetes(name: &str, value: &str) -> bool {
                 && (name.ends_with(protocol)
                     || ["_ADDR", "_PORT", "_PROTO"].iter().any(|end| name.ends_with(&format!("{protocol}{end}"))))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_somebody_else_is_read_by_its_group_and_no_owner_is_told_to_shut_the_server_out() {
+        let we = rustix::process::geteuid();
+        let told = |mode: u32, owner: u32| {
+            let file = Some(Origin { path: "/etc/kek".into(), mode, owner });
+            Given { variable: "KEYWRIGHT_KEK_FILE".into(), text: String::new(), file }.open_to_others()
+        };
+        let another = we.as_raw() + 1;
+        assert_eq!(told(0o640, another).is_none(), !we.is_root(), "what production.md sets up is left in peace");
+        for owner in [we.as_raw(), another] {
+            assert!(told(0o600, owner).is_none());
+            assert!(told(0o644, owner).unwrap().contains("or 640 where the server reads it by its group"));
+        }
+        assert!(told(0o640, we.as_raw()).unwrap().contains("unless the server reads it by that group"));
+    }
 }
