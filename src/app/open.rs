@@ -31,7 +31,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use std::{
-    fs::{self, DirBuilder},
+    fs::DirBuilder,
     io,
     num::NonZeroUsize,
     os::unix::fs::DirBuilderExt,
@@ -286,11 +286,13 @@ pub fn hashing_policy(config: &Config) -> HashingPolicy {
     HashingPolicy { threads: config.hash_threads(cores), queue: config.sign_in.hash_queue, ..HashingPolicy::default() }
 }
 
-/// This node's name in events: its host and the port it listens at, so that two on one host differ.
+/// This node's name in events: its host and the port it listens at, so that two on one host differ. The host is what the
+/// kernel says: the files that tell it may be hidden from a server (`/proc/sys`), or be the same on machines that were cloned.
 fn node(config: &Config) -> String {
-    let told = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| fs::read_to_string(path).ok());
-    let host = told.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    format!("{}:{}", host.as_deref().unwrap_or("localhost"), config.server.listen.port())
+    let told = rustix::system::uname();
+    let host = told.nodename().to_string_lossy();
+    let host: &str = if host.is_empty() { "localhost" } else { &host };
+    format!("{host}:{}", config.server.listen.port())
 }
 
 /// Makes the directory of data, for its owner alone.
