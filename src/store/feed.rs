@@ -2,6 +2,8 @@
 //!
 //! Nodes poll it. Postgres numbers rows when they are written and shows them when they are
 //! committed, so a row may appear below the highest number seen: [`Reader`] looks back for a while.
+//! That it need not be a long while, rows are written when all else of their transaction is done,
+//! however long that took.
 
 use super::{Tx, column::At, schema::change_feed, tx::sql};
 use crate::base::{
@@ -13,7 +15,8 @@ use std::collections::BTreeMap;
 
 /// How long a change is kept: no access token lives longer, so none outlives the word that it is revoked.
 pub const KEPT: Span = Span::hours(24);
-/// How long a reader waits for rows with lower numbers. No transaction takes as long.
+/// How long a reader waits for rows with lower numbers: between the writing of a row and the end of its
+/// commit, which is all that a transaction does after it, there is never as long.
 pub const LOOK_BACK: Span = Span::seconds(10);
 /// Rows in one statement.
 const BATCH: usize = 500;
@@ -132,18 +135,26 @@ impl Feed<'_, '_> {
     /// Tells every node of a change, once this transaction commits.
     ///
     /// # Errors
-    /// A [`Fault`] where the database could not do it.
+    /// None yet: what the database could not write is the fault of the whole transaction, at its end.
     pub fn add(&mut self, change: &Change) -> Result<(), Fault> {
         self.add_many(std::slice::from_ref(change))
     }
 
-    /// Tells every node of many changes.
+    /// Tells every node of many changes, as [`Feed::add`] of one.
+    ///
+    /// # Errors
+    /// As [`Feed::add`].
+    pub fn add_many(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        self.tx.tell(changes);
+        Ok(())
+    }
+
+    /// Writes the rows, in this order.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.
-    pub fn add_many(&mut self, changes: &[Change]) -> Result<(), Fault> {
+    pub(super) fn write(&mut self, changes: &[Change]) -> Result<(), Fault> {
         let now = self.tx.now();
-        self.tx.tell();
         for batch in changes.chunks(BATCH) {
             let rows: Vec<_> = batch
                 .iter()
@@ -163,7 +174,8 @@ impl Feed<'_, '_> {
         Ok(())
     }
 
-    /// All rows above this number, in order; without those of kinds that this program does not know.
+    /// All rows above this number, in order, but for what this transaction tells itself; without those
+    /// of kinds that this program does not know.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.

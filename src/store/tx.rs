@@ -1,14 +1,14 @@
 //! [`Tx`]: the database, the time and the dice, as one piece of work sees them.
 
+use super::feed::{Change, Feed};
 use super::key_alerts::KeyAlerts;
 use super::{
     api_keys::ApiKeys, apis::Apis, audit::AuditEvents, claims::Claims, client_secrets::ClientSecrets, clients::Clients,
-    codes::Codes, consents::Consents, failure::Trouble, feed::Feed, grants::Grants, hashes::Hashes,
-    idempotency::Idempotency, jwks_fetches::JwksFetches, key_families::KeyFamilies, key_places::KeyPlaces,
-    key_uses::KeyUses, key_versions::KeyVersions, mac_keys::MacKeys, meta::Meta, nodes::Nodes, outbox::Outbox,
-    plans::Plans, quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions,
-    signing_key_uses::SigningKeyUses, signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports,
-    users::Users,
+    codes::Codes, consents::Consents, failure::Trouble, grants::Grants, hashes::Hashes, idempotency::Idempotency,
+    jwks_fetches::JwksFetches, key_families::KeyFamilies, key_places::KeyPlaces, key_uses::KeyUses,
+    key_versions::KeyVersions, mac_keys::MacKeys, meta::Meta, nodes::Nodes, outbox::Outbox, plans::Plans,
+    quotas::Quotas, replay::Replay, sealed::SealedValues, sessions::Sessions, signing_key_uses::SigningKeyUses,
+    signing_keys::SigningKeys, usage::Usage, usage_reports::UsageReports, users::Users,
 };
 use crate::base::{entropy::Entropy, fault::Fault, moment::Moment};
 use diesel::{PgConnection, SqliteConnection};
@@ -50,6 +50,8 @@ pub struct Tx<'c> {
     now: Moment,
     dice: &'c dyn Entropy,
     trouble: Option<Trouble>,
+    /// What is to be told, and not written yet.
+    changes: Vec<Change>,
     told: bool,
 }
 
@@ -67,7 +69,7 @@ macro_rules! accessors {
 
 impl<'c> Tx<'c> {
     pub(super) const fn new(conn: Conn<'c>, now: Moment, dice: &'c dyn Entropy) -> Self {
-        Self { conn, now, dice, trouble: None, told: false }
+        Self { conn, now, dice, trouble: None, changes: Vec::new(), told: false }
     }
 
     /// When this work began. It stays the same when the work is tried again.
@@ -157,9 +159,19 @@ impl<'c> Tx<'c> {
         if trouble.passes() { fault.passing() } else { fault }
     }
 
-    /// Remembers that there is a change to be heard of once this is committed.
-    pub(super) const fn tell(&mut self) {
-        self.told = true;
+    /// Remembers changes to be heard of once this is committed.
+    pub(super) fn tell(&mut self, changes: &[Change]) {
+        self.changes.extend_from_slice(changes);
+        self.told |= !changes.is_empty();
+    }
+
+    /// Writes what is to be told: last of all, right before the commit.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub(super) fn write_changes(&mut self) -> Result<(), Fault> {
+        let changes = std::mem::take(&mut self.changes);
+        self.feed().write(&changes)
     }
 
     pub(super) const fn told(&self) -> bool {

@@ -93,6 +93,7 @@ where
         let outcome = ended.unwrap_or_else(|panic| {
             Err(Stop::Fault(Fault::bare(format!("a panic in {}: {}", self.name, text_of(panic.as_ref())))))
         });
+        let outcome = tell(tx, outcome);
         let (outcome, verdict) = match (outcome, tx.trouble()) {
             (Err(Stop::Fault(fault)), trouble) => {
                 (Err(Stop::Fault(fault)), Verdict::Undo(trouble.unwrap_or(Trouble::Plain)))
@@ -129,6 +130,14 @@ where
         // Whoever asked may have gone away meanwhile.
         drop(self.reply.send(outcome));
     }
+}
+
+/// Of work that is to be kept, what it tells others is written now, when nothing else is left to do.
+fn tell<T, R>(tx: &mut Tx<'_>, outcome: Result<T, Stop<R>>) -> Result<T, Stop<R>> {
+    if tx.trouble().is_none() && !matches!(outcome, Err(Stop::Fault(_))) {
+        tx.write_changes()?;
+    }
+    outcome
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> &str {

@@ -130,6 +130,14 @@ fn of_two_nodes_one_makes_the_successor_of_a_key() {
     });
 }
 
+/// What a node reads of the feed next.
+fn poll(db: &Database, reader: &mut Reader) -> Vec<String> {
+    let floor = reader.floor();
+    let rows = read(&db.store, move |tx| tx.feed().since(floor));
+    let fresh = reader.take(rows, keywright::base::moment::Clock::now(db.clock.as_ref()));
+    fresh.into_iter().map(|row| row.id).collect()
+}
+
 #[test]
 fn a_row_of_the_feed_that_is_committed_late_is_not_missed() {
     each(|db| {
@@ -137,35 +145,73 @@ fn a_row_of_the_feed_that_is_committed_late_is_not_missed() {
             // Rows are numbered and committed by one writer: none can be late.
             return;
         }
-        let poll = |reader: &mut Reader| {
-            let floor = reader.floor();
-            let rows = read(&db.store, move |tx| tx.feed().since(floor));
-            let fresh = reader.take(rows, keywright::base::moment::Clock::now(db.clock.as_ref()));
-            fresh.into_iter().map(|row| row.id).collect::<Vec<_>>()
-        };
+        let mut reader = Reader::default();
+        let mut slow = db.backdoor();
+        slow.execute(
+            "BEGIN; INSERT INTO change_feed (kind, subject, at, expires_at) VALUES ('grant', 'slow', now(), now())",
+        );
+        write(&db.store, |tx| tx.feed().add(&Change::about(Subject::Grant, "quick")));
+        assert_eq!(poll(db, &mut reader), ["quick"]);
+        assert_eq!(poll(db, &mut reader), [""; 0]);
+        slow.execute("COMMIT");
+        assert_eq!(poll(db, &mut reader), ["slow"]);
+        db.clock.advance(Span::seconds(11));
+        assert_eq!(poll(db, &mut reader), [""; 0]);
+        assert_eq!(reader.floor(), 2);
+    });
+}
+
+#[test]
+fn what_a_long_transaction_told_at_its_beginning_is_numbered_at_its_end() {
+    each(|db| {
+        if db.is_sqlite() {
+            return;
+        }
         let mut reader = Reader::default();
         let (wrote, written) = std::sync::mpsc::channel();
         let (go, wait) = std::sync::mpsc::channel::<()>();
         std::thread::scope(|scope| {
-            let slow = scope.spawn(|| {
+            let long = scope.spawn(|| {
                 write(&db.store, move |tx| {
-                    tx.feed().add(&Change::about(Subject::Grant, "slow"))?;
+                    tx.feed().add(&Change::about(Subject::Client, "long"))?;
                     wrote.send(()).unwrap();
                     let _dropped = wait.recv();
-                    Ok(())
+                    tx.feed().add(&Change::about(Subject::Client, "and more"))
                 });
             });
             written.recv().unwrap();
-            write(&db.store, |tx| tx.feed().add(&Change::about(Subject::Grant, "quick")));
-            assert_eq!(poll(&mut reader), ["quick"]);
-            assert_eq!(poll(&mut reader), [""; 0]);
+            write(&db.store, |tx| tx.feed().add(&Change::about(Subject::Client, "quick")));
+            assert_eq!(poll(db, &mut reader), ["quick"]);
+            // The readers look back no further than this.
+            db.clock.advance(Span::seconds(11));
+            assert_eq!(poll(db, &mut reader), [""; 0]);
+            assert_eq!(reader.floor(), 1);
             drop(go);
-            slow.join().unwrap();
+            long.join().unwrap();
         });
-        assert_eq!(poll(&mut reader), ["slow"]);
-        db.clock.advance(Span::seconds(11));
-        assert_eq!(poll(&mut reader), [""; 0]);
-        assert_eq!(reader.floor(), 2);
+        assert_eq!(poll(db, &mut reader), ["long", "and more"]);
+    });
+}
+
+#[test]
+fn what_was_told_is_kept_with_a_refusal_and_lost_with_a_fault() {
+    each(|db| {
+        let tell = |tx: &mut Tx<'_>, what: &str| tx.feed().add(&Change::about(Subject::Grant, what));
+        let refused: Result<(), Stop<()>> = db.store.write_blocking("refuse", move |tx| {
+            tell(tx, "refused")?;
+            Err(Stop::Refusal(()))
+        });
+        let failed: Result<(), Stop<()>> = db.store.write_blocking("fail", move |tx| {
+            tell(tx, "failed")?;
+            Err(Fault::bare("on purpose").into())
+        });
+        let panicked: Result<(), Stop<()>> = db.store.write_blocking("panic", move |tx| {
+            tell(tx, "panicked")?;
+            panic!("on purpose")
+        });
+        assert!(matches!(refused, Err(Stop::Refusal(()))) && failed.is_err() && panicked.is_err());
+        db.store.single_blocking("one", move |tx| Ok::<_, Stop<()>>(tell(tx, "alone")?)).unwrap();
+        assert_eq!(poll(db, &mut Reader::default()), ["refused", "alone"]);
     });
 }
 
