@@ -51,9 +51,10 @@ struct Means {
     policy: Policy,
     origin: Origin,
     hash: TokenHash,
-    /// What is signed must not change between attempts: so its time and its names are settled before.
+    /// What is signed and what is stored must not change between attempts: so times and names are settled before.
     now: Moment,
     grant: GrantId,
+    refresh: RefreshToken,
     jti: String,
     signed: Arc<Signed>,
 }
@@ -82,6 +83,8 @@ struct Redeeming<'m, 't, 'c> {
     around: Around,
     /// That a transaction is needed and is not there: whatever is answered does not count.
     again: bool,
+    /// That this very redemption was stored before, by an attempt whose connection broke before it heard so.
+    stored: bool,
     resources: BTreeSet<Resource>,
     /// The grant that a second use of the code has ended.
     ended: Option<GrantId>,
@@ -100,7 +103,8 @@ impl Exchange for Redeeming<'_, '_, '_> {
     }
 
     fn bind(&mut self, found: &Redeemable) -> Result<(), Ended> {
-        let usage = if found.used.is_some() { Usage::Used } else { Usage::Unused };
+        self.stored = found.used.as_ref().is_some_and(|used| used.grant == self.means.grant);
+        let usage = if found.used.is_some() && !self.stored { Usage::Used } else { Usage::Unused };
         let client = self.means.listed.client();
         let judged = judge_code(&found.code, usage, &client.id, &self.means.request, self.tx.now());
         match judged.and_then(|resources| Ok(still_allowed(client, &resources)?)) {
@@ -192,7 +196,7 @@ impl Redeeming<'_, '_, '_> {
     fn issue(&mut self, grant: &Grant, person: &Person) -> Result<Option<Issued>, Ended> {
         let client = self.means.listed.client();
         let scope = grant.granted.scope.and(&client.scope);
-        let refresh = self.first_refresh_token(client, grant)?;
+        let refresh = self.first_refresh_token(client, grant);
         let press = Press {
             keyring: &self.means.keyring,
             policy: &self.means.policy,
@@ -216,32 +220,29 @@ impl Redeeming<'_, '_, '_> {
         let redemption = Redemption {
             hash: &self.means.hash,
             grant,
-            refresh: refresh.as_ref().map(|(_, new)| new),
+            refresh: refresh.as_ref(),
             tokens_until: self.means.policy.good_until(client, press.now),
             audit: &self.means.origin.record(event, self.tx.now(), self.tx.dice())?,
         };
-        if !self.tx.codes().redeem(&redemption)? {
+        if !self.stored && !self.tx.codes().redeem(&redemption)? {
             return Ok(None);
         }
         Ok(Some(Issued {
             access_token: minted.token,
             expires_in: minted.lifetime,
             scope,
-            refresh_token: refresh.map(|(token, _)| token.text().clone()),
+            refresh_token: refresh.map(|_| self.means.refresh.text().clone()),
             id_token,
             token_type: TokenType::of(None),
             issued_token_type: None,
         }))
     }
 
-    fn first_refresh_token(&self, client: &Client, grant: &Grant) -> Result<Option<(RefreshToken, NewRefresh)>, Ended> {
-        if !client.grant_types.contains(&GrantType::RefreshToken) {
-            return Ok(None);
-        }
-        let token = RefreshToken::first(&grant.id, &self.means.world.secrets.refresh, self.tx.dice())?;
-        let hash = self.means.world.secrets.pepper.hash(token.text().expose());
-        let idle_expires_at = (self.tx.now() + self.means.policy.refresh_idle).min(grant.expires_at);
-        Ok(Some((token, NewRefresh { hash, idle_expires_at })))
+    fn first_refresh_token(&self, client: &Client, grant: &Grant) -> Option<NewRefresh> {
+        client.grant_types.contains(&GrantType::RefreshToken).then(|| NewRefresh {
+            hash: self.means.world.secrets.pepper.hash(self.means.refresh.text().expose()),
+            idle_expires_at: (self.tx.now() + self.means.policy.refresh_idle).min(grant.expires_at),
+        })
     }
 }
 
@@ -253,11 +254,13 @@ pub(super) async fn exchange(
 ) -> Result<Issued, Ended> {
     let listed = proven.into_client();
     let policy = world.policy.load().tokens.clone();
+    let grant = GrantId::mint(world.now(), &*world.dice)?;
     let means = Means {
         keyring: mint::keyring(world, [policy.access_token_alg, listed.client().id_token_alg]).await?,
         hash: rehash::of_code(world, &request.code).await?,
         now: world.now(),
-        grant: GrantId::mint(world.now(), &*world.dice)?,
+        refresh: RefreshToken::first(&grant, &world.secrets.refresh, &*world.dice)?,
+        grant,
         jti: token_name(&*world.dice)?,
         signed: Arc::default(),
         world: Arc::clone(world),
@@ -296,7 +299,8 @@ async fn attempt(means: &Means) -> Result<Issued, Stop<Ill>> {
 }
 
 fn redeem(means: &Means, tx: &mut Tx<'_>, around: Around) -> Result<Issued, Stop<Ill>> {
-    let mut redeeming = Redeeming { means, tx, around, again: false, resources: BTreeSet::new(), ended: None };
+    let mut redeeming =
+        Redeeming { means, tx, around, again: false, stored: false, resources: BTreeSet::new(), ended: None };
     let outcome = engine::exchange_code(&means.listed.client().id, &mut redeeming);
     if means.signed.lacks_one() {
         return Err(Stop::Refusal(Ill::Unsigned));

@@ -59,6 +59,23 @@ struct Recovered {
     jti: String,
 }
 
+/// The successor that a token gets, settled before: an attempt whose connection broke may have put it in its place.
+struct Next {
+    token: RefreshToken,
+    hash: TokenHash,
+    salt: [u8; 16],
+    jti: String,
+}
+
+impl Next {
+    fn of(world: &World, presented: &Presented, jti: String) -> Result<Self, Fault> {
+        let salt: [u8; 16] = entropy::bytes(&*world.dice)?;
+        let token = presented.request.token.successor(&world.secrets.refresh, &salt)?;
+        let hash = world.secrets.pepper.hash(token.text().expose());
+        Ok(Self { token, hash, salt, jti })
+    }
+}
+
 /// The answers to the questions of RFC 6749 §6, found before: the machine only orders them.
 struct Answering<'a> {
     recovered: Option<Recovered>,
@@ -151,9 +168,10 @@ pub(super) async fn exchange(
     if press.any_elsewhere(algs) {
         sign_first(world, &presented, press, &jti).await?;
     }
-    let recovered = match rotate(world, &presented, jti).await? {
-        Some(recovered) => recovered,
-        None => judge(world, &presented).await?,
+    let next = Next::of(world, &presented, jti)?;
+    let recovered = match rotate(world, &presented, &next).await? {
+        Some(row) => Recovered { row, next: next.token, jti: next.jti },
+        None => judge(world, &presented, next).await?,
     };
     let person = person_asked_for(world, &recovered.row.grant.granted).await?;
     let mut answering = Answering { recovered: Some(recovered), presented: &presented, press, width: None, person };
@@ -220,13 +238,10 @@ async fn refuse_too_wide(world: &Arc<World>, presented: &Presented) -> Result<()
 }
 
 /// Puts the successor in the place of the token, if it is the current one.
-async fn rotate(world: &Arc<World>, presented: &Presented, jti: String) -> Result<Option<Recovered>, Ended> {
+async fn rotate(world: &Arc<World>, presented: &Presented, next: &Next) -> Result<Option<GrantRow>, Fault> {
     let now = presented.at;
-    let salt: [u8; 16] = entropy::bytes(&*world.dice)?;
     let token = &presented.request.token;
-    let next = token.successor(&world.secrets.refresh, &salt)?;
-    let next_hash = world.secrets.pepper.hash(next.text().expose());
-    let record = refreshed(world, presented, next.generation, &jti)?;
+    let record = refreshed(world, presented, next.token.generation, &next.jti)?;
     let policy = world.policy.load();
     let idle_expires_at = now + policy.tokens.refresh_idle;
     let client = presented.listed.client();
@@ -234,13 +249,14 @@ async fn rotate(world: &Arc<World>, presented: &Presented, jti: String) -> Resul
     let these = policy.tokens.good_until(client, now) + policy.tokens.refresh_grace;
     let tokens_until = TokensUntil { these, any: these.max(now + LONGEST_TOKEN) };
     let (mine, grant, generation) = (presented.clone(), token.grant.clone(), token.generation);
+    let (hash, salt) = (next.hash, next.salt);
     let single = move |tx: &mut Tx<'_>| {
         let rotation = Rotation {
             grant: &grant,
             client: &mine.listed.client().id,
             generation,
             presented: &mine.hash,
-            next: &next_hash,
+            next: &hash,
             salt: &salt,
             idle_expires_at,
             tokens_until,
@@ -248,8 +264,7 @@ async fn rotate(world: &Arc<World>, presented: &Presented, jti: String) -> Resul
         };
         Ok::<_, Stop<Infallible>>(tx.grants().rotate(&rotation)?)
     };
-    let row = world.store.single("refresh", single).await.map_err(only_fault)?;
-    Ok(row.map(|row| Recovered { row, next, jti }))
+    world.store.single("refresh", single).await.map_err(only_fault)
 }
 
 fn refreshed(world: &World, presented: &Presented, generation: u32, jti: &str) -> Result<Record, Fault> {
@@ -266,11 +281,11 @@ fn refreshed(world: &World, presented: &Presented, generation: u32, jti: &str) -
 
 /// The token is not the current one: a retry within the window gets what it got before; any
 /// other reuse ends the whole line, because two parties hold it.
-async fn judge(world: &Arc<World>, presented: &Presented) -> Result<Recovered, Ended> {
+async fn judge(world: &Arc<World>, presented: &Presented, next: Next) -> Result<Recovered, Ended> {
     let (mine, here) = (presented.clone(), Arc::clone(world));
     let write = move |tx: &mut Tx<'_>| {
         let mut ended = None;
-        judged(&here, tx, &mine, &mut ended).map_err(|stop| stop.map(|refusal| (refusal, ended)))
+        judged(&here, tx, (&mine, &next), &mut ended).map_err(|stop| stop.map(|refusal| (refusal, ended)))
     };
     let outcome = world.store.write("judge_refresh", write).await;
     outcome.map_err(|stop| {
@@ -285,12 +300,16 @@ async fn judge(world: &Arc<World>, presented: &Presented) -> Result<Recovered, E
 fn judged(
     world: &World,
     tx: &mut Tx<'_>,
-    presented: &Presented,
+    (presented, next): (&Presented, &Next),
     ended: &mut Option<GrantId>,
 ) -> Result<Recovered, Ended> {
     let token = &presented.request.token;
     let row = tx.grants().find(&token.grant)?.ok_or_else(not_good)?;
     let state = row.refresh.clone().ok_or_else(not_good)?;
+    if state.current == next.hash && row.revoked.is_none() {
+        // It was rotated, by an attempt whose connection broke before it heard so.
+        return Ok(Recovered { row, next: next.token.clone(), jti: next.jti.clone() });
+    }
     let client = &presented.listed.client().id;
     let line = Line {
         client: row.grant.granted.client.clone(),

@@ -1,7 +1,11 @@
 //! The database goes away and comes back.
 
 use super::*;
-use crate::world::busy::{at_best, taken};
+use crate::world::{
+    Server,
+    busy::{at_best, taken},
+    cut::Cut,
+};
 use keywright::base::fault::FaultKind;
 
 #[test]
@@ -21,6 +25,35 @@ fn connections_that_the_server_ended_are_replaced_unseen() {
                 read(&db.store, move |tx| tx.meta().get(&format!("k{n}")));
             });
         }
+    });
+}
+
+#[test]
+fn whoever_does_not_hear_that_a_code_or_a_refresh_token_was_used_takes_its_own_use_for_no_second_one() {
+    each(|db| {
+        if db.is_sqlite() {
+            return;
+        }
+        let way = Cut::to(db.settings.url.expose());
+        let server = Server::start(db, |settings| {
+            settings.set("database.url", way.url());
+            settings.set("tokens.refresh_grace", "0s");
+        });
+        let (ada, app) = (server.person("ada"), server.web_app());
+        let attempt = app.begin();
+        let callback = server.browser().approve(&attempt, &ada);
+        way.after("WITH used AS (UPDATE codes");
+        let first = app.redeem(&attempt, callback.code());
+        assert_eq!((way.cuts(), first.status), (1, 200), "{}", first.text());
+        way.after("WITH rotated AS (UPDATE grants");
+        let next = app.refresh(&first.tokens().refresh);
+        assert_eq!((way.cuts(), next.status), (2, 200), "{}", next.text());
+        server.follow_now();
+        assert!(app.sees_live(&first.tokens().access) && app.sees_live(&next.tokens().access));
+        assert_eq!(app.refresh(&next.tokens().refresh).status, 200);
+        let kinds: Vec<_> = server.events().into_iter().map(|event| event.kind).collect();
+        let times = |kind: &str| kinds.iter().filter(|other| *other == kind).count();
+        assert_eq!((times("token.issued"), times("token.refreshed"), times("grant.revoked")), (1, 2, 0), "{kinds:?}");
     });
 }
 

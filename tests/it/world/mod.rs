@@ -4,6 +4,7 @@
 pub mod app;
 pub mod browser;
 pub mod busy;
+pub mod cut;
 pub mod database;
 pub mod html;
 pub mod http;
