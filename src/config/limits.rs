@@ -79,9 +79,11 @@ section! {
         /// Tokens of one address that are decrypted, where `keys.encryption_algorithms` says that clients may encrypt
         /// what they send. It costs about what a signature does.
         decrypt_per_address: Rate = "600/1m", Live;
-        /// Requests of one client, proven, for tokens. Unset: as many as it likes.
+        /// Requests of one client, proven, for tokens. Unset: as many as it likes. Public clients prove nothing and are
+        /// not counted: anybody could use up what is theirs.
         token_per_client: Option<Rate>, Live;
-        /// Requests of one client, proven, for introspection and revocation. Unset: as many as it likes.
+        /// Requests of one client, proven, for introspection and revocation. Unset: as many as it likes. As with the one
+        /// above, public clients are not counted.
         introspect_per_client: Option<Rate>, Live;
     }
 }

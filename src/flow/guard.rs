@@ -1,6 +1,6 @@
 //! Limits of our own endpoints: how many requests an address may send, and a client that has
-//! proven itself, whatever becomes of them. How often somebody may try a password or a secret is
-//! not decided here.
+//! proven itself (a public client never has), whatever becomes of them. How often somebody may try
+//! a password or a secret is not decided here.
 //!
 //! Every request passes, so this counts in memory, against this node's share, and allocates
 //! nothing for an address that is known. Addresses of this machine are not counted: a proxy that
@@ -8,9 +8,10 @@
 
 use super::world::World;
 use crate::{
-    base::{fault::Stop, id::ClientId, moment::Span},
+    base::{fault::Stop, moment::Span},
     limit::Rule,
     oauth::{
+        client::Client,
         engine::Ended,
         refusal::{Exceeded, Refusal},
     },
@@ -122,14 +123,15 @@ pub fn pass(world: &World, door: Door, address: Option<IpAddr>) -> Result<(), Ex
     take(world, door.name(), std::str::from_utf8(&key).unwrap_or_default(), rule)
 }
 
-/// Lets a request of this client, which has proven itself, through or not.
+/// Lets a request of this client, which has proven itself, through or not. One of a public client is not counted:
+/// anybody may have sent it, and could so use up what is that client's.
 ///
 /// # Errors
 /// The refusal that tells the limit that it met.
-pub async fn pass_client(world: &World, door: Door, client: &ClientId) -> Result<(), Ended> {
-    let Some(rule) = door.of_client(&world.policy.load().guard) else { return Ok(()) };
+pub async fn pass_client(world: &World, door: Door, client: &Client) -> Result<(), Ended> {
+    let Some(rule) = door.of_client(&world.policy.load().guard).filter(|_| !client.is_public()) else { return Ok(()) };
     let (name, now) = (door.name(), world.now());
-    let got = world.counters.take(&format!("client {name} {client}"), rule, now, 1).await;
+    let got = world.counters.take(&format!("client {name} {}", client.id), rule, now, 1).await;
     if got.allowed {
         return Ok(());
     }

@@ -38,7 +38,7 @@ pub async fn run(
 ) -> Result<Value, Ended> {
     params.refuse_repeats()?;
     let proven = authenticate::run(world, authorization, params, origin).await?;
-    guard::pass_client(world, Door::Introspect, &proven.client().id).await?;
+    guard::pass_client(world, Door::Introspect, proven.client()).await?;
     rule::may_ask(proven.client())?;
     let token = params.required("token")?;
     let told = match RefreshToken::parse(token) {

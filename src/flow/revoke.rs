@@ -49,7 +49,7 @@ pub async fn run(
     params.refuse_repeats()?;
     let proven = authenticate::run(world, authorization, params, origin).await?;
     let client = proven.client().id.clone();
-    guard::pass_client(world, Door::Revoke, &client).await?;
+    guard::pass_client(world, Door::Revoke, proven.client()).await?;
     let outcome = match find(world, params.required("token")?, &client)? {
         Found::Nothing => Ok(()),
         Found::Refresh(token) => grant(world, token, client, origin).await,

@@ -38,7 +38,7 @@ pub(super) async fn client(
         return Ok(None);
     }
     let proven = authenticate::run(world, authorization, params, origin).await?;
-    guard::pass_client(world, Door::Token, &proven.client().id).await?;
+    guard::pass_client(world, Door::Token, proven.client()).await?;
     Ok(Some(proven.client().id.clone()))
 }
 

@@ -53,7 +53,7 @@ pub async fn run(world: &Arc<World>, sent: Sent<'_>, params: &Params, origin: &O
         return Ok(issued);
     }
     let proven = authenticate::run(world, authorization, params, origin).await?;
-    guard::pass_client(world, Door::Token, &proven.client().id).await?;
+    guard::pass_client(world, Door::Token, proven.client()).await?;
     proven.client().may_use(grant_type)?;
     dpop::used(world, proof.as_ref()).await?;
     let encrypted = proven.client().responses.id_token_encrypted.filter(|_| grant_type != GrantType::ClientCredentials);

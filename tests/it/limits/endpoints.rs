@@ -6,6 +6,7 @@ use crate::world::{
     database, each, get, post,
 };
 use keywright::base::moment::Span;
+use serde_json::json;
 
 /// A server behind a proxy on this machine that is believed.
 fn behind_a_proxy(db: &Database, limit: (&str, &str)) -> Server {
@@ -73,6 +74,25 @@ fn a_client_that_asks_too_often_is_held_and_others_are_served() {
         let held = busy.own_token(&[]);
         assert_eq!((held.status, field(&held, "retry-after")), (429, "30"));
         assert_eq!(quiet.own_token(&[]).status, 200);
+    });
+}
+
+#[test]
+fn nobody_uses_up_what_a_public_client_may_ask_for() {
+    each(|db| {
+        let server = Server::start(db, |settings| {
+            settings.set("limits.token_per_client", "2/1m");
+            settings.set("limits.introspect_per_client", "2/1m");
+        });
+        let app = server.web_app_with(|m| m["token_endpoint_auth_method"] = json!("none"));
+        let tokens = server.browser().tokens(&app, &server.person("ann"));
+        // Who knows its name, which is no secret, asks for nothing that is good.
+        for _ in 0..4 {
+            assert_eq!(app.token(&[("grant_type", "client_credentials")]).error(), "unauthorized_client");
+            assert_eq!(app.revoke("made up").status, 200);
+        }
+        let next = app.refresh(&tokens.refresh).tokens();
+        assert_eq!(app.revoke(&next.refresh).status, 200);
     });
 }
 
