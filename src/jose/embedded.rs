@@ -32,7 +32,7 @@ pub fn verify_embedded(typ_wanted: &'static str, token: &str) -> Result<Embedded
     let scheme = scheme(&Scheme::ALL, &header)?;
     typ(TypRule::Exactly(typ_wanted), &header)?;
     let jwk = header.get("jwk").filter(|jwk| jwk.is_object()).ok_or(BadToken::UnknownKey)?;
-    let key = VerifyingKey::from_jwk(jwk).map_err(BadToken::Embedded)?;
+    let key = VerifyingKey::from_brought_jwk(jwk).map_err(BadToken::Embedded)?;
     if !key.fits(scheme) {
         return Err(BadToken::Algorithm);
     }

@@ -151,7 +151,9 @@ fn unless_foreign<K>(read: Result<K, BadKey>) -> Result<Option<K>, BadKeySet> {
     match read {
         Ok(key) => Ok(Some(key)),
         Err(BadKey::Foreign) => Ok(None),
-        Err(bad @ (BadKey::Private | BadKey::Symmetric | BadKey::Weak | BadKey::Malformed)) => Err(BadKeySet::Key(bad)),
+        Err(bad @ (BadKey::Private | BadKey::Symmetric | BadKey::Weak | BadKey::Costly | BadKey::Malformed)) => {
+            Err(BadKeySet::Key(bad))
+        }
     }
 }
 

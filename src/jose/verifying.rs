@@ -25,6 +25,9 @@ const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// How many bits the modulus of an RSA key may have: fewer are weak, more are a burden.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
+/// The most bytes that the modulus of an RSA key may have which a token brings along: more only cost us time.
+const BROUGHT_RSA: usize = 4096 / 8;
+
 /// The smallest public exponent: below it lie the attacks on short messages and sloppy padding.
 const SMALLEST_EXPONENT: u64 = 65_537;
 
@@ -39,6 +42,9 @@ pub enum BadKey {
     Symmetric,
     /// RSA outside 2048 to 8192 bits, or with a public exponent that is even or below 65537.
     Weak,
+    /// RSA that a token brought along, beyond 4096 bits or with another public exponent than 65537: whoever brings
+    /// it chooses what it costs us to verify.
+    Costly,
     /// A member is absent, of another type or of another length, or the point is not on the curve, or is one
     /// with which anybody could sign.
     Malformed,
@@ -55,6 +61,9 @@ impl BadKey {
             Self::Private => "the key set holds a private key: publish the public half alone, and replace this key",
             Self::Symmetric => "the key set holds a symmetric key, which must never be published",
             Self::Weak => "an RSA key must have 2048 to 8192 bits and an odd public exponent of at least 65537",
+            Self::Costly => {
+                "an RSA key that a token brings along must have at most 4096 bits and the public exponent 65537"
+            }
             Self::Malformed => "a member of a key is absent or malformed, or its point is none of a key",
         }
     }
@@ -112,6 +121,18 @@ impl VerifyingKey {
             verifiers.push((scheme, verifier(scheme, &public).map_err(|_| BadKey::Malformed)?));
         }
         Ok(Self { kid, signature_len, verifiers, seen: Arc::default() })
+    }
+
+    /// Takes the public JWK that a token brought along, which may be anybody's.
+    ///
+    /// # Errors
+    /// As [`VerifyingKey::from_jwk`]; [`BadKey::Costly`].
+    pub fn from_brought_jwk(jwk: &Value) -> Result<Self, BadKey> {
+        let key = Self::from_jwk(jwk)?;
+        let members = jwk.as_object().ok_or(BadKey::Malformed)?;
+        // Of the other types all keys cost the same.
+        let usual = !members.contains_key("n") || exponent(members)? == SMALLEST_EXPONENT;
+        if usual && key.signature_len <= BROUGHT_RSA { Ok(key) } else { Err(BadKey::Costly) }
     }
 
     /// The same key, of which it is counted here how often a good signature by it was met.
@@ -239,12 +260,10 @@ fn of_large_order(point: &[u8]) -> Result<(), BadKey> {
 /// An RSA key and the length of its modulus in bytes. Leading zeros, which some libraries write
 /// in front of the modulus, are dropped.
 pub(super) fn modulus(jwk: &Map<String, Value>) -> Result<(usize, Jwk), BadKey> {
-    let (n, e) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
+    let (n, exponent) = (bytes(jwk, "n")?, exponent(jwk)?);
     let n: Vec<u8> = n.into_iter().skip_while(|byte| *byte == 0).collect();
     let leading = n.first().ok_or(BadKey::Malformed)?.leading_zeros();
     let bits = n.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or(0));
-    let exponent = e.iter().try_fold(0u64, |sum, byte| sum.checked_mul(256)?.checked_add(u64::from(*byte)));
-    let exponent = exponent.ok_or(BadKey::Malformed)?;
     if !RSA_BITS.contains(&bits) || exponent < SMALLEST_EXPONENT || exponent % 2 == 0 {
         return Err(BadKey::Weak);
     }
@@ -254,9 +273,15 @@ pub(super) fn modulus(jwk: &Map<String, Value>) -> Result<(usize, Jwk), BadKey> 
     }
     let mut public = Jwk::new("RSA");
     set(&mut public, "n", base64url(&n))?;
-    let e: Vec<u8> = e.into_iter().skip_while(|byte| *byte == 0).collect();
+    let e: Vec<u8> = exponent.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
     set(&mut public, "e", base64url(&e))?;
     Ok((n.len(), public))
+}
+
+/// The public exponent of an RSA key.
+fn exponent(jwk: &Map<String, Value>) -> Result<u64, BadKey> {
+    let read = bytes(jwk, "e")?.iter().try_fold(0u64, |sum, byte| sum.checked_mul(256)?.checked_add(u64::from(*byte)));
+    read.ok_or(BadKey::Malformed)
 }
 
 fn set(jwk: &mut Jwk, member: &str, value: String) -> Result<(), BadKey> {

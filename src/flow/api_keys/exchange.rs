@@ -25,9 +25,10 @@ use crate::{
         moment::Span,
         scope::Scope,
     },
-    flow::{clients, world::World},
+    flow::{clients, dpop, world::World},
     oauth::{
         code::ErrorCode::{InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidTarget},
+        dpop::{Proof, Shown},
         engine::Ended,
         grant::token_exchange::{Request, not_good},
         refusal::{Exceeded, Refusal, refuse},
@@ -50,22 +51,24 @@ pub struct Exchangeable {
     pub scope: Scope,
     /// What restricts the key and travels in the token.
     pub restrictions: Vec<Value>,
+    /// The proof of possession, which is good and has yet to be used up; none where none was shown.
+    pub proof: Option<Proof>,
 }
 
 /// What is known of whoever asks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
     /// The field `User-Agent`.
     pub user_agent: Option<&'a str>,
-    /// The thumbprint of the key of a proof that was found good.
-    pub jkt: Option<&'a str>,
+    /// The proof of possession that was sent along, if one was.
+    pub dpop: &'a Shown<'a>,
 }
 
 /// Judges a key that is to be exchanged, and spends what that costs.
 ///
 /// # Errors
-/// `invalid_grant` for a key that is not good, `invalid_target`, `invalid_scope`; a limit that is
-/// met; a fault, as of [`verify::run`].
+/// `invalid_grant` for a key that is not good, `invalid_dpop_proof`, `invalid_target`, `invalid_scope`; a limit that
+/// is met; a fault, as of [`verify::run`].
 pub async fn permit(
     world: &World,
     request: &Request,
@@ -78,27 +81,29 @@ pub async fn permit(
         Found::Unasked(wait) => return Err(refusal(&verify::unasked(world, wait, Mode::Real)).into()),
     };
     let (api, now) = (Arc::clone(&entry.shared), world.now());
-    let address = origin.address.map(|address| address.to_canonical().to_string());
-    let call = Call {
-        address: address.as_deref(),
-        user_agent: asking.user_agent,
-        dpop: asking.jkt.map_or(Possession::Unproven, Possession::Of),
-        cost: api.api.settings.exchange_cost,
-        ..Call::new(&api.api.id, now)
-    };
     if entry.key.kind != Kind::Server {
         verify::record(world, &entry, &Denied::Unknown, (now, origin.address), origin);
         return Err(not_good().into());
     }
-    let mut wanted = None;
+    let address = origin.address.map(|address| address.to_canonical().to_string());
+    let call = Call {
+        address: address.as_deref(),
+        user_agent: asking.user_agent,
+        cost: api.api.settings.exchange_cost,
+        ..Call::new(&api.api.id, now)
+    };
+    let (mut proof, mut wanted) = (None, None);
     // Of a key that is of no use nothing else is told; and what was asked wrongly costs nothing.
     if stands(&entry.known(), &call).is_ok() {
+        proof = dpop::shown(world, asking.dpop)?;
         offered(&entry)?;
         wanted = Some(asked(world, (&entry, travelling(&entry)?), request)?);
     }
+    let shown = proof.as_ref().map_or(Possession::Unproven, |proof| Possession::Of(&proof.jkt));
+    let call = Call { dpop: shown, ..call };
     let verdict = verify::known(world, entry, (&call, None), Mode::Real, origin).await?;
     match (&verdict.outcome, verdict.entry.clone(), wanted) {
-        (Ok(()), Some(entry), Some((scope, restrictions))) => Ok(Exchangeable { entry, scope, restrictions }),
+        (Ok(()), Some(entry), Some((scope, restrictions))) => Ok(Exchangeable { entry, scope, restrictions, proof }),
         _ => Err(refusal(&verdict).into()),
     }
 }

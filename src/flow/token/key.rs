@@ -15,7 +15,6 @@ use crate::{
     },
     jose::Typ,
     oauth::{
-        dpop::Proof,
         engine::Ended,
         grant::token_exchange::{KeyToken, Request, end, not_good},
         issue::{Confirmation, Issued, TokenType, token_name},
@@ -46,15 +45,16 @@ pub(super) async fn exchange(
     world: &Arc<World>,
     proven: Option<&ClientId>,
     request: &Request,
-    (asking, proof): (Asking<'_>, Option<&Proof>),
+    asking: Asking<'_>,
     origin: &Origin,
 ) -> Result<Issued, Ended> {
     let policy = world.policy.load();
     let alg = policy.tokens.access_token_alg;
     let keyring = mint::keyring(world, [alg; 2]).await?;
     let signer = keyring.signer(alg).ok_or_else(|| mint::no_signer(alg))?;
-    let Exchangeable { entry, scope, restrictions } = permit(world, request, asking, origin).await?;
-    dpop::used(world, proof).await?;
+    let Exchangeable { entry, scope, restrictions, proof } = permit(world, request, asking, origin).await?;
+    dpop::used(world, proof.as_ref()).await?;
+    let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
     let now = world.now();
     let end = end(entry.key.expires_at, policy.tokens.access_token_lifetime, now).ok_or_else(not_good)?;
     let (jti, client) = (token_name(&*world.dice)?, issued_to(&entry, proven));
@@ -70,7 +70,7 @@ pub(super) async fn exchange(
         amr: ["api_key"],
         key_id: &entry.key.id,
         fam: &entry.family.id,
-        cnf: asking.jkt.map(|jkt| Confirmation { jkt }),
+        cnf: jkt.map(|jkt| Confirmation { jkt }),
         restrictions,
     };
     let access_token = signing::sign(world, signer, Typ::AccessToken, &claims).await?;
@@ -93,7 +93,7 @@ pub(super) async fn exchange(
         scope,
         refresh_token: None,
         id_token: None,
-        token_type: TokenType::of(asking.jkt),
+        token_type: TokenType::of(jkt),
         issued_token_type: Some(request.issued_type),
     })
 }

@@ -35,7 +35,8 @@ pub struct Sent<'a> {
 /// Answers a token request.
 ///
 /// The client is proven before its grant is looked at, so that nobody can test codes and tokens
-/// without being a client; a request that cannot be read is turned away before either.
+/// without being a client; a request that cannot be read is turned away before either. A proof of
+/// possession is looked at when it is known whose it would be: a stranger's is not worth a signature.
 ///
 /// # Errors
 /// A refusal with its own code, or a fault.
@@ -43,19 +44,18 @@ pub async fn run(world: &Arc<World>, sent: Sent<'_>, params: &Params, origin: &O
     let request = TokenRequest::parse(params)?;
     let grant_type = request.grant_type();
     let Sent { authorization, user_agent, dpop: shown } = sent;
-    let proof = dpop::shown(world, shown)?;
-    let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
     if let TokenRequest::TokenExchange(request) = &request {
         let client = key::client(world, authorization, params, origin).await?;
-        let asking = Asking { user_agent, jkt };
-        let issued = key::exchange(world, client.as_ref(), request, (asking, proof.as_ref()), origin).await?;
+        let issued = key::exchange(world, client.as_ref(), request, Asking { user_agent, dpop: shown }, origin).await?;
         world.metrics.tokens_issued.one(grant_type.wire());
         return Ok(issued);
     }
     let proven = authenticate::run(world, authorization, params, origin).await?;
     guard::pass_client(world, Door::Token, proven.client()).await?;
     proven.client().may_use(grant_type)?;
+    let proof = dpop::shown(world, shown)?;
     dpop::used(world, proof.as_ref()).await?;
+    let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
     let encrypted = proven.client().responses.id_token_encrypted.filter(|_| grant_type != GrantType::ClientCredentials);
     let recipient = encrypt::recipient(world, proven.client(), encrypted).await?;
     let mut issued = match request {

@@ -56,6 +56,22 @@ fn an_rsa_key_that_is_weak_or_a_burden_is_refused() {
 }
 
 #[test]
+fn an_rsa_key_that_a_token_brings_along_is_no_dearer_than_those_in_use() {
+    for (bits, exponent, expected) in [
+        (2048, &[1, 0, 1][..], None),
+        (4096, &[1, 0, 1], None),
+        (4096, &[0, 1, 0, 1], None),
+        (4097, &[1, 0, 1], Some(BadKey::Costly)),
+        (8192, &[1, 0, 1], Some(BadKey::Costly)),
+        (2048, &[1, 0, 3], Some(BadKey::Costly)),
+        (2048, &[0xff; 8], Some(BadKey::Costly)),
+        (2047, &[1, 0, 1], Some(BadKey::Weak)),
+    ] {
+        assert_eq!(VerifyingKey::from_brought_jwk(&rsa(bits, exponent)).err(), expected, "{bits} {exponent:?}");
+    }
+}
+
+#[test]
 fn a_modulus_with_zeros_in_front_is_the_same_key() {
     let n = base64url(&[&[0, 0][..], &[0xff; 256]].concat());
     let key = VerifyingKey::from_jwk(&json!({"kty": "RSA", "n": n, "e": "AQAB"})).unwrap();

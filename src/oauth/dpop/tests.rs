@@ -118,6 +118,7 @@ fn c13_a48_the_header_must_hold_a_public_key_of_the_algorithm_and_nothing_else_c
     use crate::jose::BadKey;
     let (maker, other) = (Maker::new(Alg::Es256), Maker::new(Alg::Es256));
     let private = with(&maker.jwk(), &json!({"d": "AAAA"}));
+    let costly = json!({"kty": "RSA", "n": base64url(&[0xff; 1024]), "e": "AQAB"});
     for (changed, wanted) in [
         (json!({"typ": null}), BadToken::Typ),
         (json!({"typ": "JWT"}), BadToken::Typ),
@@ -132,6 +133,7 @@ fn c13_a48_the_header_must_hold_a_public_key_of_the_algorithm_and_nothing_else_c
         (json!({"jwk": private}), BadToken::Embedded(BadKey::Private)),
         (json!({"jwk": {"kty": "oct", "k": "AAAA"}}), BadToken::Embedded(BadKey::Symmetric)),
         (json!({"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}), BadToken::Embedded(BadKey::Malformed)),
+        (json!({"alg": "RS256", "jwk": costly}), BadToken::Embedded(BadKey::Costly)),
         (json!({"jwk": other.jwk()}), BadToken::Signature),
         (json!({"alg": "HS256", "jwk": {"kty": "oct", "k": "AAAA"}}), BadToken::Algorithm),
     ] {

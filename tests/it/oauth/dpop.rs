@@ -115,6 +115,30 @@ fn c13_a_bad_proof_at_the_token_endpoint_is_refused_and_a_good_one_is_good_once(
     });
 }
 
+/// A proof costs us a signature of its sender's choice.
+#[test]
+fn c13_the_proof_of_a_stranger_is_not_looked_at() {
+    each(|database| {
+        let server = Server::on(database);
+        let machine = server.machine();
+        assert_eq!(asked(&server, &machine, "nonsense").refusal(), (400, "invalid_dpop_proof".to_owned()));
+        let nobody = machine.with_secret("kw_cs_made_up");
+        assert_eq!(asked(&server, &nobody, "nonsense").refusal(), (401, "invalid_client".to_owned()));
+        let (keys, app) = (crate::keys::Keys::at(&server, json!({})), server.machine());
+        let made = keys.key(&server, &app, json!({}));
+        let exchanged = |key: &str| {
+            let form = [
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token", key),
+                ("subject_token_type", "urn:keywright:token-type:api-key"),
+            ];
+            server.send(&Request::new("POST", "/token").form(&encode(&form)).field("DPoP", "nonsense"))
+        };
+        assert_eq!(exchanged(made["key"].as_str().unwrap()).refusal(), (400, "invalid_dpop_proof".to_owned()));
+        assert_eq!(exchanged("kw_live_made_up").refusal(), (400, "invalid_grant".to_owned()));
+    });
+}
+
 #[test]
 fn c13_a35_a_bound_token_is_of_no_use_without_its_key_at_our_own_endpoints() {
     each(|database| {
