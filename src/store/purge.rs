@@ -19,6 +19,10 @@ pub const BATCH: i64 = 1000;
 /// For how long what has ended is kept, so that a replay is still seen for what it is.
 pub const KEPT: Span = Span::days(7);
 
+/// For how much longer than it may be used it is kept that something was used once: the clock of the node that deletes
+/// may be ahead of that of the node where it comes again.
+const CLOCKS: Span = Span::minutes(1);
+
 /// For how long it is kept, by the minute, what keys were used for. Minutes are a lot of rows, but limits are
 /// advised from them, and a month has days that no fortnight has.
 pub const USAGE_KEPT: Span = Span::days(31);
@@ -185,10 +189,11 @@ fn old_grants(tx: &mut Tx<'_>) -> Result<usize, Fault> {
 pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
     let now = At(tx.now());
     let week_ago = At(tx.now() - KEPT);
+    let a_minute_ago = At(tx.now() - CLOCKS);
     Ok(Purged {
         codes: old!(tx, "deleting rows of codes", codes::hash: Vec<u8>, codes::expires_at.lt(week_ago)),
         sessions: old!(tx, "deleting rows of sessions", sessions::id: String, sessions::expires_at.lt(week_ago)),
-        replay: old!(tx, "deleting rows of replay", replay::hash: Vec<u8>, replay::expires_at.le(now)),
+        replay: old!(tx, "deleting rows of replay", replay::hash: Vec<u8>, replay::expires_at.le(a_minute_ago)),
         feed: old!(tx, "deleting rows of change_feed", change_feed::epoch: i64, change_feed::expires_at.le(now)),
         grants: old!(tx, "deleting rows of grants", grants::id: String, grants::expires_at.lt(week_ago)),
         outbox: old!(

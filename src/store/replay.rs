@@ -12,7 +12,7 @@ pub struct Replay<'t, 'c> {
 
 impl Replay<'_, '_> {
     /// Whether this is its first use: of several at once, exactly one hears yes. It is remembered
-    /// until `expires_at`, after which it must be refused for its age.
+    /// until `expires_at`, after which it must be refused for its age, and a little longer: clocks differ.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.

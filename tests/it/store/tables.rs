@@ -439,3 +439,18 @@ fn what_is_old_is_forgotten_and_nothing_else() {
         assert_eq!(write(&db.store, purge).grants, 1);
     });
 }
+
+#[test]
+fn what_was_used_once_is_remembered_until_it_is_too_old_by_the_clock_of_every_node() {
+    each(|db| {
+        let end = START + Span::minutes(1);
+        let first_use = || write(&db.store, move |tx| tx.replay().first_use("shop", &[1; 32], end));
+        assert!(first_use());
+        // The node that deletes is almost a minute ahead of the one where it comes again.
+        db.clock.advance(Span::seconds(119));
+        assert_eq!(write(&db.store, purge).replay, 0);
+        assert!(!first_use());
+        db.clock.advance(Span::seconds(1));
+        assert_eq!(write(&db.store, purge).replay, 1);
+    });
+}
