@@ -52,6 +52,7 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
     // The settings before may have waited for a restart themselves, so it is the policy in force that counts.
     policy.tokens.issuer = world.policy.load().tokens.issuer.clone();
     world.policy.store(Arc::new(policy));
+    site.policy_changed();
     take_keys(&new, world).await;
     if let Some(access) = new.secrets.vault() {
         world.signers.reach(settings::vault(access));

@@ -24,8 +24,8 @@ pub struct Site {
     pub cookies: Cookies,
     /// The proxies whose forwarding fields count. May change while running.
     pub trusted_proxies: ArcSwap<Vec<IpNet>>,
-    /// The discovery document, ready to send.
-    pub metadata: super::give::document::Document,
+    /// The discovery document, ready to send; see [`Site::policy_changed`].
+    pub metadata: ArcSwap<super::give::document::Document>,
     /// What `/v1` takes and gives: made for the first who asks, as few servers are ever asked.
     pub openapi: OnceLock<super::give::document::Document>,
 }
@@ -39,11 +39,16 @@ impl Site {
         Self {
             cookies: Cookies::of(&issuer),
             trusted_proxies: ArcSwap::from_pointee(trusted_proxies),
-            metadata,
+            metadata: ArcSwap::from_pointee(metadata),
             openapi: OnceLock::new(),
             issuer,
             world,
         }
+    }
+
+    /// Makes anew what was made of the policy. To be called when that has changed.
+    pub fn policy_changed(&self) {
+        self.metadata.store(Arc::new(super::oauth::metadata::document(&self.world)));
     }
 
     /// What every page of ours shows around its content.

@@ -5,7 +5,7 @@
 use super::{
     authorize::{Prompt, ResponseMode, checks::OFFLINE_ACCESS},
     client::{AuthMethod, GrantType},
-    pkce, standard_claims,
+    dpop, pkce, standard_claims,
 };
 use crate::{
     base::uri::Issuer,
@@ -126,6 +126,8 @@ fn proof(members: &mut Map<String, Value>) {
         put(members, &format!("{endpoint}_endpoint_auth_methods_supported"), json!(methods));
         put(members, &format!("{endpoint}_endpoint_auth_signing_alg_values_supported"), json!(algs));
     }
+    // RFC 9449 §5.1. Whether a token was bound is said by its `token_type` (§5): those of people are not.
+    put(members, "dpop_signing_alg_values_supported", json!(dpop::algs()));
 }
 
 fn openid(abilities: &Abilities, members: &mut Map<String, Value>) {
@@ -183,6 +185,7 @@ mod tests {
         assert!(has("id_token_signing_alg_values_supported", "RS256"), "every provider must have it");
         assert!(has("scopes_supported", "openid") && has("scopes_supported", "offline_access"));
         assert!(has("scopes_supported", "read"));
+        assert!(has("dpop_signing_alg_values_supported", "ES256"));
         assert!(!has("introspection_endpoint_auth_methods_supported", "none"));
         assert!(has("revocation_endpoint_auth_methods_supported", "none"));
     }

@@ -8,7 +8,7 @@ use crate::base::{
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Bytes};
 use serde_json::Value;
 
-/// How long those are kept that change with a start of the server only.
+/// How long those are kept that change with the settings of the server only.
 const KEPT: Span = Span::hours(1);
 
 /// A JSON document, ready to send.

@@ -1,5 +1,5 @@
 //! The discovery document, under both its names (RFC 8414 §3, OpenID Connect Discovery §4): bytes
-//! that were made when the server started.
+//! that were made when the settings were read.
 
 use crate::{
     flow::world::World,
@@ -24,5 +24,5 @@ pub fn document(world: &World) -> Document {
 
 /// Sends it, or 304.
 pub async fn get(here: Here, request: HttpRequest) -> HttpResponse {
-    here.metadata.answer(&request)
+    here.metadata.load().answer(&request)
 }

@@ -1,9 +1,16 @@
 //! What the server says of itself: RFC 8414, OpenID Connect Discovery, RFC 7517; and that it is true.
 
-use crate::world::{ISSUER, Key, Request, Server, each, get, header};
-use keywright::{audit::Actor, base::moment::Span, flow::rotate_keys, keyring::Rotation};
+use crate::{
+    commands,
+    world::{
+        DOCS, ISSUER, Key, Request, Server,
+        busy::{LONG, within},
+        each, get, header,
+    },
+};
+use keywright::{audit::Actor, base::moment::Span, flow::rotate_keys, jose::Scheme, keyring::Rotation};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 const PLACES: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
@@ -134,6 +141,14 @@ fn discovery_tells_the_truth() {
             assert!(keys["keys"].as_array().unwrap().iter().any(|k| k["kid"] == *kid && k["alg"] == alg.as_str()));
         }
         let app = server.web_app();
+        // Ours in tests sign with ES256 alone.
+        assert_eq!(
+            texts(&document, "dpop_signing_alg_values_supported"),
+            Scheme::ALL.map(|s| s.name().to_owned()).into()
+        );
+        let shown = super::dpop::proof(&server, &Key::new(), ("POST", "/token"), &json!({}));
+        let request = server.machine().request("/token", &[("grant_type", "client_credentials")]);
+        assert_eq!(server.send(&request.field("DPoP", shown)).json()["token_type"], "DPoP");
         for mode in texts(&document, "response_modes_supported") {
             let attempt = app.begin().with("response_mode", &mode);
             let callback = server.browser().approve(&attempt, &ada);
@@ -154,6 +169,31 @@ fn discovery_tells_the_truth() {
         let app = server.web_app_with(|m| m["scope"] = json!(all.iter().cloned().collect::<Vec<_>>().join(" ")));
         let app = app.scope(&all.iter().cloned().collect::<Vec<_>>().join(" "));
         assert_eq!(server.browser().tokens(&app, &ada).scope().split(' ').count(), all.len());
+    });
+}
+
+#[test]
+fn scopes_that_the_settings_have_anew_are_told_as_soon_as_those_were_read_again() {
+    commands::each(|it| {
+        let offer = |scope: &str| {
+            let api = format!(
+                "[[resources]]\nidentifier = \"{DOCS}\"\nname = \"Documents\"\n\
+                 scopes = [{{ name = \"{scope}\", description = \"read\" }}]\n"
+            );
+            fs::write(it.folder.path().join("keywright.toml"), api).unwrap();
+        };
+        offer("docs.read");
+        let serving = it.serve();
+        let told = || {
+            let document = ureq::get(it.at(PLACES[0])).call().unwrap().body_mut().read_to_string().unwrap();
+            texts(&serde_json::from_str(&document).unwrap(), "scopes_supported")
+        };
+        assert!(told().contains("docs.read"));
+        offer("docs.list");
+        serving.reload();
+        assert!(within(LONG, || told().contains("docs.list")), "{}", it.log());
+        assert!(!told().contains("docs.read"));
+        serving.end();
     });
 }
 
