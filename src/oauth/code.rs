@@ -66,14 +66,11 @@ codes! {
     ServerError "server_error" 500 Both "RFC 6749 §4.1.2.1" "A fault of ours; the reference id finds it in the log.";
     TemporarilyUnavailable "temporarily_unavailable" 503 Both "RFC 6749 §4.1.2.1" "Busy, or the database is away: try again after `Retry-After`.";
     InvalidTarget "invalid_target" 400 Both "RFC 8707 §2" "The resource is unknown, malformed, or not this client's to ask for.";
-    UnsupportedTokenType "unsupported_token_type" 400 Back "RFC 7009 §2.2.1" "A token of this type cannot be revoked here.";
     InvalidToken "invalid_token" 401 Back "RFC 6750 §3.1" "The access token is malformed, expired, revoked, or for another audience.";
     InvalidDpopProof "invalid_dpop_proof" 400 Back "RFC 9449 §5" "The DPoP proof is malformed, not for this request, too old, or was used before.";
     InsufficientScope "insufficient_scope" 403 Back "RFC 6750 §3.1" "The access token lacks the scope that this needs.";
     LoginRequired "login_required" 400 Front "OpenID Connect Core §3.1.2.6" "`prompt=none`, and nobody is signed in.";
     ConsentRequired "consent_required" 400 Front "OpenID Connect Core §3.1.2.6" "`prompt=none`, and consent is missing.";
-    InteractionRequired "interaction_required" 400 Front "OpenID Connect Core §3.1.2.6" "`prompt=none`, and a page would be needed.";
-    AccountSelectionRequired "account_selection_required" 400 Front "OpenID Connect Core §3.1.2.6" "`prompt=none`, and an account would have to be chosen.";
     UnmetAuthenticationRequirements "unmet_authentication_requirements" 400 Front "OpenID Connect Core Unmet Authentication Requirements §2" "An essential `acr` was asked for that the server cannot meet.";
     RequestNotSupported "request_not_supported" 400 Front "OpenID Connect Core §3.1.2.6" "The parameter `request` was sent.";
     RequestUriNotSupported "request_uri_not_supported" 400 Front "OpenID Connect Core §3.1.2.6" "The parameter `request_uri` was sent.";
