@@ -47,6 +47,14 @@ macro_rules! ids {
                 (digits.len() == base62::U128_WIDTH).then(|| base62::decode(digits))?
             }
 
+            /// When it was made, to the millisecond, by the clock of whoever made it; `None` where the text
+            /// was chosen by an operator.
+            #[must_use]
+            pub fn made_at(&self) -> Option<Moment> {
+                let millis = i64::try_from(self.to_u128()? >> 80).ok()?;
+                millis.checked_mul(1000).map(Moment::from_micros)
+            }
+
             /// Takes text for an identifier: 1 to 128 printable ASCII characters without space,
             /// quotation mark or backslash; else `None`. Whether it names anything is for the store to say.
             #[must_use]
@@ -147,6 +155,15 @@ mod tests {
         assert!(a < b);
         assert_eq!(GrantId::from_u128(a.to_u128().unwrap()), a);
         assert_eq!(GrantId::parse("gr_short").unwrap().to_u128(), None);
+    }
+
+    #[test]
+    fn they_say_when_they_were_made() {
+        let at = Moment::from_micros(1_800_000_000_123_456);
+        let id = GrantId::mint(at, &SeededEntropy::new(1)).unwrap();
+        assert_eq!(id.made_at(), Some(Moment::from_micros(1_800_000_000_123_000)));
+        assert_eq!(GrantId::from_u128(u128::MAX).made_at(), Some(Moment::from_micros(((1 << 48) - 1) * 1000)));
+        assert_eq!(GrantId::parse("gr_short").unwrap().made_at(), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::world::{World, only_fault};
 use crate::{
     base::{
         fault::{Fault, Stop},
-        id::ClientId,
+        id::{ClientId, GrantId},
+        moment::{Moment, Span},
     },
     oauth::{client::Client, proof::StoredSecret, register},
     store::{Tx, clients::ClientRow},
@@ -26,6 +27,9 @@ const CAPACITY: u64 = 10_000;
 /// How long a client is believed to be what it was when nothing is heard of it: a second line, since
 /// what changes is told by the feed.
 const KNOWN_FOR: Duration = Duration::from_secs(300);
+/// For so long after a change a node may still make grants of what was before: of a code, of what it remembers, by
+/// another clock.
+const HEARD_OF: Span = Span::minutes(10);
 /// How long "there is no such client" is remembered, so that guessing costs the database little.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
@@ -34,6 +38,8 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 struct Registered {
     client: Client,
     secrets: Vec<StoredSecret>,
+    /// When its registration last changed, if ever.
+    changed_at: Option<Moment>,
 }
 
 /// A client of the directory, shared.
@@ -50,6 +56,13 @@ impl Listed {
     #[must_use]
     pub fn secrets(&self) -> &[StoredSecret] {
         &self.0.secrets
+    }
+    /// Whether this grant may hold what the client has been deprived of since: it is not known to have been made after
+    /// the last change of the registration.
+    #[must_use]
+    pub fn changed_since(&self, grant: &GrantId) -> bool {
+        let after = |changed: Moment| grant.made_at().is_some_and(|made| made > changed + HEARD_OF);
+        self.0.changed_at.is_some_and(|changed| !after(changed))
     }
 }
 
@@ -131,5 +144,6 @@ pub fn read(row: &ClientRow) -> Result<Listed, Fault> {
     let client = register::read_stored(row.id.clone(), &row.metadata)
         .map_err(|e| Fault::new(format!("reading the client {}", row.id), e.to_string()))?;
     let secrets = row.secrets.iter().map(|s| StoredSecret { hash: s.hash, pepper: s.pepper, expires_at: s.expires_at });
-    Ok(Listed(Arc::new(Registered { client, secrets: secrets.collect() })))
+    let changed_at = Some(row.updated_at).filter(|changed| *changed != row.created_at);
+    Ok(Listed(Arc::new(Registered { client, secrets: secrets.collect(), changed_at })))
 }

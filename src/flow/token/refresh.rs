@@ -220,11 +220,13 @@ async fn person_asked_for(world: &Arc<World>, granted: &Granted) -> Result<Optio
     user.as_ref().map(person::of).transpose()
 }
 
-/// A request for less than was granted is judged before the token is used, so that a mistake in
-/// it does not cost the token. Costs a query, for the few that ask.
+/// A request for less than was granted is judged before the token is used, so that a mistake in it does not cost the
+/// token; and so is one for all of it, where the client may have been deprived of that. Costs a query, for the few
+/// that ask, and for grants that are older than the last change of their client.
 async fn refuse_too_wide(world: &Arc<World>, presented: &Presented) -> Result<(), Ended> {
     let request = &presented.request;
-    if request.scope.is_none() && request.resources.is_empty() {
+    let asks = request.scope.is_some() || !request.resources.is_empty();
+    if !asks && !presented.listed.changed_since(&request.token.grant) {
         return Ok(());
     }
     let id = request.token.grant.clone();

@@ -1,7 +1,8 @@
 //! Refresh tokens: RFC 6749 §6, RFC 9700 §4.14.
 
-use crate::world::{App, Browser, Person, Reply, Server, Tokens, each};
+use crate::world::{App, Browser, DOCS, MAIL, Person, Reply, Server, Tokens, each};
 use keywright::base::moment::Span;
+use serde_json::json;
 
 struct Line {
     server: Server,
@@ -273,5 +274,25 @@ fn with_offline_access_it_outlives_the_browser_session_and_without_it_does_not()
             server.follow_now();
             assert_eq!(app.refresh(&tokens.refresh).status == 200, lives, "{scope}");
         }
+    });
+}
+
+/// Whoever operates a client may take an API away from it and give it back; that is no reuse of a token.
+#[test]
+fn a_client_that_an_api_was_taken_from_keeps_its_refresh_token() {
+    each(|database| {
+        let line = line_with(database, "docs.read");
+        line.server.advance(Span::minutes(1));
+        line.server.change_client(&line.app, |metadata| metadata["resources"] = json!([MAIL]));
+        for _ in 0..2 {
+            let reply = line.app.refresh(&line.tokens.refresh);
+            assert_eq!(reply.refusal(), (400, "invalid_target".to_owned()), "{}", reply.text());
+            line.server.advance(Span::minutes(1));
+        }
+        assert!(!line.server.recorded("token.refreshed"), "nothing was used up");
+        line.server.change_client(&line.app, |metadata| metadata["resources"] = json!([DOCS, MAIL]));
+        let next = line.app.refresh(&line.tokens.refresh).tokens();
+        assert_eq!(line.app.refresh(&next.refresh).status, 200);
+        assert!(!line.server.recorded("token.reused"));
     });
 }

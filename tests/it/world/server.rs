@@ -33,6 +33,7 @@ use keywright::{
     store::{
         Tx,
         audit::{AuditRow, Filter},
+        feed::{Change, Subject},
         purge,
     },
 };
@@ -306,6 +307,21 @@ impl Server {
             metadata["client_name"] = json!("The API");
             metadata["protected_resources"] = json!([audience]);
         })
+    }
+
+    /// Changes the registration of a client, as applying a file does, and lets all hear of it.
+    pub fn change_client(&self, app: &App, change: impl FnOnce(&mut Map<String, Value>)) {
+        let id = ClientId::parse(&app.id).unwrap();
+        let wanted = id.clone();
+        let find = move |tx: &mut Tx<'_>| -> Result<_, Stop<()>> { Ok(tx.clients().find(&wanted)?) };
+        let mut metadata = self.run(self.world.store.read("find_client", find)).unwrap().unwrap().metadata;
+        change(&mut metadata);
+        let write = move |tx: &mut Tx<'_>| -> Result<_, Stop<()>> {
+            assert!(tx.clients().replace_metadata(&id, &metadata)?);
+            Ok(tx.feed().add(&Change::about(Subject::Client, id.as_str()))?)
+        };
+        self.run(self.world.store.write("change_client", write)).unwrap();
+        self.follow_now();
     }
 
     pub fn disable_client(&self, app: &App) {
