@@ -110,11 +110,11 @@ fn hinted(world: &World, text: &str, origin: &Origin) -> Option<(ClientId, UserI
 /// What the browser is told.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Nobody is signed in here, or not any more: go on.
+    /// No session is left here to end, or not any more: go on.
     Left(Afterwards),
     /// The person is to be asked.
     Ask {
-        /// Who is here.
+        /// Whose session is to end. It may be idle: then they are not signed in.
         here: Box<Here>,
         /// What the application that asks is called.
         client_name: Option<String>,
@@ -123,12 +123,13 @@ pub enum Outcome {
     },
 }
 
-/// A request to sign out arrives.
+/// A request to sign out arrives. An idle session is ended like a live one: nobody is told that they
+/// are signed out while what was granted in it goes on.
 ///
 /// # Errors
 /// [`Halt`]: a page says what is wrong with it, nobody is redirected and nothing has ended.
 pub async fn begin(world: &Arc<World>, asked: &Asked, visit: &Visit, origin: &Origin) -> Result<Outcome, Halt> {
-    let here = visit::session(world, visit).await?;
+    let here = visit::unended(world, visit).await?;
     let (verdict, client) = judge(world, asked, here.as_ref()).await?;
     match (verdict, here) {
         (LogoutVerdict::Refuse(dead), _) => Err(Halt::Dead(dead)),

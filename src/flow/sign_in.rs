@@ -214,8 +214,9 @@ struct Opened {
 
 /// Opens the session, with a cookie of its own: one from before a sign-in is worth nothing after
 /// it (ASVS 7.2.4). Where the same person was signed in already, their session goes on under the
-/// new cookie, and with it what they granted in it; another person's is ended. `None` where the
-/// person was disabled or got another password in the meantime.
+/// new cookie, and with it what they granted in it; another person's is ended. Idle ones are no
+/// exception, or a later sign-out would not reach them. `None` where the person was disabled or got
+/// another password in the meantime.
 async fn open(
     world: &Arc<World>,
     opening: Opening,
@@ -224,7 +225,7 @@ async fn open(
 ) -> Result<Option<(Secret<String>, Opened)>, Fault> {
     let cookie = credential::mint(Kind::Session, &*world.dice)?;
     let hash = world.secrets.pepper.hash(cookie.expose());
-    let before = visit::session(world, visit).await?;
+    let before = visit::unended(world, visit).await?;
     let lifetime = world.policy.load().sessions.absolute;
     let origin = origin.clone();
     let write = move |tx: &mut Tx<'_>| -> Result<Option<Opened>, Stop<Infallible>> {

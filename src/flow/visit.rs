@@ -36,7 +36,7 @@ pub enum Newcomer {
     No,
 }
 
-/// A signed-in person.
+/// A person, and their session in this browser.
 #[derive(Clone, Debug)]
 pub struct Here {
     /// The session.
@@ -64,24 +64,39 @@ impl Visit {
     }
 }
 
+impl Here {
+    /// Whether the person is signed in by it: the session is live, and they are not disabled.
+    #[must_use]
+    pub fn signed_in(&self, world: &World) -> bool {
+        self.user.enabled() && self.session.live(&world.policy.load().sessions, world.now())
+    }
+}
+
 /// Who is signed in at this browser: a live session of an enabled person. Its use is written
 /// down, at most once a minute.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn session(world: &Arc<World>, visit: &Visit) -> Result<Option<Here>, Fault> {
-    let Some(cookie) = &visit.session else { return Ok(None) };
-    let found = rehash::session(world, cookie).await?;
-    let now = world.now();
-    let policy = world.policy.load();
-    let live = found.filter(|(session, user)| user.enabled() && session.live(&policy.sessions, now));
-    let Some((session, user)) = live else { return Ok(None) };
-    if session.wants_touch(now) {
-        let id = session.id.clone();
+    let Some(here) = unended(world, visit).await?.filter(|here| here.signed_in(world)) else { return Ok(None) };
+    if here.session.wants_touch(world.now()) {
+        let id = here.session.id.clone();
         let touch = world.store.write("touch_session", move |tx: &mut Tx<'_>| {
             Ok::<_, Stop<Infallible>>(tx.sessions().touch(&id).map(|_| ())?)
         });
         touch.await.map_err(only_fault)?;
     }
-    Ok(Some(Here { session, user }))
+    Ok(Some(here))
+}
+
+/// The session of this browser that nobody has ended, also where it was not used for too long: then
+/// nobody is signed in by it, and yet what was granted in it goes on, until a sign-out here, or the
+/// next sign-in, sees to it.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn unended(world: &World, visit: &Visit) -> Result<Option<Here>, Fault> {
+    let Some(cookie) = &visit.session else { return Ok(None) };
+    let found = rehash::session(world, cookie).await?;
+    Ok(found.filter(|(session, _)| session.ended_at.is_none()).map(|(session, user)| Here { session, user }))
 }

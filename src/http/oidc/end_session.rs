@@ -9,7 +9,7 @@ use crate::{
     flow::{
         authorize::Halt,
         end_session::{Asked, Outcome, agree, begin},
-        visit::{Visit, session},
+        visit::{Visit, unended},
     },
     http::{
         give::{
@@ -50,7 +50,7 @@ async fn show(site: &Site, request: &HttpRequest) -> Result<HttpResponse, Troubl
             let body = pages::SignOut {
                 shell: site.shell(),
                 client_name,
-                who: who(&here),
+                who: here.signed_in(&site.world).then(|| who(&here)),
                 csrf: form_token(site, &arrival.visit, Some(&here)),
                 state: asked.seal(&site.world)?,
                 action: format!("{}/end_session", site.issuer.path()),
@@ -76,7 +76,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
 
 async fn decided(site: &Site, request: &HttpRequest, params: &Params) -> Result<HttpResponse, Trouble> {
     let arrival = arrive(site, request)?;
-    let here = session(&site.world, &arrival.visit).await?;
+    let here = unended(&site.world, &arrival.visit).await?;
     if here.is_some() {
         check_form(site, request, &arrival.visit, here.as_ref(), params)?;
     }

@@ -1,7 +1,7 @@
 //! Sign-out at an application's request: OpenID Connect RP-Initiated Logout 1.0.
 
 use super::{Scene, scene};
-use crate::world::{Browser, Reply, Request, each, encode, forged, header, payload};
+use crate::world::{App, Browser, Reply, Request, Tokens, each, encode, forged, header, payload};
 use keywright::base::moment::Span;
 use serde_json::json;
 
@@ -17,6 +17,10 @@ fn is_here(browser: &mut Browser) -> bool {
 
 fn asks(page: &Reply) {
     assert_eq!((page.status, page.title().as_str()), (200, "Sign out?"), "{}", page.text());
+}
+
+fn refused(app: &App, tokens: &Tokens) {
+    assert_eq!(app.refresh(&tokens.refresh).refusal(), (400, "invalid_grant".to_owned()));
 }
 
 #[test]
@@ -217,5 +221,63 @@ fn nobody_can_write_the_sealed_request_and_an_old_one_says_nothing() {
         server.advance(Span::minutes(61));
         asks(&browser.open(&sealed));
         assert!(is_here(&mut browser));
+    });
+}
+
+/// What hangs from a session that nobody used for a day goes on: whoever signs out ends that as well.
+#[test]
+fn an_idle_session_is_signed_out_of_like_any_other() {
+    each(|database| {
+        let Scene { mut browser, tokens, app, server, .. } = scene(database);
+        server.advance(Span::hours(25));
+        let mut other = browser.clone();
+        assert!(!is_here(&mut other));
+        assert_eq!(browser.open(&target(&[("id_token_hint", &tokens.id)])).title(), "Signed out");
+        server.follow_now();
+        refused(&app, &tokens);
+        assert_eq!(server.events_of("session.ended").len(), 1);
+    });
+}
+
+#[test]
+fn whoever_has_an_idle_session_is_asked_without_a_name_and_may_end_it() {
+    each(|database| {
+        let Scene { mut browser, tokens, app, server, .. } = scene(database);
+        server.advance(Span::hours(25));
+        let page = browser.open(&target(&[("client_id", &app.id), ("post_logout_redirect_uri", BYE)]));
+        asks(&page);
+        assert!(!page.says("ada Example"), "{}", page.words());
+        assert!(!server.recorded("session.ended"));
+        assert_eq!(browser.post(&page.form().press("Sign out").fill("csrf", "x")).status, 403);
+        assert_eq!(browser.post(&page.form().press("Sign out")).location(), BYE);
+        server.follow_now();
+        refused(&app, &tokens);
+    });
+}
+
+#[test]
+fn a_sign_out_reaches_what_was_granted_before_the_session_was_idle() {
+    each(|database| {
+        let Scene { mut browser, tokens, app, ada, server } = scene(database);
+        server.advance(Span::hours(25));
+        browser.sign_in(&ada);
+        let next = app.refresh(&tokens.refresh).tokens();
+        let page = browser.open("/end_session");
+        asks(&page);
+        browser.post(&page.form().press("Sign out"));
+        server.follow_now();
+        refused(&app, &next);
+    });
+}
+
+#[test]
+fn whoever_signs_in_over_an_idle_session_of_somebody_else_ends_it() {
+    each(|database| {
+        let Scene { mut browser, tokens, app, server, .. } = scene(database);
+        server.advance(Span::hours(25));
+        browser.sign_in(&server.person("bob"));
+        server.follow_now();
+        refused(&app, &tokens);
+        assert_eq!(server.events_of("session.ended")[0].data["how"], "replaced");
     });
 }

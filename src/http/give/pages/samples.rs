@@ -111,7 +111,7 @@ pub(super) fn portal(a: Author, base: &str) -> Vec<Sample> {
     );
     let client_name = Some(a.says("Larkspur Notes"));
     let (csrf, state, action) = (a.says("csrf"), a.says("state"), a.says("/end_session"));
-    add(&mut out, "sign_out", &SignOut { shell: shell(a, base), client_name, who: who(a), csrf, state, action });
+    add(&mut out, "sign_out", &SignOut { shell: shell(a, base), client_name, who: Some(who(a)), csrf, state, action });
     let back = Some((a.says("Larkspur Notes"), RedirectUri::parse("https://notes.example/?bye='").unwrap()));
     add(&mut out, "signed_out", &SignedOut { shell: shell(a, base), back });
     add(&mut out, "signed_out_plain", &SignedOut { shell: shell(a, base), back: None });

@@ -15,8 +15,8 @@ pub struct SignOut {
     pub shell: Shell,
     /// Name of the application that asked.
     pub client_name: Option<String>,
-    /// Who would be signed out.
-    pub who: Who,
+    /// Who would be signed out; nobody is named whose session is idle.
+    pub who: Option<Who>,
     /// Token against forged forms.
     pub csrf: String,
     /// Sealed: where to go afterwards, and with which `state`; may be empty.
