@@ -9,6 +9,7 @@ use crate::{
     base::{
         fault::{Fault, Stop},
         scope::Scope,
+        uri::Issuer,
     },
     jose::{Alg, Typ},
     oauth::{bearer::Challenge, client::Client},
@@ -30,15 +31,12 @@ pub enum Told {
 /// What the holder of an access token is told.
 ///
 /// # Errors
-/// `insufficient_scope` without `openid`; `invalid_token` where no person is behind the token,
+/// `insufficient_scope` without `openid`, or where the client may not ask for that any more; `invalid_token` where no person is behind the token,
 /// where they were disabled, or where what they granted has ended; a fault of the store.
 pub async fn run(world: &Arc<World>, bearer: Bearer) -> Result<Told, Stop<Challenge>> {
     let policy = world.policy.load();
     let issuer = &policy.tokens.issuer;
-    if !bearer.scope.has("openid") {
-        let openid = Scope::parse("openid").map_err(|e| Fault::new("naming a scope", e))?;
-        return Err(Stop::Refusal(Challenge::lacking(issuer, openid)));
-    }
+    opens(&bearer.scope, issuer)?;
     let (Subject::Person(user), Some(grant)) = (bearer.subject, bearer.grant) else {
         return Err(bad_token(world, "no person is behind this access token"));
     };
@@ -55,14 +53,26 @@ pub async fn run(world: &Arc<World>, bearer: Bearer) -> Result<Told, Stop<Challe
         return Err(bad_token(world, "the client of this access token is no longer registered"));
     };
     let client = listed.client();
+    // What the client was since deprived of, a token from before does not open.
+    let scope = bearer.scope.and(&client.scope);
+    opens(&scope, issuer)?;
     let asked = granted.claims.within(&client.scope);
     let refused = |refusal| Stop::Refusal(Challenge::of(issuer, refusal));
-    let claims = claims::userinfo(&person::of(&user)?, &bearer.scope, &asked.userinfo).map_err(refused)?;
+    let claims = claims::userinfo(&person::of(&user)?, &scope, &asked.userinfo).map_err(refused)?;
     let Some(alg) = client.responses.userinfo_signed else { return Ok(Told::Claims(claims)) };
     let recipient = encrypt::recipient(world, client, client.responses.userinfo_encrypted).await;
     let recipient = recipient.map_err(|stop| stop.map(|refusal| Challenge::of(issuer, refusal)))?;
     let signed = signed(world, client, alg, claims).await?;
     Ok(Told::Jwt(recipient.seal(signed)?))
+}
+
+/// Whether userinfo may be asked with this scope (Core §5.3.1).
+fn opens(scope: &Scope, issuer: &Issuer) -> Result<(), Stop<Challenge>> {
+    if scope.has("openid") {
+        return Ok(());
+    }
+    let openid = Scope::parse("openid").map_err(|e| Fault::new("naming a scope", e))?;
+    Err(Stop::Refusal(Challenge::lacking(issuer, openid)))
 }
 
 /// The claims as a signed token for the client (Core §5.3.2). It has no `exp`, so it passes for no ID

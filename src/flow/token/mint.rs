@@ -141,7 +141,7 @@ impl Press<'_> {
         })
     }
 
-    /// An ID token (OpenID Connect Core §2), where the grant is one of OpenID Connect.
+    /// An ID token (OpenID Connect Core §2), where the grant is one of OpenID Connect and its client still may be.
     pub(super) fn id_token(
         &self,
         client: &Client,
@@ -149,7 +149,7 @@ impl Press<'_> {
         (access_token, occasion): (&str, id_token::Occasion),
         person: Option<&Person>,
     ) -> Result<Option<String>, Fault> {
-        if !grant.granted.scope.has("openid") {
+        if !grant.granted.scope.and(&client.scope).has("openid") {
             return Ok(None);
         }
         let key = self.signer(client.id_token_alg)?;

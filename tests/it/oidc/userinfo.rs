@@ -272,3 +272,20 @@ fn a_token_from_another_key_is_invalid_though_it_names_ours() {
         refused(&app.userinfo(&stranger.sign_under(&head, &payload(&tokens.access))), 401, "invalid_token");
     });
 }
+
+#[test]
+fn what_a_client_was_deprived_of_is_told_no_more_though_its_token_is_of_before() {
+    each(|database| {
+        let Scene { tokens, app, server, .. } = scene_with(database, "openid email profile");
+        assert_eq!(app.userinfo(&tokens.access).json()["email"], "ada@example.org");
+        server.advance(Span::seconds(1));
+        server.change_client(&app, |metadata| metadata["scope"] = json!("openid profile"));
+        let told = app.userinfo(&tokens.access).json();
+        assert_eq!((&told["name"], told.get("email")), (&json!("ada Example"), None));
+        server.change_client(&app, |metadata| metadata["scope"] = json!("email profile docs.read"));
+        refused(&app.userinfo(&tokens.access), 403, "insufficient_scope");
+        let reply = app.refresh(&tokens.refresh).json();
+        assert_eq!(reply.get("id_token"), None, "OpenID Connect Core §3.1.2.1");
+        assert!(reply["access_token"].is_string());
+    });
+}
