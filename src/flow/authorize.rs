@@ -8,7 +8,8 @@ mod issue;
 pub use at_once::AtOnce;
 
 use super::{
-    clients, decrypt,
+    clients::{self, Listed},
+    decrypt,
     interaction::{Browser, Interaction, MAX_TEXT},
     sign_in::SignedIn,
     visit::{self, Visit},
@@ -208,12 +209,7 @@ async fn go_on(
     origin: &Origin,
 ) -> Result<Answer, Halt> {
     let issuer = world.policy.load().tokens.issuer.clone();
-    let Some(registered) = clients::find(world, &interaction.asked.client).await? else {
-        return Err(Halt::Dead(Dead::new("the application is no longer registered here")));
-    };
-    if interaction.asked.destination.still_registered(registered.client()).is_err() {
-        return Err(Halt::Dead(Dead::new("the application's redirect_uri is no longer registered")));
-    }
+    let registered = still_registered(world, &interaction).await?;
     // Twice, because the session may end, or change, between the look and the deed.
     for _ in 0..2 {
         let here = match known.take() {
@@ -242,6 +238,17 @@ async fn go_on(
     Err(Fault::bare("a session that changes all the time").passing().into())
 }
 
+/// The client of a request that comes back from a page, if it is still there and may still be answered where it said.
+async fn still_registered(world: &World, interaction: &Interaction) -> Result<Listed, Halt> {
+    let Some(registered) = clients::find(world, &interaction.asked.client).await? else {
+        return Err(Halt::Dead(Dead::new("the application is no longer registered here")));
+    };
+    if interaction.asked.destination.still_registered(registered.client()).is_err() {
+        return Err(Halt::Dead(Dead::new("the application's redirect_uri is no longer registered")));
+    }
+    Ok(registered)
+}
+
 /// A page, with the request sealed for it; a refusal where no page could bring that back.
 fn shown(world: &World, interaction: &Interaction, page: Page, issuer: &Issuer) -> Result<Answer, Halt> {
     let sealed = interaction.seal(world)?;
@@ -254,15 +261,24 @@ fn shown(world: &World, interaction: &Interaction, page: Page, issuer: &Issuer) 
 }
 
 /// The person said no (RFC 6749 §4.1.2.1).
-pub fn deny(world: &World, interaction: &Interaction, user: Option<&UserId>, origin: &Origin) -> Answer {
+///
+/// # Errors
+/// [`Halt`], where the client may not be answered any more.
+pub async fn deny(
+    world: &World,
+    interaction: &Interaction,
+    user: Option<&UserId>,
+    origin: &Origin,
+) -> Result<Answer, Halt> {
     let asked = &interaction.asked;
     if let Some(user) = user {
         let event =
             Event::ConsentDenied { user: user.clone(), client: asked.client.clone(), scope: asked.scope.clone() };
         world.note(origin, event);
     }
+    still_registered(world, interaction).await?;
     let refusal = Refusal::new(AccessDenied, "the person declined");
-    Answer::Deliver(respond::error(&asked.destination, &world.policy.load().tokens.issuer, &refusal))
+    Ok(Answer::Deliver(respond::error(&asked.destination, &world.policy.load().tokens.issuer, &refusal)))
 }
 
 /// What is known of whoever is here when the question is asked.

@@ -115,7 +115,8 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
             authorize::resume(&site.world, open.interaction, &visit, &arrival.origin).await?
         }
         (Some("deny"), _) => {
-            authorize::deny(&site.world, &open.interaction, here.as_ref().map(|h| &h.user.id), &arrival.origin)
+            let user = here.as_ref().map(|h| &h.user.id);
+            authorize::deny(&site.world, &open.interaction, user, &arrival.origin).await?
         }
         _ => authorize::resume(&site.world, open.interaction, &visit, &arrival.origin).await?,
     };

@@ -208,3 +208,17 @@ fn an_application_on_this_computer_or_device_is_warned_of() {
         assert!(!page.says("computer") && !page.says("installed"), "{}", page.words());
     });
 }
+
+#[test]
+fn whoever_declines_is_not_sent_to_an_address_that_was_taken_away_meanwhile() {
+    each(|database| {
+        let server = Server::on(database);
+        let (mut browser, _) = signed_in(&server);
+        let app = server.web_app();
+        let page = browser.visit(&app.begin().url());
+        server.advance(Span::seconds(1));
+        server.change_client(&app, |metadata| metadata["redirect_uris"] = json!(["https://app.example/other"]));
+        let reply = browser.post(&page.form().press("Deny"));
+        assert_eq!((reply.status, reply.field("location")), (400, None), "{}", reply.words());
+    });
+}
