@@ -30,6 +30,8 @@ pub struct Bearer {
     pub grant: Option<GrantId>,
     /// What it allows.
     pub scope: Scope,
+    /// When it was issued, in whole seconds.
+    pub issued: Moment,
     /// When the person behind it signed in, where there is one.
     pub signed_in: Option<Moment>,
 }
@@ -101,7 +103,8 @@ fn judge(world: &World, places: Places<'_>, besides: Besides) -> Result<(Bearer,
     let scope = Scope::parse(verified.str("scope").unwrap_or_default())
         .map_err(|_| bad_token(world, "the claim `scope` of the token is malformed"))?;
     let signed_in = verified.claims().get("auth_time").and_then(serde_json::Value::as_i64).map(Moment::from_unix);
-    Ok((Bearer { subject, grant, scope, signed_in }, proof))
+    let issued = verified.moment("iat").unwrap_or(Moment::EPOCH);
+    Ok((Bearer { subject, grant, scope, issued, signed_in }, proof))
 }
 
 /// The proof of a token that is bound to a key: without one it proves nothing. A token that is bound

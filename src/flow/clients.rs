@@ -40,6 +40,8 @@ struct Registered {
     secrets: Vec<StoredSecret>,
     /// When its registration last changed, if ever.
     changed_at: Option<Moment>,
+    /// Since when its own tokens are good, where it was disabled before.
+    tokens_since: Option<Moment>,
 }
 
 /// A client of the directory, shared.
@@ -56,6 +58,18 @@ impl Listed {
     #[must_use]
     pub fn secrets(&self) -> &[StoredSecret] {
         &self.0.secrets
+    }
+    /// Whether a token that it got for itself and that was issued then is of now: the client was not disabled since. An
+    /// `iat` is in whole seconds.
+    #[must_use]
+    pub fn stands_by(&self, issued: Moment) -> bool {
+        self.0.tokens_since.is_none_or(|since| issued.unix() >= since.unix())
+    }
+    /// When a token is issued that it gets for itself now. Of a client that was disabled and enabled again within a minute
+    /// that is a little ahead: so the new ones are told from the old ones, by whatever clock.
+    #[must_use]
+    pub fn issues_at(&self, now: Moment) -> Moment {
+        self.0.tokens_since.map_or(now, |since| since.max(now))
     }
     /// Whether this grant may hold what the client has been deprived of since: it is not known to have been made after
     /// the last change of the registration.
@@ -145,5 +159,6 @@ pub fn read(row: &ClientRow) -> Result<Listed, Fault> {
         .map_err(|e| Fault::new(format!("reading the client {}", row.id), e.to_string()))?;
     let secrets = row.secrets.iter().map(|s| StoredSecret { hash: s.hash, pepper: s.pepper, expires_at: s.expires_at });
     let changed_at = Some(row.updated_at).filter(|changed| *changed != row.created_at);
-    Ok(Listed(Arc::new(Registered { client, secrets: secrets.collect(), changed_at })))
+    let (secrets, tokens_since) = (secrets.collect(), row.tokens_since);
+    Ok(Listed(Arc::new(Registered { client, secrets, changed_at, tokens_since })))
 }

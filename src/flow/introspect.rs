@@ -17,6 +17,7 @@ use crate::{
         credential::RefreshToken,
         fault::{Fault, Stop},
         id::{ClientId, GrantId},
+        moment::Moment,
     },
     jose::{self, Audience, Profile, verify},
     oauth::{engine::Ended, introspect as rule, params::Params, proof::Proven},
@@ -72,13 +73,11 @@ async fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<O
         let stands = api_keys::exchange::still_stands(world, key, client).await?;
         return Ok(stands.then(|| rule::access_token(proven.client(), &verified)));
     }
-    // A client's own tokens hang from no grant: they end with the client.
-    let client = verified.str("client_id").and_then(ClientId::parse);
-    match client {
-        Some(id) if clients::find(world, &id).await?.is_some() => {}
-        _ => return Ok(None),
-    }
-    Ok(Some(rule::access_token(proven.client(), &verified)))
+    let Some(client) = verified.str("client_id").and_then(ClientId::parse) else { return Ok(None) };
+    // A client's own tokens hang from no grant: they end with the client, and for good.
+    let issued = verified.moment("iat").unwrap_or(Moment::EPOCH);
+    let stands = clients::find(world, &client).await?.is_some_and(|c| grant.is_some() || c.stands_by(issued));
+    Ok(stands.then(|| rule::access_token(proven.client(), &verified)))
 }
 
 async fn refresh(world: &Arc<World>, proven: &Proven<Listed>, token: RefreshToken) -> Result<Option<Value>, Fault> {

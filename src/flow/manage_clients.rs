@@ -17,6 +17,7 @@ use crate::{
     },
     oauth::{
         client::Client,
+        issue::CLOCKS,
         register::{self, RegistrationError, RegistrationPolicy},
     },
     store::{
@@ -184,23 +185,29 @@ fn commanded(tx: &mut Tx<'_>, id: &ClientId) -> Result<(), Stop<Unmet>> {
     }
 }
 
-/// Disables it and ends its grants; false where it is disabled.
+/// Disables it and ends its grants, and what it got for itself: also what a node whose clock is ahead issued to it a moment
+/// ago. False where it is disabled.
 pub(super) fn off(tx: &mut Tx<'_>, id: &ClientId, by: &Actor, node: &str) -> Result<bool, Fault> {
     if !tx.clients().set_disabled(id)? {
         return Ok(false);
     }
     let origin = own_work(node);
+    let since = tx.now() + CLOCKS;
+    tx.clients().end_tokens_before(id, since)?;
     note(tx, &origin, Event::ClientDisabled { client: id.clone(), by: by.clone() })?;
     end::grants(tx, By::Client(id), GrantEnd::ClientDisabled, by, &origin)?;
     changed(tx, id)?;
     Ok(true)
 }
 
-/// Enables it; false where it is enabled.
+/// Enables it; false where it is enabled. What it got for itself in the meantime, of a node that had not heard, or before
+/// a node of the release before disabled it, stays dead.
 pub(super) fn on(tx: &mut Tx<'_>, id: &ClientId, by: &Actor, node: &str) -> Result<bool, Fault> {
     if !tx.clients().set_enabled(id)? {
         return Ok(false);
     }
+    let now = tx.now();
+    tx.clients().end_tokens_before(id, now)?;
     note(tx, &own_work(node), Event::ClientEnabled { client: id.clone(), by: by.clone() })?;
     changed(tx, id)?;
     Ok(true)

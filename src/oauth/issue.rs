@@ -18,7 +18,7 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// By how much the clocks of our nodes may differ.
-const CLOCKS: Span = Span::minutes(1);
+pub const CLOCKS: Span = Span::minutes(1);
 
 /// What an operator decides about tokens.
 #[derive(Clone, Debug)]

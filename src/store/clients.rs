@@ -51,6 +51,8 @@ pub struct ClientRow {
     pub created_at: Moment,
     /// When its registration last changed.
     pub updated_at: Moment,
+    /// Since when the access tokens are good that it gets for itself, where earlier ones are not: it was disabled.
+    pub tokens_since: Option<Moment>,
     /// Its secrets that have not ended, oldest first; none in listings.
     pub secrets: Vec<SecretRow>,
 }
@@ -81,6 +83,7 @@ struct Loaded {
     disabled_at: Option<At>,
     created_at: At,
     updated_at: At,
+    tokens_since: Option<At>,
 }
 
 impl Loaded {
@@ -93,6 +96,7 @@ impl Loaded {
             disabled_at: self.disabled_at.map(|at| at.0),
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
+            tokens_since: self.tokens_since.map(|at| at.0),
             secrets,
         })
     }
@@ -236,6 +240,25 @@ impl Clients<'_, '_> {
                 .execute(c)
         })?;
         Ok(changed == 1)
+    }
+
+    /// Lets access tokens be no good that a client got for itself before `since`. What was no good stays so: an
+    /// earlier time than is known changes nothing.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the database could not do it.
+    pub fn end_tokens_before(&mut self, id: &ClientId, since: Moment) -> Result<(), Fault> {
+        let since = At(since);
+        sql!(self.tx, "changing a row of clients", id, |c| {
+            diesel::update(
+                clients::table
+                    .find(id.as_str())
+                    .filter(clients::tokens_since.is_null().or(clients::tokens_since.lt(since))),
+            )
+            .set(clients::tokens_since.eq(Some(since)))
+            .execute(c)
+        })?;
+        Ok(())
     }
 
     /// Adds a secret, by its hash, that has no end yet.

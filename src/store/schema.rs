@@ -22,6 +22,7 @@ tables! {
         disabled_at -> Nullable<UtcTime>,
         created_at -> UtcTime,
         updated_at -> UtcTime,
+        tokens_since -> Nullable<UtcTime>,
     }
     client_secrets (hash) {
         hash -> Binary,

@@ -28,7 +28,7 @@ use std::convert::Infallible;
 /// # Errors
 /// The [`Challenge`] to answer with; a fault where the store cannot be asked.
 pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor), Stop<Challenge>> {
-    let Bearer { subject, scope, signed_in, .. } = bearer::check(world, places, Besides::Nobody).await?;
+    let Bearer { subject, scope, issued, signed_in, .. } = bearer::check(world, places, Besides::Nobody).await?;
     let now = world.now();
     let fresh = match &subject {
         Subject::Client(_) => true,
@@ -37,7 +37,7 @@ pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor),
     };
     let (owner, actor, scope, active) = match subject {
         Subject::Client(id) => {
-            let active = clients::find(world, &id).await?.is_some();
+            let active = clients::find(world, &id).await?.is_some_and(|client| client.stands_by(issued));
             (Owner::Client(id.clone()), Actor::Client(id), scope, active)
         }
         Subject::Person(id) => {
@@ -51,7 +51,7 @@ pub async fn prove(world: &World, places: Places<'_>) -> Result<(Caller, Actor),
     if active {
         return Ok((Caller::Token { owner, scope, fresh }, actor));
     }
-    Err(bad_token(world, "whoever the access token acts for is disabled"))
+    Err(bad_token(world, "whoever the access token acts for is disabled, or was since"))
 }
 
 /// How long after a sign-in a person may make and rotate keys (ASVS 5.0, 7.5.3).

@@ -47,7 +47,8 @@ pub(super) async fn issue(
     let policy = world.policy.load();
     let keyring = mint::keyring(world, [policy.tokens.access_token_alg; 2]).await?;
     let signed = Signed::default();
-    let press = Press { keyring: &keyring, policy: &policy.tokens, now: world.now(), jkt, signed: &signed };
+    let now = proven.handed_in().issues_at(world.now());
+    let press = Press { keyring: &keyring, policy: &policy.tokens, now, jkt, signed: &signed };
     let mut asking = Asking { client, request, press, jti: token_name(&*world.dice)?, granted: None };
     let (minted, scope) = loop {
         let minted = engine::client_credentials(&client.id, &mut asking);

@@ -172,6 +172,10 @@ impl<C: Borrow<Client>> Proven<C> {
     pub const fn secret(&self) -> Option<&TokenHash> {
         self.secret.as_ref()
     }
+    /// The client, as it was handed in, to look at.
+    pub const fn handed_in(&self) -> &C {
+        &self.client
+    }
     /// The client, as it was handed in.
     pub fn into_client(self) -> C {
         self.client

@@ -148,6 +148,25 @@ fn a_changed_api_takes_hold_at_once_and_only_over_the_version_that_was_seen() {
 }
 
 #[test]
+fn a_client_that_is_enabled_again_manages_no_keys_with_a_token_of_before() {
+    each(|database| {
+        let server = Server::on(database);
+        let machine = server.machine_with(|metadata| {
+            metadata["scope"] = json!("keys:read");
+            metadata["resources"] = json!([server.issuer]);
+        });
+        let token = || machine.own_token(&[]).tokens().access;
+        let listed = |token: &str| call(&server, "GET", "/v1/keys", token, None).status;
+        let old = token();
+        assert_eq!(listed(&old), 200);
+        server.disable_client(&machine);
+        assert_eq!(listed(&old), 401);
+        server.enable_client(&machine);
+        assert_eq!((listed(&old), listed(&token())), (401, 200));
+    });
+}
+
+#[test]
 fn a_token_that_is_for_a_resource_server_too_manages_no_keys() {
     each(|database| {
         let server = Server::on(database);

@@ -153,3 +153,29 @@ fn a_node_that_has_not_heard_of_revocations_for_too_long_vouches_for_nothing() {
         assert!(reply.field("retry-after").is_some());
     });
 }
+
+/// RFC 7662 §4: what has ended stays so. Disabled and enabled at one moment is the hardest: an `iat` is in seconds.
+#[test]
+fn what_a_client_had_before_it_was_disabled_stays_dead_when_it_is_enabled_again() {
+    each(|database| {
+        let server = Server::on(database);
+        let (machine, docs) = (server.machine(), server.resource_server(DOCS));
+        let token = || machine.own_token(&[]).tokens().access;
+        for meanwhile in [Span::ZERO, Span::minutes(3)] {
+            let old = token();
+            assert_eq!(docs.introspect(&old)["active"], true);
+            server.disable_client(&machine);
+            assert_eq!(docs.introspect(&old), inactive());
+            server.advance(meanwhile);
+            server.enable_client(&machine);
+            assert_eq!(docs.introspect(&old), inactive(), "{meanwhile:?}");
+            let new = token();
+            assert!(payload(&new)["iat"].as_i64().unwrap() <= server.now().unix() + 60);
+            assert_eq!(docs.introspect(&new)["active"], true, "{meanwhile:?}");
+            server.advance(Span::minutes(2));
+            assert_eq!(docs.introspect(&old), inactive());
+            assert_eq!(docs.introspect(&new)["active"], true);
+        }
+        assert_eq!(payload(&token())["iat"], server.now().unix());
+    });
+}

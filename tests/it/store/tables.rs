@@ -52,6 +52,24 @@ fn a_client_comes_back_with_its_live_secrets() {
 }
 
 #[test]
+fn since_when_the_tokens_of_a_client_are_good_is_never_set_back() {
+    each(|db| {
+        let since = write(&db.store, |tx| {
+            let (id, mut clients) = (client(), tx.clients());
+            clients.insert(&id, &metadata("Shop"), Source::Command)?.unwrap();
+            let mut since = vec![clients.find(&id)?.unwrap().tokens_since];
+            for hours in [1, 2, 1] {
+                clients.end_tokens_before(&id, START + Span::hours(hours))?;
+                since.push(clients.find(&id)?.unwrap().tokens_since);
+            }
+            Ok(since)
+        });
+        let at = |hours| Some(START + Span::hours(hours));
+        assert_eq!(since, [None, at(1), at(2), at(2)]);
+    });
+}
+
+#[test]
 fn clients_are_listed_in_pages() {
     each(|db| {
         let pages = write(&db.store, |tx| {

@@ -330,6 +330,12 @@ impl Server {
         self.follow_now();
     }
 
+    pub fn enable_client(&self, app: &App) {
+        let id = ClientId::parse(&app.id).unwrap();
+        self.run(manage_clients::enable(&self.world, &id, Actor::System)).unwrap();
+        self.follow_now();
+    }
+
     /// An access token with these claims, under our own key: what no client could make.
     pub fn forge(&self, typ: Typ, claims: &Value) -> String {
         let keyring = self.world.keyring.load();
