@@ -58,17 +58,21 @@ pub async fn run(
     }
 }
 
-/// Whoever replays an assertion holds one with a good signature: that is always recorded. All
-/// else a stranger can bring about at will.
+/// Within a budget: a stranger can bring it about at will, and whoever holds one used assertion as often as they like.
 async fn record(world: &World, presented: &Presented, denied: &Denied, origin: &Origin) {
     let client = presented.client_id().clone();
-    if let Some(jti) = &denied.replayed {
-        // Its signer chose it: it may hold anything.
-        let jti = jti.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
-        return world.note(origin, Event::AssertionReplayed { client, jti });
-    }
-    let (method, why) = (presented.method().wire(), denied.why.because());
-    note_within_budget(world, origin, Event::ClientAuthenticationFailed { client, method, why }).await;
+    let event = match &denied.replayed {
+        Some(jti) => {
+            // Its signer chose it: it may hold anything.
+            let jti = jti.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+            Event::AssertionReplayed { client, jti }
+        }
+        None => {
+            let (method, why) = (presented.method().wire(), denied.why.because());
+            Event::ClientAuthenticationFailed { client, method, why }
+        }
+    };
+    note_within_budget(world, origin, event).await;
 }
 
 async fn judge(

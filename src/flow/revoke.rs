@@ -117,6 +117,10 @@ async fn access(
     client: ClientId,
     origin: &Origin,
 ) -> Result<(), Ended> {
+    // It was said and stored: the same again would only write the same again.
+    if world.revocations.includes(&jti, None) {
+        return Ok(());
+    }
     let (name, origin) = (jti.clone(), origin.clone());
     let write = move |tx: &mut Tx<'_>| -> Result<(), Ended> {
         tx.feed().add(&Change::until(Subject::Token, &name, until))?;

@@ -17,6 +17,7 @@ use crate::{
         clients::Listed,
         end, person,
         secrets::rehash,
+        unrecorded::note_within_budget,
         world::{World, note},
     },
     keyring::Keyring,
@@ -73,8 +74,18 @@ enum Ill {
     Again,
     /// A signature is to be fetched first. Nothing was written.
     Unsigned,
-    /// A refusal, and the grant that was ended with it.
-    Refused(Refusal, Option<GrantId>),
+    /// A refusal, and what is left to do about it.
+    Refused(Refusal, After),
+}
+
+/// What a second use of a code leaves to do once its transaction has ended.
+#[derive(Default)]
+struct After {
+    /// The grant that it has ended.
+    ended: Option<GrantId>,
+    /// What is to be recorded of a use that ended nothing: within a budget, because whoever holds a used code brings
+    /// that about as often as they like.
+    again: Option<Box<Event>>,
 }
 
 struct Redeeming<'m, 't, 'c> {
@@ -86,8 +97,7 @@ struct Redeeming<'m, 't, 'c> {
     /// That this very redemption was stored before, by an attempt whose connection broke before it heard so.
     stored: bool,
     resources: BTreeSet<Resource>,
-    /// The grant that a second use of the code has ended.
-    ended: Option<GrantId>,
+    after: After,
 }
 
 impl Exchange for Redeeming<'_, '_, '_> {
@@ -175,6 +185,8 @@ impl Redeeming<'_, '_, '_> {
     fn replayed(&mut self, found: &Redeemable) -> Result<(), Ended> {
         let granted = &found.code.granted;
         let grant = found.used.as_ref().map(|used| used.grant.clone());
+        let (client, user) = (granted.client.clone(), Some(granted.user.clone()));
+        let used_again = Event::CodeReplayed { client, user, grant: grant.clone() };
         if let Some(grant) = &grant
             && self.tx.grants().revoke(grant, GrantEnd::CodeReplayed)?
         {
@@ -186,10 +198,12 @@ impl Redeeming<'_, '_, '_> {
                 by: Actor::System,
             };
             note(self.tx, &self.means.origin, event)?;
-            self.ended = Some(grant.clone());
+            note(self.tx, &self.means.origin, used_again)?;
+            self.after.ended = Some(grant.clone());
+        } else {
+            self.after.again = Some(Box::new(used_again));
         }
-        let event = Event::CodeReplayed { client: granted.client.clone(), user: Some(granted.user.clone()), grant };
-        Ok(note(self.tx, &self.means.origin, event)?)
+        Ok(())
     }
 
     /// Signs, and then stores; `None`, and nothing stored, where the code is not to be had any more.
@@ -275,14 +289,18 @@ pub(super) async fn exchange(
             break outcome;
         }
     };
-    outcome.map_err(|stop| match stop {
-        Stop::Refusal(Ill::Refused(refusal, ended)) => {
-            end::heard(world, ended.as_slice());
-            Stop::Refusal(refusal)
+    match outcome {
+        Ok(issued) => Ok(issued),
+        Err(Stop::Refusal(Ill::Refused(refusal, after))) => {
+            end::heard(world, after.ended.as_slice());
+            if let Some(again) = after.again {
+                note_within_budget(world, origin, *again).await;
+            }
+            Err(Stop::Refusal(refusal))
         }
-        Stop::Refusal(Ill::Again | Ill::Unsigned) => Fault::bare("a transaction that wants to be one").into(),
-        Stop::Fault(fault) => Stop::Fault(fault),
-    })
+        Err(Stop::Refusal(Ill::Again | Ill::Unsigned)) => Err(Fault::bare("a transaction that wants to be one").into()),
+        Err(Stop::Fault(fault)) => Err(Stop::Fault(fault)),
+    }
 }
 
 /// Looks, and does everything at once where all is well; else judges in a transaction.
@@ -300,12 +318,13 @@ async fn attempt(means: &Means) -> Result<Issued, Stop<Ill>> {
 
 fn redeem(means: &Means, tx: &mut Tx<'_>, around: Around) -> Result<Issued, Stop<Ill>> {
     let mut redeeming =
-        Redeeming { means, tx, around, again: false, stored: false, resources: BTreeSet::new(), ended: None };
+        Redeeming { means, tx, around, again: false, stored: false, resources: BTreeSet::new(), after: After::default() };
     let outcome = engine::exchange_code(&means.listed.client().id, &mut redeeming);
     if means.signed.lacks_one() {
         return Err(Stop::Refusal(Ill::Unsigned));
     }
     outcome.map_err(|stop| {
-        stop.map(|refusal| if redeeming.again { Ill::Again } else { Ill::Refused(refusal, redeeming.ended.take()) })
+        let after = std::mem::take(&mut redeeming.after);
+        stop.map(|refusal| if redeeming.again { Ill::Again } else { Ill::Refused(refusal, after) })
     })
 }

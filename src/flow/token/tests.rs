@@ -129,6 +129,22 @@ fn what_a_code_used_twice_had_given_is_revoked_on_this_node_before_the_answer() 
 }
 
 #[test]
+fn a_used_code_shown_over_and_over_fills_no_audit() {
+    in_sample(async |sample| {
+        let (user, session, _) = sample.signed_in("https://app.example/out").await;
+        let code = code(&sample, &user, &session).await;
+        send(&sample, "authorization_code", "code", &code).await.unwrap();
+        for _ in 0..50 {
+            assert!(matches!(send(&sample, "authorization_code", "code", &code).await, Err(Stop::Refusal(_))));
+        }
+        crate::flow::sweep::flush(&sample.world).await.unwrap();
+        let events = sample.events().await;
+        let of = |kind: &str| events.iter().filter(|e| *e == kind).count();
+        assert_eq!((of("grant.revoked"), of("code.replayed")), (1, 31), "the one that ended something, and a budget");
+    });
+}
+
+#[test]
 fn what_a_refresh_token_used_again_had_given_is_revoked_on_this_node_before_the_answer() {
     in_sample(async |sample| {
         let (user, session, _) = sample.signed_in("https://app.example/out").await;

@@ -42,6 +42,20 @@ fn a12_an_assertion_is_good_once_on_all_nodes_together() {
 }
 
 #[test]
+fn an_assertion_shown_over_and_over_fills_no_audit() {
+    each(|database| {
+        let server = Server::on(database);
+        let (app, key) = server.keyed();
+        let assertion = key.sign(&app.assertion_claims());
+        assert_eq!(server.show(&assertion).status, 200);
+        for _ in 0..40 {
+            assert_eq!(server.show(&assertion).refusal(), (401, "invalid_client".to_owned()));
+        }
+        assert_eq!(server.events_of("client.assertion_replayed").len(), 30, "what one network may cause at once");
+    });
+}
+
+#[test]
 fn a12_many_at_once_find_it_good_once() {
     each(|database| {
         let (one, two) = (Server::on(database), Server::on(database));

@@ -21,6 +21,25 @@ fn r048_a_revoked_access_token_is_refused_everywhere_and_its_siblings_are_not() 
 }
 
 #[test]
+fn an_access_token_that_is_revoked_again_and_again_is_written_down_once() {
+    each(|database| {
+        let (one, two) = (Server::on(database), Server::on(database));
+        let machine = one.machine();
+        let token = machine.own_token(&[]).tokens().access;
+        let there = machine.moved_to(&two);
+        for _ in 0..3 {
+            assert_eq!(machine.revoke(&token).status, 200);
+            two.follow_now();
+            assert_eq!(there.revoke(&token).status, 200);
+        }
+        assert!(!machine.sees_live(&token) && !there.sees_live(&token));
+        assert_eq!(one.events_of("token.revoked").len(), 1);
+        let told = "SELECT subject AS text FROM change_feed WHERE kind = 'token'";
+        assert_eq!(database.backdoor().texts(told).len(), 1);
+    });
+}
+
+#[test]
 fn a_revoked_refresh_token_takes_its_whole_grant_along() {
     each(|database| {
         let server = Server::on(database);
