@@ -154,7 +154,7 @@ fn a_node_that_has_not_heard_of_revocations_for_too_long_vouches_for_nothing() {
     });
 }
 
-/// RFC 7662 §4: what has ended stays so. Disabled and enabled at one moment is the hardest: an `iat` is in seconds.
+/// Disabled and enabled at one moment is the hardest: an `iat` is in whole seconds.
 #[test]
 fn what_a_client_had_before_it_was_disabled_stays_dead_when_it_is_enabled_again() {
     each(|database| {
