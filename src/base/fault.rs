@@ -38,6 +38,12 @@ impl Fault {
         self
     }
 
+    /// The same fault for somebody else whom it concerns: its text, with that of its causes, and its kind.
+    #[must_use]
+    pub fn retold(&self) -> Self {
+        Self { doing: self.to_string(), kind: self.kind, source: None }
+    }
+
     /// What the edge should make of it.
     #[must_use]
     pub const fn kind(&self) -> FaultKind {

@@ -114,9 +114,10 @@ impl Counters {
         self.here.take(key, None, rule.share(self.nodes()), (now, 1))
     }
 
-    /// Gives back what [`Counters::take_here`] took.
-    pub fn give_back_here(&self, key: &str, rule: Rule, now: Moment) {
-        self.here.give_back_all(&[Take::one(key, rule)], now, self.nodes());
+    /// What [`Counters::take_here`] would come to now; nothing is taken.
+    #[must_use]
+    pub fn peek_here(&self, key: &str, rule: Rule, now: Moment) -> Outcome {
+        limit::take(self.here.state(key).map(|state| state.tat), rule.share(self.nodes()), now, 1)
     }
 
     /// Takes `cost` units from the counter of this key.

@@ -5,6 +5,7 @@
 
 use super::{
     directory::Entry,
+    guesses,
     possession::{self, Sent},
     verify::{self, Found, Mode, Verdict},
 };
@@ -52,7 +53,7 @@ impl Asker {
 /// Who asks, proven: by a key of kind `verifier`, or as a client.
 ///
 /// # Errors
-/// `invalid_client`; `unauthorized_client` where a client serves no API.
+/// `invalid_client`; `unauthorized_client` where a client serves no API; a limit, where nobody looked for the key.
 pub async fn asker(
     world: &Arc<World>,
     authorization: Option<&str>,
@@ -79,7 +80,12 @@ pub async fn asker(
 
 async fn verifier(world: &World, text: &str, origin: &Origin) -> Result<Asker, Ended> {
     let unproven = || Stop::Refusal(Refusal::new(InvalidClient, "this is no key that may ask about keys"));
-    let Found::Key(entry) = verify::find(world, text, origin.address).await? else { return Err(unproven()) };
+    let entry = match verify::find(world, text, origin.address).await? {
+        Found::Key(entry) => entry,
+        Found::Nothing => return Err(unproven()),
+        // It may well be one: whoever is told that it is none may throw it away.
+        Found::Unasked(wait) => return Err(Stop::Refusal(Refusal::too_many(guesses::exceeded(wait)))),
+    };
     if entry.key.kind != Kind::Verifier {
         return Err(unproven());
     }

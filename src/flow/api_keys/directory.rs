@@ -29,6 +29,7 @@ use crate::{
     store::{Tx, feed::Subject, key_facts::KeyFacts},
 };
 use arc_swap::ArcSwap;
+use flight::Flights;
 use moka::sync::Cache;
 use std::{
     convert::Infallible,
@@ -123,6 +124,10 @@ pub struct Directory {
     documents: Cache<Arc<str>, Arc<Document>>,
     /// APIs by what gateways call them.
     apis: Cache<String, Arc<Api>>,
+    /// Keys and APIs that somebody looks for now, each with how many changes had been heard before: whoever has heard of
+    /// one more does not go by what was read before it.
+    keys_sought: Flights<(u64, Vec<TokenHash>), Option<Arc<Entry>>>,
+    apis_sought: Flights<(u64, String), Option<Arc<Api>>>,
     /// Whether there are keys that were brought from elsewhere, so that text of any form may be one.
     foreign: AtomicBool,
     /// The keys of HMAC under which others hashed some of those.
@@ -147,6 +152,8 @@ impl Directory {
             shared: Cache::builder().max_capacity(1000).build(),
             documents: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
             apis: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
+            keys_sought: Flights::default(),
+            apis_sought: Flights::default(),
             foreign: AtomicBool::new(false),
             mac_keys: ArcSwap::default(),
             changes: AtomicU64::new(0),
@@ -268,13 +275,23 @@ pub fn in_memory(world: &World, digest: &TokenHash) -> Option<Option<Arc<Entry>>
 }
 
 /// The key of one of these digests, which are of one text, from the store; `None` where there is none. Of several
-/// keys that of the first. One query.
+/// keys that of the first. One query, for all who ask for them at once.
 ///
 /// # Errors
 /// A fault where the store cannot be asked, or where a policy cannot be read.
 pub async fn find(world: &World, digests: Vec<TokenHash>) -> Result<Option<Arc<Entry>>, Fault> {
     let directory = &world.api_keys.directory;
-    let before = directory.changes.load(Ordering::Acquire);
+    let before = directory.changes();
+    let look = find_anew(world, before, digests.clone());
+    // Whoever may not go by what is in memory may not go by what was read before they came either.
+    if !world.revocations.is_fresh(world.now()) {
+        return look.await;
+    }
+    directory.keys_sought.join((before, digests), look).await
+}
+
+async fn find_anew(world: &World, before: u64, digests: Vec<TokenHash>) -> Result<Option<Arc<Entry>>, Fault> {
+    let directory = &world.api_keys.directory;
     let wanted = digests.clone();
     let read = move |tx: &mut Tx<'_>| -> Result<Vec<KeyFacts>, Stop<Infallible>> {
         Ok(match wanted.as_slice() {
@@ -293,16 +310,27 @@ pub async fn find(world: &World, digests: Vec<TokenHash>) -> Result<Option<Arc<E
     Ok(Some(found))
 }
 
-/// An API by its name or identifier, from memory where it is there; `None` where there is none.
+/// An API by its name or identifier, from memory where it is there; `None` where there is none. At most one query, for
+/// all who ask for it at once.
 ///
 /// # Errors
 /// A fault where the store cannot be asked.
 pub async fn api(world: &World, named: &str) -> Result<Option<Arc<Api>>, Fault> {
     let directory = &world.api_keys.directory;
-    if let Some(known) = directory.apis.get(named).filter(|_| world.revocations.is_fresh(world.now())) {
+    let fresh = world.revocations.is_fresh(world.now());
+    if let Some(known) = directory.apis.get(named).filter(|_| fresh) {
         return Ok(Some(known));
     }
-    let before = directory.changes.load(Ordering::Acquire);
+    let before = directory.changes();
+    let look = api_anew(world, before, named);
+    if !fresh {
+        return look.await;
+    }
+    directory.apis_sought.join((before, named.to_owned()), look).await
+}
+
+async fn api_anew(world: &World, before: u64, named: &str) -> Result<Option<Arc<Api>>, Fault> {
+    let directory = &world.api_keys.directory;
     let wanted = named.to_owned();
     let read = move |tx: &mut Tx<'_>| api_named(tx, &wanted);
     let found = match world.store.read("find_api_of_gateway", read).await {
@@ -348,6 +376,7 @@ pub async fn by_id(world: &World, id: &ApiKeyId) -> Result<Option<Entry>, Fault>
     facts.map(|facts| world.api_keys.directory.read(facts)).transpose()
 }
 
+mod flight;
 mod handles;
 mod meters;
 mod read;

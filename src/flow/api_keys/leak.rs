@@ -6,6 +6,7 @@
 
 use super::{
     apis::Done,
+    guesses,
     life::{heard, stepped},
     refused::Refused,
     under_peppers,
@@ -166,10 +167,7 @@ pub async fn asked(world: &World, text: &str, origin: &Origin) -> Result<Asked, 
     let entry = match verify::find(world, text, origin.address).await? {
         Found::Key(entry) => entry,
         Found::Nothing => return Ok(Asked::Dead),
-        Found::Unasked(wait) => {
-            let window = Span::minutes(1);
-            return Ok(Asked::TooMany(Exceeded { policy: "guesses", quota: 60, window, wait }));
-        }
+        Found::Unasked(wait) => return Ok(Asked::TooMany(guesses::exceeded(wait))),
     };
     let now = world.now();
     if stands(&entry.known(), &Call::of_some_api(now)).is_err() {

@@ -19,6 +19,7 @@ pub mod egress;
 pub mod ended;
 pub mod exchange;
 pub mod grants;
+pub mod guesses;
 pub mod introspect;
 pub mod leak;
 pub mod life;
@@ -50,6 +51,8 @@ mod tests;
 pub struct Keys {
     /// The keys in memory.
     pub directory: directory::Directory,
+    /// Where those wait who want one that is not there.
+    pub lines: guesses::Lines,
     /// What they were used for, not written yet.
     pub tally: tally::Tally,
     /// What is in hand of their quotas.
@@ -77,6 +80,7 @@ impl Keys {
     pub fn new(random_length: usize, cached: usize) -> Self {
         Self {
             directory: directory::Directory::new(u64::try_from(cached).unwrap_or(u64::MAX)),
+            lines: Default::default(),
             tally: Default::default(),
             slices: Default::default(),
             egress: Default::default(),

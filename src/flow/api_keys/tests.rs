@@ -37,6 +37,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
+mod cold;
 mod siblings;
 
 fn map(value: Value) -> Map<String, Value> {

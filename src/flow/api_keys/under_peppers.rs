@@ -4,7 +4,8 @@
 
 use super::{
     directory::in_memory,
-    verify::{FOREIGN, Found, looked_up},
+    guesses::looked_up,
+    verify::{FOREIGN, Found},
 };
 use crate::{
     apikey::text::well_formed,

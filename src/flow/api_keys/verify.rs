@@ -8,7 +8,7 @@ mod short;
 
 use self::short::{give_back, refusal, would_be_denied};
 use super::{
-    directory::{self, Entry},
+    directory::Entry,
     egress,
     possession::{self, Sent},
     slices::{self, Meter},
@@ -25,7 +25,6 @@ use crate::{
     },
     audit::{Event, Origin},
     base::{
-        digest::TokenHash,
         fault::{Fault, Stop},
         moment::{Moment, Span},
     },
@@ -39,12 +38,6 @@ use std::{net::IpAddr, sync::Arc};
 
 /// The fewest and the most bytes of a key that was brought from elsewhere.
 pub const FOREIGN: std::ops::RangeInclusive<usize> = 16..=512;
-/// Look-ups that find nothing, for each address: enough for somebody who made a mistake, too few
-/// for somebody who guesses.
-const GUESSES: (Span, u32) = (Span::millis(500), 60);
-/// The same for all resource servers of this node that do not say whom they ask for: they are
-/// trusted, and one attacker must not use up what their other clients need.
-const GUESSES_FROM_NOWHERE: (Span, u32) = (Span::millis(2), 2000);
 /// Refusals of one key that are recorded, one by one; beyond it they are counted.
 const RECORDED: (Span, u32) = (Span::seconds(6), 10);
 
@@ -210,43 +203,12 @@ pub enum Found {
 }
 
 /// Finds the key of a text. What has not its form costs no hash; what is not in memory costs one
-/// query, and those who ask for what does not exist soon get none.
+/// query for all who ask for it at once, and those who ask for what does not exist soon get none.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn find(world: &World, text: &str, address: Option<IpAddr>) -> Result<Found, Fault> {
     under_peppers::found(world, text, address).await
-}
-
-/// The key of one of these digests, which are of one text: from memory, else by one query, which those who guess
-/// soon get none of.
-pub(super) async fn looked_up(world: &World, digests: Vec<TokenHash>, address: Option<IpAddr>) -> Result<Found, Fault> {
-    let mut unsure = Vec::with_capacity(digests.len());
-    for digest in digests {
-        match directory::in_memory(world, &digest) {
-            Some(Some(known)) => return Ok(Found::Key(known)),
-            Some(None) => {}
-            None => unsure.push(digest),
-        }
-    }
-    if unsure.is_empty() {
-        return Ok(Found::Nothing);
-    }
-    let (every, burst) = if address.is_some() { GUESSES } else { GUESSES_FROM_NOWHERE };
-    let (rule, bucket) = (Rule::every(every, burst), guesses_of(address));
-    let asked = world.counters.take_here(&bucket, rule, world.now());
-    if !asked.allowed {
-        return Ok(Found::Unasked(asked.retry_after));
-    }
-    let found = directory::find(world, unsure).await?;
-    if found.is_some() {
-        world.counters.give_back_here(&bucket, rule, world.now());
-    }
-    Ok(found.map_or(Found::Nothing, Found::Key))
-}
-
-fn guesses_of(address: Option<IpAddr>) -> String {
-    format!("key guesses/{}", network(address))
 }
 
 /// Whom an address stands for where guesses and reports are counted: of IPv6 the network of 64 bits.

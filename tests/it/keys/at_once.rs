@@ -1,10 +1,12 @@
-//! Many at once: an owner never has more keys than they may, and what is granted is granted once.
+//! Many at once: an owner never has more keys than they may, and what is granted is granted once;
+//! and nobody is refused because many come at once.
 
 use super::{Keys, call, token};
 use crate::{
     races::together,
     world::{Request, Server, each},
 };
+use keywright::{apikey::text::KeyText, base::entropy::OsEntropy};
 use serde_json::{Value, json};
 
 #[test]
@@ -77,5 +79,35 @@ fn grants_of_a_quota_at_once_all_count_and_one_that_is_sent_again_counts_once() 
         let taken = statuses.iter().filter(|status| **status == 200).count();
         assert_eq!((taken, granted()), (7, json!(8)), "{statuses:?}");
         assert_eq!(server.events_of("quota.granted").len(), 16 + 1 + 7);
+    });
+}
+
+#[test]
+fn a_good_key_is_never_refused_because_many_come_with_it_before_it_is_in_memory() {
+    each(|database| {
+        let server = Server::start(database, |settings| settings.set("server.workers", "2"));
+        let policy = json!({"v": 1, "rate": [{"name": "all", "by": "family", "limit": 100_000, "per": "1s"}]});
+        let (keys, app) = (Keys::with(&server, policy, json!({})), server.machine());
+        let asking = keys.key(&server, &app, json!({"kind": "verifier", "scope": ""}));
+        let (asking, made) = (asking["key"].as_str().unwrap(), keys.key(&server, &app, json!({})));
+        let body = json!({"key": made["key"], "request": {"ip": "203.0.113.9"}});
+        let ask = |key: &str| call(&server, "POST", "/v1/keys/verify", key, Some(&body));
+        for first in ["made", "changed"] {
+            let replies = together(100, |_| ask(asking));
+            let codes: Vec<String> = replies.iter().map(|reply| reply.json()["code"].to_string()).collect();
+            assert!(codes.iter().all(|code| code == "\"ok\""), "{first}: {codes:?}");
+            let change = Request::new("PATCH", "/v1/apis/docs").bearer(&keys.manager).field("if-match", "*");
+            let change = change.body("application/merge-patch+json", r#"{"settings": {"expose_reason": true}}"#);
+            assert_eq!(server.send(&change).status, 200);
+        }
+        // Whoever has guessed too often is told to come again, and not that a good key is none.
+        let none = || KeyText::mint("kw", "live", 43, &OsEntropy).unwrap().text().expose().clone();
+        let refused = (0..200).map(|_| ask(&none())).find(|reply| reply.status != 401).expect("guesses end");
+        server.world.api_keys.directory.forget_all();
+        let held = ask(asking);
+        for reply in [refused, held] {
+            assert_eq!(reply.status, 429, "{}", reply.text());
+            assert!(reply.field("retry-after").is_some());
+        }
     });
 }
