@@ -17,6 +17,7 @@ use crate::{
     base::{
         fault::Fault,
         id::{ApiId, ClientId, FamilyId, PlanId},
+        moment::Moment,
     },
 };
 use diesel::prelude::*;
@@ -171,12 +172,12 @@ impl KeyFamilies<'_, '_> {
         rows.into_iter().map(Loaded::into_family).collect()
     }
 
-    /// How many families an owner has for an API, and how many of their keys are good or may be again.
-    /// Of two transactions that count the same, the second waits for the first to end.
+    /// How many families an owner has begun for an API since a moment, and how many of their keys for it are good or may
+    /// be again. Of two transactions that count the same, the second waits for the first to end.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.
-    pub fn count(&mut self, owner: &Owner, api: &ApiId) -> Result<(usize, usize), Fault> {
+    pub fn count(&mut self, (owner, api): (&Owner, &ApiId), since: Moment) -> Result<(usize, usize), Fault> {
         dialect::exclusive(self.tx, &format!("keys of {} {} for {api}", owner.kind(), owner.id()))?;
         let now = At(self.tx.now());
         let theirs = || {
@@ -185,8 +186,9 @@ impl KeyFamilies<'_, '_> {
                 .filter(key_families::owner_id.eq(owner.id()))
                 .filter(key_families::api_id.eq(api.as_str()))
         };
-        let families: i64 =
-            sql!(self.tx, "counting rows of key_families", owner.id(), |c| theirs().count().get_result(c))?;
+        let begun: i64 = sql!(self.tx, "counting rows of key_families", owner.id(), |c| {
+            theirs().filter(key_families::created_at.gt(At(since))).count().get_result(c)
+        })?;
         let live: i64 = sql!(self.tx, "counting rows of api_keys of an owner", owner.id(), |c| {
             api_keys::table
                 .filter(api_keys::family_id.eq_any(theirs().select(key_families::id)))
@@ -195,7 +197,7 @@ impl KeyFamilies<'_, '_> {
                 .count()
                 .get_result(c)
         })?;
-        Ok((usize::try_from(families).unwrap_or(usize::MAX), usize::try_from(live).unwrap_or(usize::MAX)))
+        Ok((usize::try_from(begun).unwrap_or(usize::MAX), usize::try_from(live).unwrap_or(usize::MAX)))
     }
 
     /// Replaces a family, and tells every node; false, and nothing changed, unless the version

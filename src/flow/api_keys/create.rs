@@ -208,16 +208,21 @@ pub(super) fn usable(tx: &mut Tx<'_>, client: Option<&ClientId>) -> Result<(), S
     refuse(Unfit::Member("client_id", "is not known, or is disabled".to_owned()))
 }
 
-/// How many families there may be for each key that an owner may have: those of keys that have ended stay for a while.
+/// How many families may be begun of late for each key that an owner may have: each has limits and quotas of its own, so
+/// whoever ends keys only to make others gets more than their plan gives.
 const FAMILIES_FOR_EACH: usize = 10;
+/// How long ago that still counts: as long as the longest period of most quotas.
+const OF_LATE: Span = Span::days(30);
 
 /// Whether an owner may have one more key for an API. Those who wait for one another here are few.
 pub(super) fn room(tx: &mut Tx<'_>, (owner, api): (&Owner, &Api), most: usize) -> Result<(), Stop<Refused>> {
-    let (families, live) = tx.key_families().count(owner, &api.id)?;
-    if live >= most || families >= most.saturating_mul(FAMILIES_FOR_EACH) {
+    let since = tx.now() - OF_LATE;
+    let (begun, live) = tx.key_families().count((owner, &api.id), since)?;
+    if live >= most {
         return refuse(Refused::TooMany(most));
     }
-    Ok(())
+    let most = most.saturating_mul(FAMILIES_FOR_EACH);
+    if begun >= most { refuse(Refused::TooManyOfLate(most)) } else { Ok(()) }
 }
 
 /// An owner must be there and not be disabled.

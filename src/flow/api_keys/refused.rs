@@ -35,6 +35,8 @@ pub enum Refused {
     AlreadyRevealed(ApiKeyId),
     /// An owner has so many keys for the API already, which is the most.
     TooMany(usize),
+    /// An owner has made so many keys for the API within thirty days, which is the most, whatever has become of them.
+    TooManyOfLate(usize),
     /// A link that was used, or whose time is over.
     Gone,
     /// API keys are known by a key of HMAC alone: so many.
@@ -63,6 +65,11 @@ impl fmt::Display for Refused {
             Self::TooMany(most) => {
                 write!(f, "the owner has as many keys for this API as anybody may have ({most}): revoke one first")
             }
+            Self::TooManyOfLate(most) => write!(
+                f,
+                "the owner has made as many keys for this API within 30 days as anybody may ({most}), those that have \
+                 ended too: come again later, and rotate a key instead of making another"
+            ),
             Self::Gone => f.write_str("this link was used, or its time is over"),
             Self::Known(Known { by_it, by_any: 0 }) => {
                 write!(f, "by this key of HMAC alone {by_it} API keys are known: give them successors, or end them")

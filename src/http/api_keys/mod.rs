@@ -125,7 +125,8 @@ fn refusal(site: &Site, refused: &Refused) -> HttpResponse {
         | Refused::State(_)
         | Refused::InUse(_)
         | Refused::Known(_)
-        | Refused::TooMany(_) => (StatusCode::CONFLICT, Map::new()),
+        | Refused::TooMany(_)
+        | Refused::TooManyOfLate(_) => (StatusCode::CONFLICT, Map::new()),
         Refused::Changed => (StatusCode::PRECONDITION_FAILED, Map::new()),
         Refused::Gone => (StatusCode::GONE, Map::new()),
     };

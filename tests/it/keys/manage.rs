@@ -236,3 +236,36 @@ fn lists_come_in_pages_and_hold_only_what_is_ones_own() {
         }
     });
 }
+
+#[test]
+fn whoever_has_made_and_ended_many_keys_of_late_makes_none_for_a_while_and_not_for_ever() {
+    each(|database| {
+        let server = Server::start(database, |settings| settings.set("api_keys.per_owner", "1"));
+        let _keys = Keys::at(&server, json!({}));
+        let scope = "keys:create keys:revoke";
+        let machine = server.machine_with(|metadata| {
+            metadata["scope"] = json!(scope);
+            metadata["resources"] = json!([server.issuer]);
+        });
+        let machine = machine.scope(scope);
+        let token = || machine.own_token(&[("scope", scope)]).tokens().access;
+        let own = token();
+        let make = |own: &str| {
+            call(&server, "POST", "/v1/keys", own, Some(&json!({"api": "docs", "name": "job", "anywhere": true})))
+        };
+        for n in 0..10 {
+            let made = make(&own);
+            assert_eq!(made.status, 201, "{n}: {}", made.text());
+            let second = make(&own);
+            assert_eq!(second.status, 409);
+            assert!(second.text().contains("revoke one first"), "{}", second.text());
+            let revoke = format!("/v1/keys/{}/revoke", made.json()["id"].as_str().unwrap());
+            assert_eq!(call(&server, "POST", &revoke, &own, None).status, 200);
+        }
+        let held = make(&own);
+        assert_eq!(held.status, 409);
+        assert!(held.text().contains("within 30 days"), "{}", held.text());
+        server.advance(Span::days(30));
+        assert_eq!(make(&token()).status, 201);
+    });
+}

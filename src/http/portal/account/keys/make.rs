@@ -285,6 +285,7 @@ fn wrong(refused: &Refused) -> Wrong {
         | Refused::AlreadyRevealed(_)
         | Refused::Known(_)
         | Refused::TooMany(_)
+        | Refused::TooManyOfLate(_)
         | Refused::Gone => Wrong { all: Some(words::sentence(refused)), ..Wrong::default() },
     }
 }
