@@ -150,7 +150,12 @@ impl Directory {
             digests: Cache::builder().max_capacity(capacity).time_to_live(KNOWN_FOR).build(),
             unknown: Cache::builder().max_capacity(MOST_UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
             shared: Cache::builder().max_capacity(1000).build(),
-            documents: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
+            // Owners write them, and keys hold those that are in use: a quarter of what keys may take is enough beside.
+            documents: Cache::builder()
+                .max_capacity(capacity.div_ceil(4))
+                .weigher(|text: &Arc<str>, _| read::weight(std::iter::once(text.len())))
+                .time_to_live(KNOWN_FOR)
+                .build(),
             apis: Cache::builder().max_capacity(1000).time_to_live(KNOWN_FOR).build(),
             keys_sought: Flights::default(),
             apis_sought: Flights::default(),

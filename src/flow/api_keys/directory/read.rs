@@ -82,7 +82,7 @@ impl Directory {
 }
 
 /// For how many keys of the usual size one counts whose documents are of these lengths.
-fn weight(lengths: impl Iterator<Item = usize>) -> u32 {
+pub(super) fn weight(lengths: impl Iterator<Item = usize>) -> u32 {
     let all = lengths.fold(0usize, usize::saturating_add);
     u32::try_from(all / BYTES_OF_A_KEY).unwrap_or(u32::MAX).saturating_add(1)
 }
