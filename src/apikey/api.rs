@@ -99,7 +99,8 @@ pub struct Settings {
     pub expose_reason: bool,
     /// Whether the country that a resource server names is believed over the database of addresses.
     pub trust_country: bool,
-    /// Seconds for which a resource server may keep a good verdict, at most 5; of keys without limits only.
+    /// Seconds for which a resource server may keep a good verdict for the same question, at most 5; of keys only that no
+    /// policy limits, meters or binds. A verdict says it in `cache.max_age`.
     #[schemars(range(max = 5))]
     pub verdict_max_age: u8,
     /// The scope tokens that its keys may have.

@@ -74,6 +74,9 @@ pub struct Entry {
     pub owner: Standing,
     /// All that restricts it.
     pub policy: Compiled,
+    /// Whether each call must be asked about: somebody wrote a limit, a quota or a proof into its policies, or it may be
+    /// easy to guess.
+    pub each_call: bool,
     /// The counters of its quotas, each with its place among the budgets of the policy.
     pub meters: Box<[(usize, Meter)]>,
     /// The same of its quotas of bytes, which are charged when calls are reported.

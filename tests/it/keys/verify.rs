@@ -239,3 +239,23 @@ fn a_key_whose_application_is_disabled_is_refused_wherever_it_is_shown_though_it
         assert_eq!(codes(), ["ok", "ok"]);
     });
 }
+
+#[test]
+fn a_verdict_may_be_kept_for_as_long_as_the_api_says_unless_somebody_wrote_a_limit() {
+    each(|database| {
+        let server = Server::on(database);
+        let keys = Keys::with(&server, json!({}), json!({"verdict_max_age": 5}));
+        let app = server.machine();
+        let kept = |more: Value| {
+            let made = keys.key(&server, &app, more);
+            let told = keys.ask(&server, made["key"].as_str().unwrap(), json!({}));
+            assert_eq!((&told["code"], &told["limits"][0]["name"].is_string()), (&json!("ok"), &true), "{told}");
+            told["cache"]["max_age"].clone()
+        };
+        assert_eq!(kept(json!({})), 5, "it has the usual limit alone");
+        let rate = json!({"v": 1, "rate": [{"name": "own", "by": "key", "limit": 9, "per": "1s"}]});
+        let quota = json!({"v": 1, "quota": [{"name": "month", "limit": 9, "per": "month"}]});
+        assert_eq!(kept(json!({"policy": rate})), 0);
+        assert_eq!(kept(json!({"policy": quota})), 0);
+    });
+}

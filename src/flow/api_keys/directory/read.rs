@@ -40,12 +40,14 @@ impl Directory {
                 written.push(text);
             }
         }
-        let policy = limited(Compiled::of(layers), &key, family.id.as_str());
+        let policy = Compiled::of(layers);
+        let each_call = each_call(&policy, &key);
+        let policy = limited(policy, &key, family.id.as_str());
         let meters_of = |unit| meters(&policy, &family.id, unit);
         let (meters, bytes) = (meters_of(Unit::Requests), meters_of(Unit::ContentBytes));
         let weight = weight(written.iter().map(|text| text.len()).chain([length(&key.meta)]));
         let owner = if owner_active && application_active { Standing::Active } else { Standing::Inactive };
-        Ok(Entry { key, family, written, shared, owner, policy, meters, bytes, number, weight })
+        Ok(Entry { key, family, written, shared, owner, policy, each_call, meters, bytes, number, weight })
     }
 
     /// A policy of a family or key, by its JSON and as it is judged by.
@@ -93,6 +95,13 @@ fn length(document: &serde_json::Map<String, serde_json::Value>) -> usize {
         return 0;
     }
     serde_json::to_string(document).map_or(usize::MAX, |text| text.len())
+}
+
+/// Whether each call must be asked about. The usual limit alone, which is there for what nobody has thought of, makes none
+/// to be asked about that an API lets its servers let pass for a while.
+fn each_call(policy: &Compiled, key: &ApiKey) -> bool {
+    let proves = policy.layers().iter().any(|layer| layer.document.binding().is_some());
+    policy.counts() || proves || key.origin == Origin::Imported
 }
 
 /// Nothing is without a limit of rate: where neither API nor plan has one for whoever holds the key

@@ -102,7 +102,7 @@ struct KeyTold<'v> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Keeping", transform = whole)]
 struct CacheTold {
-    /// Seconds.
+    /// Seconds for which the verdict may be kept, and given to the same question.
     max_age: u8,
 }
 
@@ -194,7 +194,7 @@ impl<'v> Good<'v> {
             plan: entry.shared.plan.as_ref().map(|plan| plan.name.as_str()),
             scopes: key.scope.tokens().collect(),
             meta: &key.meta,
-            cache: CacheTold { max_age: if entry.policy.counts() { 0 } else { entry.api().settings.verdict_max_age } },
+            cache: CacheTold { max_age: if entry.each_call { 0 } else { entry.api().settings.verdict_max_age } },
         }
     }
 }
