@@ -1,5 +1,5 @@
 //! The keys that end, as server-sent events (HTML Living Standard §9.2): whoever reads them hears of
-//! each within a second of its end.
+//! each within a second of its end; of one that nobody made, because a key has expired, within five.
 
 use super::ended::{placed, told};
 use crate::{
@@ -31,7 +31,7 @@ use tokio::sync::{
 
 /// How often it is asked whether anything has changed, which costs no query.
 const PACE: Duration = Duration::from_millis(250);
-/// How often the store is asked though nothing was heard.
+/// How often the store is asked though nothing was heard: nobody tells of keys that expire.
 const ANYWAY: Duration = Duration::from_secs(5);
 /// How often something is sent, so that proxies and readers see that the stream lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
