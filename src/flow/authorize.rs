@@ -210,7 +210,7 @@ async fn go_on(
 ) -> Result<Answer, Halt> {
     let issuer = world.policy.load().tokens.issuer.clone();
     let registered = still_registered(world, &interaction).await?;
-    // Twice, because the session may end, or change, between the look and the deed.
+    // Twice, because session and consent may end, or change, between the look and the deed.
     for _ in 0..2 {
         let here = match known.take() {
             Some(here) => Some(here),
@@ -227,7 +227,8 @@ async fn go_on(
             }
             Next::Approve => {
                 let session = facts.session.ok_or_else(|| Fault::bare("an approval of nobody"))?;
-                match issue::run(world, interaction.asked.clone(), session, origin).await? {
+                let stands_on = (session, facts.consent);
+                match issue::run(world, interaction.asked.clone(), stands_on, origin).await? {
                     Some(code) => return Ok(delivered(world, &interaction, &code)),
                     None => continue,
                 }
@@ -235,7 +236,7 @@ async fn go_on(
         };
         return shown(world, &interaction, page, &issuer);
     }
-    Err(Fault::bare("a session that changes all the time").passing().into())
+    Err(Fault::bare("a session or a consent that changes all the time").passing().into())
 }
 
 /// The client of a request that comes back from a page, if it is still there and may still be answered where it said.

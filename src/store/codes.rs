@@ -34,6 +34,8 @@ pub struct Issuing<'r> {
     pub hash: &'r TokenHash,
     /// What it stands for.
     pub code: &'r Code,
+    /// When the person last agreed, where they had to be asked.
+    pub agreed_at: Option<Moment>,
     /// What is recorded where it is added.
     pub audit: &'r Record,
 }
@@ -117,8 +119,9 @@ impl Codes<'_, '_> {
     }
 
     /// Adds a code and records it, as one statement, unless its session has ended, or somebody proved
-    /// themselves in it again since: false then. A session that is being ended at this moment takes
-    /// the code along.
+    /// themselves in it again since, or the consent that it stands on was taken back or given again:
+    /// false then. A session that is being ended at this moment, and a consent that is being taken
+    /// back, take the code along.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.

@@ -103,3 +103,30 @@ fn whatever_is_issued_while_somebody_signs_out_everywhere_is_dead_afterwards() {
         eprintln!("of 20 rounds {issued} issued tokens before the end");
     });
 }
+
+#[test]
+fn a_consent_that_is_taken_back_while_a_code_is_being_issued_leaves_no_code() {
+    each(|database| {
+        if database.is_sqlite() {
+            // Nothing holds a row there: that the code asks for the consent is tested with the store.
+            return;
+        }
+        let server = Server::start(database, |settings| settings.set("server.workers", "2"));
+        let (ada, app) = (server.person("ada"), server.web_app());
+        let mut browser = server.browser();
+        browser.tokens(&app, &ada);
+        let mut beside = browser.clone();
+        let mut holder = database.backdoor();
+        holder.execute("BEGIN; UPDATE sessions SET seen_at = seen_at");
+        let callback = thread::scope(|scope| {
+            let asking = scope.spawn(|| app.silently(&mut browser));
+            // The consent was looked at, and the code waits for its session.
+            database.until_waiting(1);
+            let page = beside.visit("/account/consents");
+            beside.submit(&page.form().press("Withdraw"));
+            holder.execute("COMMIT");
+            asking.join().unwrap()
+        });
+        assert_eq!(callback.error(), "consent_required");
+    });
+}

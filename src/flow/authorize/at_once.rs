@@ -60,9 +60,11 @@ impl AtOnce {
             return Ok(None);
         }
         let Some(session) = facts.session else { return Ok(None) };
+        let agreed_at = facts.consent.map(|consent| consent.given_at);
         let audit = origin.record(issue::issued(asked, &session), now, tx.dice())?;
         let code = issue::code(asked.clone(), session, now + self.blank.lifetime);
-        let stored = tx.codes().issue(&Issuing { hash: &self.blank.hash, code: &code, audit: &audit })?;
+        let issuing = Issuing { hash: &self.blank.hash, code: &code, agreed_at, audit: &audit };
+        let stored = tx.codes().issue(&issuing)?;
         Ok(stored.then(|| self.blank.code.clone()))
     }
 }

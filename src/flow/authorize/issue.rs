@@ -11,7 +11,10 @@ use crate::{
     },
     flow::world::{World, only_fault},
     oauth::{
-        authorize::{checks::Asked, interaction::SessionFacts},
+        authorize::{
+            checks::Asked,
+            interaction::{ConsentFacts, SessionFacts},
+        },
         grant::{Authentication, Code, Granted},
     },
     store::{Tx, codes::Issuing},
@@ -35,20 +38,22 @@ impl Blank {
     }
 }
 
-/// A code; `None` where the session has ended, or is not as it was, since these facts were found.
+/// A code; `None` where the session has ended, or it or the consent is not as it was, since these
+/// facts were found.
 pub(super) async fn run(
     world: &Arc<World>,
     asked: Asked,
-    session: SessionFacts,
+    (session, consent): (SessionFacts, Option<ConsentFacts>),
     origin: &Origin,
 ) -> Result<Option<Secret<String>>, Fault> {
     let blank = Blank::mint(world)?;
     look_at_challenge(world, &asked, origin);
     let now = world.now();
     let record = origin.record(issued(&asked, &session), now, &*world.dice)?;
+    let agreed_at = consent.map(|consent| consent.given_at);
     let (hash, stored) = (blank.hash, code(asked, session, now + blank.lifetime));
     let single = world.store.single("issue_code", move |tx: &mut Tx<'_>| {
-        let issuing = Issuing { hash: &hash, code: &stored, audit: &record };
+        let issuing = Issuing { hash: &hash, code: &stored, agreed_at, audit: &record };
         Ok::<_, Stop<Infallible>>(tx.codes().issue(&issuing)?)
     });
     let issued = single.await.map_err(only_fault)?;

@@ -12,7 +12,7 @@ use crate::{
         column::{At, Json, JsonDoc, UtcTime},
         grants::GrantFacts,
         payload::CodeDoc,
-        schema::{audit_events, codes, grants, sessions, users},
+        schema::{audit_events, codes, consents, grants, sessions, users},
         tx::Conn,
     },
 };
@@ -24,8 +24,9 @@ use diesel::{
     sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text},
 };
 
-/// Adds a code, unless its session has ended or is not as it was; false then. Whoever is ending the
-/// session at this moment comes before, and this sees it, or after, and finds the code.
+/// Adds a code, unless its session has ended or is not as it was, or the consent that it stands on is
+/// not; false then. Whoever ends the session or takes the consent back at this moment comes before,
+/// and this sees it, or after, and finds the code.
 pub(in crate::store) fn issue(tx: &mut Tx<'_>, issuing: &Issuing<'_>) -> Result<bool, Fault> {
     let granted = &issuing.code.granted;
     let row = AddCode {
@@ -33,6 +34,7 @@ pub(in crate::store) fn issue(tx: &mut Tx<'_>, issuing: &Issuing<'_>) -> Result<
         document: Json(CodeDoc::of(issuing.code)),
         expires_at: At(issuing.code.expires_at),
         auth_time: At(granted.authentication.at),
+        agreed_at: issuing.agreed_at.map(At),
         audit: AuditRecord::of(issuing.audit),
     };
     let issued = match &mut tx.conn {
@@ -47,6 +49,7 @@ struct AddCode<'r> {
     document: Json<CodeDoc>,
     expires_at: At,
     auth_time: At,
+    agreed_at: Option<At>,
     audit: AuditRecord<'r>,
 }
 
@@ -59,6 +62,16 @@ impl AddCode<'_> {
             .filter(sessions::auth_time.eq(self.auth_time));
         if !diesel::select(exists(session)).get_result::<bool>(c)? {
             return Ok(false);
+        }
+        if let Some(agreed_at) = self.agreed_at {
+            let consent = consents::table
+                .filter(consents::user_id.eq(granted.user.as_str()))
+                .filter(consents::client_id.eq(granted.client.as_str()))
+                .filter(consents::withdrawn_at.is_null())
+                .filter(consents::given_at.eq(agreed_at));
+            if !diesel::select(exists(consent)).get_result::<bool>(c)? {
+                return Ok(false);
+            }
         }
         diesel::insert_into(codes::table)
             .values((
@@ -87,11 +100,17 @@ impl<C> RunQueryDsl<C> for AddCode<'_> {}
 impl QueryFragment<Pg> for AddCode<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let granted = &self.issuing.code.granted;
-        // Sent again after a broken connection it finds its own rows, and that is as good.
+        // Sent again after a broken connection it finds its own rows, and that is as good. Its text is always
+        // the same, whether a consent matters or not: where none does, that part is not carried out.
         statement! { out:
-            "WITH live AS (SELECT id FROM sessions WHERE id = ", granted.session.as_str() => Text;
+            "WITH signed_in AS (SELECT id FROM sessions WHERE id = ", granted.session.as_str() => Text;
             " AND ended_at IS NULL AND auth_time = ", &self.auth_time => UtcTime;
-            " FOR SHARE), coded AS (INSERT INTO codes \
+            " FOR SHARE), agreed AS (SELECT id FROM consents \
+             WHERE EXISTS (SELECT 1 FROM signed_in) AND user_id = ", granted.user.as_str() => Text;
+            " AND client_id = ", granted.client.as_str() => Text;
+            " AND withdrawn_at IS NULL AND given_at = ", &self.agreed_at => Nullable<UtcTime>;
+            " FOR SHARE), live AS (SELECT id FROM signed_in WHERE ", &self.agreed_at => Nullable<UtcTime>;
+            " IS NULL OR EXISTS (SELECT 1 FROM agreed)), coded AS (INSERT INTO codes \
              (hash, client_id, user_id, session_id, payload, expires_at) SELECT ",
                 self.issuing.hash.as_bytes().as_slice() => Binary;
             ", ", granted.client.as_str() => Text;

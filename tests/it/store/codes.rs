@@ -3,7 +3,7 @@
 use super::*;
 use keywright::{
     audit::{Event, Origin, Record},
-    base::entropy::OsEntropy,
+    base::{entropy::OsEntropy, moment::Moment},
     store::{
         audit::Filter,
         codes::{Issuing, Redemption},
@@ -16,12 +16,23 @@ fn record(tx: &Tx<'_>) -> Record {
 }
 
 fn issue(store: &Store, ann: &User, name: &'static str) -> bool {
+    issue_under(store, ann, name, None)
+}
+
+fn issue_under(store: &Store, ann: &User, name: &'static str, agreed_at: Option<Moment>) -> bool {
     let code = code(ann);
     let done: Plain<bool> = store.single_blocking("issue", move |tx| {
         let audit = record(tx);
-        Ok(tx.codes().issue(&Issuing { hash: &hash(name), code: &code, audit: &audit })?)
+        Ok(tx.codes().issue(&Issuing { hash: &hash(name), code: &code, agreed_at, audit: &audit })?)
     });
     done.unwrap()
+}
+
+/// Agrees to what the code asks for; says when.
+fn agree(db: &Database, ann: &User) -> Moment {
+    let granted = code(ann).granted;
+    write(&db.store, move |tx| tx.consents().give(&granted.user, &granted.client, &granted.scope, &granted.resources))
+        .given_at
 }
 
 fn redeem(store: &Store, ann: &User, name: &'static str, n: u128) -> bool {
@@ -120,8 +131,46 @@ fn whoever_issues_a_code_waits_for_a_session_that_is_being_ended() {
         other.execute("BEGIN; UPDATE sessions SET ended_at = now()");
         std::thread::scope(|scope| {
             let issuing = scope.spawn(|| issue(&db.store, &ann, "a"));
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            assert!(!issuing.is_finished(), "it waits");
+            db.until_waiting(1);
+            other.execute("COMMIT");
+            assert!(!issuing.join().unwrap());
+        });
+        assert!(read(&db.store, |tx| tx.codes().redeemable(&hash("a"))).is_none());
+    });
+}
+
+#[test]
+fn a_code_that_stands_on_a_consent_is_issued_only_while_that_is_as_it_was() {
+    each(|db| {
+        let ann = signed_in(db);
+        assert!(!issue_under(&db.store, &ann, "a", Some(START)), "nobody agreed");
+        let at = agree(db, &ann);
+        assert!(issue_under(&db.store, &ann, "b", Some(at)));
+        let id = ann.id.clone();
+        write(&db.store, move |tx| tx.consents().withdraw(&id, &client()));
+        assert!(!issue_under(&db.store, &ann, "c", Some(at)), "it was taken back");
+        assert!(issue(&db.store, &ann, "d"), "another one need not ask");
+        db.clock.advance(Span::seconds(1));
+        let again = agree(db, &ann);
+        assert!(!issue_under(&db.store, &ann, "e", Some(at)), "it may say something else now");
+        assert!(issue_under(&db.store, &ann, "f", Some(again)));
+        assert_eq!(recorded(db), 3);
+    });
+}
+
+#[test]
+fn whoever_issues_a_code_waits_for_a_consent_that_is_being_taken_back() {
+    each(|db| {
+        if db.is_sqlite() {
+            return;
+        }
+        let ann = signed_in(db);
+        let at = agree(db, &ann);
+        let mut other = db.backdoor();
+        other.execute("BEGIN; UPDATE consents SET withdrawn_at = now()");
+        std::thread::scope(|scope| {
+            let issuing = scope.spawn(|| issue_under(&db.store, &ann, "a", Some(at)));
+            db.until_waiting(1);
             other.execute("COMMIT");
             assert!(!issuing.join().unwrap());
         });

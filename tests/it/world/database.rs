@@ -1,6 +1,7 @@
 //! A database for each test: SQLite in a file of its own always, and a schema of its own on the
 //! Postgres that `TEST_POSTGRES` names (`postgres://user@host:port/database`), where it is set.
 
+use super::busy::{LONG, within};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
 use keywright::{
     base::{
@@ -79,6 +80,14 @@ impl Database {
 
     pub fn backdoor(&self) -> Backdoor {
         Backdoor::at(self.settings.url.expose())
+    }
+
+    /// Returns as soon as so many wait here for others to end their transactions; on Postgres.
+    pub fn until_waiting(&self, many: usize) {
+        let mut look = self.backdoor();
+        let waiting = "SELECT state AS text FROM pg_stat_activity \
+                       WHERE application_name = current_setting('application_name') AND cardinality(pg_blocking_pids(pid)) > 0";
+        assert!(within(LONG, || look.texts(waiting).len() == many), "not as many wait: {many}");
     }
 
     /// Another store on the same database, as a second node is.
