@@ -45,15 +45,17 @@ pub(super) fn one(
         return Ok(None);
     }
     note(tx, origin, Event::SignedOut { session: session.clone(), user: user.clone(), how })?;
-    // Whom to tell is known by what was granted in the session: so this first.
-    deliver::enqueue(tx, user, session)?;
     let by = match how {
         SignOutKind::Replaced | SignOutKind::KeyRevoked => Actor::System,
         SignOutKind::Page | SignOutKind::Client | SignOutKind::Account | SignOutKind::Everywhere => {
             Actor::User(user.clone())
         }
     };
-    end::grants(tx, By::Session(session), GrantEnd::SignedOut, &by, origin).map(Some)
+    let ended = end::grants(tx, By::Session(session), GrantEnd::SignedOut, &by, origin)?;
+    // Whom to tell is known by what was granted in the session, and only now nothing more can be: a
+    // code that was being redeemed has become a grant, and the others are gone.
+    deliver::enqueue(tx, user, session)?;
+    Ok(Some(ended))
 }
 
 /// All of a person's sessions are to end, and everything that they granted.
@@ -98,12 +100,16 @@ pub fn all(tx: &mut Tx<'_>, ending: &Everywhere, origin: &Origin) -> Result<Vec<
     for session in &sessions {
         let how = SignOutKind::Everywhere;
         note(tx, origin, Event::SignedOut { session: session.clone(), user: user.clone(), how })?;
-        deliver::enqueue(tx, user, session)?;
     }
     if ending.keep.is_none() && !sessions.is_empty() {
         note(tx, origin, Event::SignedOutEverywhere { user: user.clone(), by: ending.by.clone() })?;
     }
-    end::grants(tx, By::User(user), ending.why, &ending.by, origin)
+    let ended = end::grants(tx, By::User(user), ending.why, &ending.by, origin)?;
+    // After it, as in [`one`].
+    for session in &sessions {
+        deliver::enqueue(tx, user, session)?;
+    }
+    Ok(ended)
 }
 
 #[cfg(test)]

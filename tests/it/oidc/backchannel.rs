@@ -240,6 +240,42 @@ fn only_the_applications_of_that_session_are_told() {
 }
 
 #[test]
+fn an_application_that_redeems_its_code_while_the_session_ends_is_told() {
+    each(|database| {
+        if database.is_sqlite() {
+            // There is one writer at a time there: the code is redeemed before the end, or never.
+            return;
+        }
+        let mut scene = scene(database, "127.0.0.0/8");
+        let second = Ear::open();
+        let also = scene.server.web_app_with(|m| m["backchannel_logout_uri"] = json!(second.address));
+        let attempt = also.begin();
+        let callback = scene.browser.approve(&attempt, &scene.ada);
+        // Whoever adds a grant waits, with the code in their hands.
+        let mut holder = database.backdoor();
+        holder.execute(
+            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             PERFORM pg_advisory_xact_lock(hashtext(current_schema())); RETURN NEW; END $$",
+        );
+        holder.execute("CREATE TRIGGER hold BEFORE INSERT ON grants FOR EACH ROW EXECUTE FUNCTION hold()");
+        holder.execute("BEGIN; SELECT pg_advisory_xact_lock(hashtext(current_schema()))");
+        let redeemed = thread::scope(|scope| {
+            let redeeming = scope.spawn(|| also.redeem(&attempt, callback.code()));
+            database.until_waiting(1);
+            let ending = scope.spawn(|| sign_out(&mut scene.browser));
+            database.until_waiting(2);
+            holder.execute("COMMIT");
+            ending.join().unwrap();
+            redeeming.join().unwrap()
+        });
+        assert_eq!(redeemed.status, 200);
+        assert_eq!(verified(&scene.server, &second.token())["aud"], also.id.as_str());
+        scene.server.follow_now();
+        assert!(!also.sees_live(&redeemed.tokens().access));
+    });
+}
+
+#[test]
 fn what_fails_is_tried_again_later_with_a_fresh_token() {
     each(|database| {
         let mut scene = scene(database, "127.0.0.0/8");
