@@ -12,7 +12,7 @@ use super::{
     decrypt,
     interaction::{Browser, Interaction, MAX_TEXT},
     sign_in::SignedIn,
-    visit::{self, Visit},
+    visit::{self, Newcomer, Visit},
     world::{World, only_fault},
 };
 use crate::{
@@ -21,7 +21,6 @@ use crate::{
         fault::{Fault, Stop},
         id::UserId,
         secret::Secret,
-        uri::Issuer,
     },
     jose::{self, Profile},
     oauth::{
@@ -234,7 +233,7 @@ async fn go_on(
                 }
             }
         };
-        return shown(world, &interaction, page, &issuer);
+        return shown(world, &interaction, page, visit.newcomer);
     }
     Err(Fault::bare("a session or a consent that changes all the time").passing().into())
 }
@@ -250,15 +249,16 @@ async fn still_registered(world: &World, interaction: &Interaction) -> Result<Li
     Ok(registered)
 }
 
-/// A page, with the request sealed for it; a refusal where no page could bring that back.
-fn shown(world: &World, interaction: &Interaction, page: Page, issuer: &Issuer) -> Result<Answer, Halt> {
+/// A page, with the request sealed for it; a refusal where no page could bring that back: it is too
+/// long, or it was too long to be asked again by GET, and came without the browser's cookie.
+fn shown(world: &World, interaction: &Interaction, page: Page, newcomer: Newcomer) -> Result<Answer, Halt> {
     let sealed = interaction.seal(world)?;
-    if sealed.len() <= MAX_TEXT {
+    if sealed.len() <= MAX_TEXT && newcomer != Newcomer::Unknown {
         return Ok(Answer::Page(page, sealed));
     }
     world.metrics.refusals.one(InvalidRequest.wire());
     let refusal = Refusal::new(InvalidRequest, "the request is too long to be answered by way of a page");
-    Ok(Answer::Deliver(respond::error(&interaction.asked.destination, issuer, &refusal)))
+    Ok(Answer::Deliver(respond::error(&interaction.asked.destination, &world.policy.load().tokens.issuer, &refusal)))
 }
 
 /// The person said no (RFC 6749 §4.1.2.1).

@@ -34,6 +34,9 @@ pub enum Newcomer {
     Yes,
     /// It sent its cookie.
     No,
+    /// That cannot be known: with the form of another site no cookie comes along. None is set, for it would
+    /// take the place of the one that the browser has.
+    Unknown,
 }
 
 /// A person, and their session in this browser.

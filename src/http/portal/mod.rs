@@ -44,11 +44,16 @@ pub(super) struct Arrival {
     pub(super) origin: Origin,
 }
 
-/// Reads the two cookies.
+/// Reads the two cookies. With a form of another site they do not come along, which are `SameSite=Lax`;
+/// what is answered to that may not set one: the browser would take it, and have lost its own.
 pub(super) fn arrive(site: &Site, request: &HttpRequest) -> Result<Arrival, Fault> {
     let browser = site.cookies.read(request, Jar::Browser);
     let session = site.cookies.read(request, Jar::Session);
-    Ok(Arrival { visit: Visit::new(&site.world, browser.as_ref(), session)?, origin: origin(request) })
+    let mut visit = Visit::new(&site.world, browser.as_ref(), session)?;
+    if visit.newcomer == Newcomer::Yes && !request.method().is_safe() && !from_our_page(site, request) {
+        visit.newcomer = Newcomer::Unknown;
+    }
+    Ok(Arrival { visit, origin: origin(request) })
 }
 
 /// Whether a form was sent by a page of ours, as far as the browser says: the token in the form

@@ -107,6 +107,44 @@ fn a_form_from_another_site_is_refused_though_it_has_the_right_token() {
 }
 
 #[test]
+fn a_form_from_another_site_costs_a_browser_none_of_its_cookies() {
+    each(|database| {
+        let Scene { server, app, .. } = scene(database);
+        // None of its cookies comes along, and one that is set would take the place of what it has.
+        let long = app.begin().with("padding", &"p".repeat(7000));
+        let forms = [
+            ("/account/profile", "nickname=x".to_owned()),
+            ("/account/password", String::new()),
+            ("/account/sessions", "end=x".to_owned()),
+            ("/account/consents", String::new()),
+            ("/account/keys/new", "name=x".to_owned()),
+            ("/claim", "code=x".to_owned()),
+            ("/sign-in", "username=ada".to_owned()),
+            ("/consent", String::new()),
+            ("/select-account", String::new()),
+            ("/end_session", String::new()),
+            ("/authorize", app.begin().query()),
+            ("/authorize", long.query()),
+        ];
+        for (path, form) in &forms {
+            for (field, value) in
+                [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")]
+            {
+                let reply = server.browser().send(Request::new("POST", path).form(form).field(field, value));
+                assert!(reply.all("set-cookie").next().is_none(), "{path} {field} {value}: {}", reply.head());
+            }
+        }
+        // A request that is too long to be asked again by GET gets no page, which would be of no use to the browser.
+        let request = Request::new("POST", "/authorize").form(&long.query()).field("Origin", "https://app.example");
+        assert_eq!(long.callback(&server.browser().send(request)).error(), "invalid_request");
+        // A browser that lost its cookies on our own page gets another one.
+        let own = Request::new("POST", "/account/profile").form("nickname=x").field("Origin", "https://id.example");
+        let reply = server.browser().send(own.field("Sec-Fetch-Site", "same-origin"));
+        assert!(reply.all("set-cookie").any(|cookie| cookie.contains("kw_browser=")), "{}", reply.head());
+    });
+}
+
+#[test]
 fn what_one_person_was_shown_another_cannot_answer() {
     each(|database| {
         let Scene { server, app, mut browser, .. } = scene(database);
