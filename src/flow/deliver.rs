@@ -20,19 +20,23 @@ use crate::{
     jose::Typ,
     oauth::client::BackchannelLogout,
     oidc::logout_token::LogoutToken,
+    remote::LOGOUTS_AT_ONCE,
     store::{Tx, outbox::Message},
 };
-use std::{convert::Infallible, sync::Arc};
-use tokio::task::JoinSet;
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, timeout_at},
+};
 
 /// The kind of these messages in the outbox.
 const KIND: &str = "backchannel_logout";
 /// How often the outbox is looked at.
 const EVERY: Span = Span::seconds(1);
-/// Messages under way at once.
-const AT_ONCE: i64 = 8;
-/// For how long a message is nobody else's: longer than any call takes.
-const LEASE: Span = Span::minutes(2);
+/// Messages under way to one client at once: one that does not answer must not keep the others from hearing.
+const TO_ONE: usize = 2;
+/// For how long a message is nobody else's: far longer than the longest call, a minute, and what precedes it.
+const LEASE: Span = Span::minutes(3);
 /// When to give up.
 const MOST_ATTEMPTS: u32 = 10;
 const LONGEST: Span = Span::hours(24);
@@ -81,20 +85,76 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
     }
 }
 
-/// Delivers everything that is due now.
-async fn round(world: &Arc<World>, ending: &Ending) -> Result<(), Fault> {
-    let any = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().any_due()?);
-    while !has_ended(ending) && world.store.read("look_into_outbox", any).await.map_err(only_fault)? {
-        let claim = |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().claim_due(AT_ONCE, LEASE)?);
-        let mut under_way = JoinSet::new();
-        for message in world.store.write("claim_messages", claim).await.map_err(only_fault)? {
-            under_way.spawn(handle(Arc::clone(world), message));
+/// Messages under way, and to whom.
+#[derive(Default)]
+struct UnderWay {
+    calls: JoinSet<(String, Result<(), Fault>)>,
+    to: BTreeMap<String, usize>,
+}
+
+impl UnderWay {
+    /// Those who are told as much at once as one may be.
+    fn full(&self) -> Vec<String> {
+        self.to.iter().filter(|(_, calls)| **calls >= TO_ONE).map(|(client, _)| client.clone()).collect()
+    }
+    fn start(&mut self, world: &Arc<World>, message: Message) {
+        let client = message.to().to_owned();
+        *self.to.entry(client.clone()).or_default() += 1;
+        let handled = handle(Arc::clone(world), message);
+        self.calls.spawn(async move { (client, handled.await) });
+    }
+    fn ended(&mut self, done: Result<(String, Result<(), Fault>), JoinError>) -> Result<(), Fault> {
+        let (client, handled) = done.map_err(|e| Fault::new("delivering a message", e))?;
+        if let Some(calls) = self.to.get_mut(&client) {
+            *calls = calls.saturating_sub(1);
         }
-        while let Some(done) = under_way.join_next().await {
-            done.map_err(|e| Fault::new("delivering a message", e))??;
+        self.to.retain(|_, calls| *calls > 0);
+        handled
+    }
+}
+
+/// Delivers everything that is due now, or becomes so while something is under way. After a fault
+/// nothing more is begun, and what is under way is finished.
+async fn round(world: &Arc<World>, ending: &Ending) -> Result<(), Fault> {
+    let (mut under_way, mut outcome) = (UnderWay::default(), Ok(()));
+    // A call that ended makes room for one other. Whether there is more for others than those who are told
+    // enough is looked at every second only: past many messages to one client that is a long look.
+    let (mut looks, mut look_at) = (0, Instant::now());
+    loop {
+        if Instant::now() >= look_at {
+            (looks, look_at) = (LOGOUTS_AT_ONCE, Instant::now() + EVERY.to_std());
+        }
+        while looks > 0 && outcome.is_ok() && under_way.calls.len() < LOGOUTS_AT_ONCE && !has_ended(ending) {
+            match claim(world, under_way.full()).await {
+                Ok(Some(message)) => {
+                    under_way.start(world, message);
+                    looks -= 1;
+                }
+                Ok(None) => looks = 0,
+                Err(fault) => outcome = Err(fault),
+            }
+        }
+        match timeout_at(look_at, under_way.calls.join_next()).await {
+            Ok(Some(done)) => {
+                outcome = outcome.and(under_way.ended(done));
+                looks += 1;
+            }
+            Ok(None) => return outcome,
+            Err(_) => {}
         }
     }
-    Ok(())
+}
+
+/// A message that is due, to none of these clients.
+async fn claim(world: &World, but: Vec<String>) -> Result<Option<Message>, Fault> {
+    let but = Arc::new(but);
+    let same = Arc::clone(&but);
+    let any = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().any_due(&but)?);
+    if !world.store.read("look_into_outbox", any).await.map_err(only_fault)? {
+        return Ok(None);
+    }
+    let claim = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.outbox().claim_due(1, &same, LEASE)?);
+    Ok(world.store.write("claim_messages", claim).await.map_err(only_fault)?.pop())
 }
 
 /// What came of an attempt.

@@ -25,6 +25,9 @@ use keys::Keys;
 use lane::Lane;
 use std::{fmt, sync::Arc};
 
+/// The most logout tokens that are under way at once, each on a thread of its own: more would wait for one.
+pub const LOGOUTS_AT_ONCE: usize = 8;
+
 /// Whoever calls other servers.
 pub struct Outbound {
     caller: Shared,
@@ -38,7 +41,7 @@ impl Outbound {
     pub fn new(policy: &OutboundPolicy) -> Self {
         let caller: Shared = Arc::new(arc_swap::ArcSwap::from_pointee(Caller::new(policy)));
         let keys = Keys::new(Lane::new("jwks", 4, 64), Arc::clone(&caller));
-        Self { caller, keys, logout: Lane::new("logout", 4, 64) }
+        Self { caller, keys, logout: Lane::new("logout", LOGOUTS_AT_ONCE, 64) }
     }
 
     /// Takes another policy for calls from now on.

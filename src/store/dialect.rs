@@ -107,8 +107,11 @@ pub(super) fn held_person(tx: &mut Tx<'_>, id: &UserId) -> Result<Option<WithPas
     found.map_err(|e| tx.fault("holding a row of users", id, e))
 }
 
-/// The messages that are due, locked against other nodes until the transaction ends.
-pub(super) fn due_messages(tx: &mut Tx<'_>, n: i64) -> Result<Vec<String>, Fault> {
+/// To whom a message is, as both say it: [`super::outbox::Message::to`].
+pub(super) const MESSAGE_TO: &str = "COALESCE(payload ->> 'client', '')";
+
+/// The messages that are due, to others than these clients, locked against other nodes until the transaction ends.
+pub(super) fn due_messages(tx: &mut Tx<'_>, n: i64, but: &[String]) -> Result<Vec<String>, Fault> {
     let now = At(tx.now());
     let due = outbox::table
         .select(outbox::id)
@@ -116,6 +119,7 @@ pub(super) fn due_messages(tx: &mut Tx<'_>, n: i64) -> Result<Vec<String>, Fault
         .filter(outbox::dead_at.is_null())
         .filter(outbox::due_at.le(now))
         .filter(outbox::locked_until.is_null().or(outbox::locked_until.le(now)))
+        .filter(diesel::dsl::sql::<Text>(MESSAGE_TO).ne_all(but))
         .order((outbox::due_at, outbox::id))
         .limit(n);
     let found = match &mut tx.conn {

@@ -13,7 +13,7 @@ use crate::base::{
     id::OutboxId,
     moment::{Moment, Span},
 };
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::Text};
 use serde_json::Value;
 
 /// Longest text of an error that is kept, in characters.
@@ -32,6 +32,14 @@ pub struct Message {
     pub created_at: Moment,
     /// Which attempt this is, from 1.
     pub attempts: i32,
+}
+
+impl Message {
+    /// The client that it is for; empty where it names none.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        self.payload.get("client").and_then(Value::as_str).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for Message {
@@ -71,29 +79,30 @@ impl Outbox<'_, '_> {
         Ok(id)
     }
 
-    /// Whether any message is due: cheaper than to claim none.
+    /// Whether any message is due, to others than these clients: cheaper than to claim none.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.
-    pub fn any_due(&mut self) -> Result<bool, Fault> {
+    pub fn any_due(&mut self, but: &[String]) -> Result<bool, Fault> {
         let now = At(self.tx.now());
         sql!(self.tx, "looking into outbox", "due", |c| {
             let due = outbox::table
                 .filter(outbox::done_at.is_null())
                 .filter(outbox::dead_at.is_null())
                 .filter(outbox::due_at.le(now))
-                .filter(outbox::locked_until.is_null().or(outbox::locked_until.le(now)));
+                .filter(outbox::locked_until.is_null().or(outbox::locked_until.le(now)))
+                .filter(sql::<Text>(dialect::MESSAGE_TO).ne_all(but));
             diesel::select(diesel::dsl::exists(due)).get_result(c)
         })
     }
 
-    /// Takes at most `n` messages that are due. They are not given to anybody else for the length
+    /// Takes at most `n` messages that are due, to others than these clients ([`Message::to`]). They are not given to anybody else for the length
     /// of the lease; one that is neither done nor put off by then is due again.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it, or a row is illegal.
-    pub fn claim_due(&mut self, n: i64, lease: Span) -> Result<Vec<Message>, Fault> {
-        let ids = dialect::due_messages(self.tx, n)?;
+    pub fn claim_due(&mut self, n: i64, but: &[String], lease: Span) -> Result<Vec<Message>, Fault> {
+        let ids = dialect::due_messages(self.tx, n, but)?;
         let until = At(self.tx.now() + lease);
         let mut rows: Vec<Loaded> = sql!(self.tx, "claiming rows of outbox", "several", |c| {
             diesel::update(outbox::table.filter(outbox::id.eq_any(&ids)))

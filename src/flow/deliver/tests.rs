@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::{
+    audit::Actor,
     base::entropy::SeededEntropy,
-    flow::sample::{Sample, in_sample},
+    flow::{
+        manage_clients,
+        sample::{Sample, in_sample},
+    },
 };
 use std::{
     io::{Read, Write},
@@ -127,7 +131,7 @@ fn who_was_granted_nothing_in_a_session_hears_nothing_of_its_end() {
         let (user, _, _) = sample.signed_in("https://app.example/logout").await;
         let other = SessionId::from_u128(9);
         sample.write(move |tx| enqueue(tx, &user, &other)).await;
-        assert!(!sample.write(|tx| tx.outbox().any_due()).await);
+        assert!(!sample.write(|tx| tx.outbox().any_due(&[])).await);
     });
 }
 
@@ -140,5 +144,53 @@ fn a_client_that_was_disabled_in_the_meantime_hears_nothing() {
         round_now(&sample).await;
         assert_eq!(told.drain().count(), 0);
         assert!(sample.events().await.contains(&"logout.failed".to_owned()));
+    });
+}
+
+#[test]
+fn a_client_that_never_answers_keeps_no_other_from_hearing() {
+    in_sample(async |sample| {
+        let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (at, told) = listen("200 OK");
+        let both = [("cli_mute", format!("http://{}/", hangs.local_addr().unwrap())), ("cli_well", at)];
+        for (id, hears_at) in both {
+            let metadata = serde_json::json!({
+                "redirect_uris": ["https://app.example/cb"], "backchannel_logout_uri": "https://app.example/logout",
+                "id_token_signed_response_alg": "EdDSA",
+            });
+            let (client, policy) = (ClientId::parse(id).unwrap(), Default::default());
+            let metadata = metadata.as_object().unwrap();
+            manage_clients::add(&sample.world, Some(client.clone()), metadata, policy, Actor::System).await.unwrap();
+            sample
+                .write(move |tx| {
+                    let mut row = tx.clients().find(&client)?.unwrap();
+                    row.metadata.insert("backchannel_logout_uri".to_owned(), hears_at.clone().into());
+                    tx.clients().replace_metadata(&client, &row.metadata)?;
+                    for n in 0..if id == "cli_mute" { 24 } else { 1 } {
+                        let (sid, sub) = (SessionId::from_u128(n), UserId::from_u128(n));
+                        let payload = Payload { client: client.clone(), sid, sub };
+                        tx.outbox().add(KIND, &serde_json::to_value(&payload).unwrap())?;
+                    }
+                    Ok(())
+                })
+                .await;
+        }
+        // Those to the mute one come first. It takes connections, and says nothing for as long as it is there.
+        let (end, ending) = tokio::sync::watch::channel(false);
+        let world = Arc::clone(&sample.world);
+        let delivering = tokio::spawn(async move { round(&world, &ending).await });
+        let heard = async {
+            while told.is_empty() {
+                tokio::time::sleep(Span::millis(10).to_std()).await;
+            }
+        };
+        // Sooner than any call to the mute one is given up, which is after a minute.
+        tokio::time::timeout(Span::seconds(50).to_std(), heard).await.unwrap();
+        end.send_replace(true);
+        // Whoever waits for an answer of it hears now that there will be none.
+        drop(hangs);
+        delivering.await.unwrap().unwrap();
+        let mute = sample.world.metrics.logout_deliveries.get("retried");
+        assert_eq!((sample.world.metrics.logout_deliveries.get("delivered"), mute), (1, 2));
     });
 }

@@ -69,7 +69,7 @@ fn who_is_disabled_is_signed_out_and_nothing_acts_for_them() {
         assert!(!over(&sample, session.clone(), grant.clone()).await);
         disable(&sample.world, "ada", Actor::System).await.unwrap();
         assert!(over(&sample, session, grant).await);
-        assert!(sample.write(|tx| tx.outbox().any_due()).await);
+        assert!(sample.write(|tx| tx.outbox().any_due(&[])).await);
         assert_eq!(unmet(disable(&sample.world, "ada", Actor::System).await), Unmet::Already("disabled"));
         assert!(enable(&sample.world, user.as_str(), Actor::System).await.unwrap().enabled());
         assert_eq!(unmet(enable(&sample.world, "ada", Actor::System).await), Unmet::Already("enabled"));

@@ -282,7 +282,7 @@ fn no_two_claim_the_same_message() {
         let claimed = at_once(8, |_| {
             let mut mine = Vec::new();
             loop {
-                let batch = write(&db.store, |tx| tx.outbox().claim_due(7, Span::minutes(1)));
+                let batch = write(&db.store, |tx| tx.outbox().claim_due(7, &[], Span::minutes(1)));
                 if batch.is_empty() {
                     return mine;
                 }
@@ -301,7 +301,7 @@ fn no_two_claim_the_same_message() {
 #[test]
 fn a_message_is_due_again_after_its_lease_and_never_once_it_is_done_or_dead() {
     each(|db| {
-        let claim = || write(&db.store, |tx| tx.outbox().claim_due(10, Span::minutes(1)));
+        let claim = || write(&db.store, |tx| tx.outbox().claim_due(10, &[], Span::minutes(1)));
         let id = write(&db.store, |tx| tx.outbox().add("logout", &json!({"a": 1})));
         let first = claim();
         assert_eq!(
@@ -323,6 +323,31 @@ fn a_message_is_due_again_after_its_lease_and_never_once_it_is_done_or_dead() {
         assert!(claim().is_empty());
         db.clock.advance(Span::days(7));
         assert_eq!(write(&db.store, purge).outbox, 2);
+    });
+}
+
+#[test]
+fn who_is_told_enough_is_passed_over() {
+    each(|db| {
+        write(&db.store, |tx| {
+            for client in ["a", "a", "b"] {
+                tx.outbox().add("logout", &json!({"client": client}))?;
+            }
+            tx.outbox().add("strange", &json!(null)).map(drop)
+        });
+        let taken = |but: &[&str]| {
+            let but: Vec<String> = but.iter().map(|client| (*client).to_owned()).collect();
+            write(&db.store, move |tx| {
+                let any = tx.outbox().any_due(&but)?;
+                let claimed = tx.outbox().claim_due(10, &but, Span::minutes(1))?;
+                assert_eq!(any, !claimed.is_empty());
+                Ok(claimed.into_iter().map(|message| message.to().to_owned()).collect::<Vec<_>>())
+            })
+        };
+        assert_eq!(taken(&["a", ""]), ["b"]);
+        assert_eq!(taken(&["a", "c"]), [""]);
+        assert_eq!(taken(&["a"]), Vec::<String>::new());
+        assert_eq!(taken(&["b"]), ["a", "a"]);
     });
 }
 
