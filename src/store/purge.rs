@@ -12,7 +12,10 @@ use crate::base::{
     fault::Fault,
     moment::{Moment, Span},
 };
-use diesel::prelude::*;
+use diesel::{
+    dsl::{exists, not},
+    prelude::*,
+};
 
 /// The most rows of a table that one call deletes.
 pub const BATCH: i64 = 1000;
@@ -190,12 +193,22 @@ pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
     let now = At(tx.now());
     let week_ago = At(tx.now() - KEPT);
     let a_minute_ago = At(tx.now() - CLOCKS);
+    // While a session is open its grants say which clients are to hear of its end.
+    let open = || {
+        let theirs = sessions::table.filter(sessions::id.eq(grants::session_id));
+        theirs.filter(sessions::ended_at.is_null()).filter(sessions::expires_at.gt(now))
+    };
     Ok(Purged {
         codes: old!(tx, "deleting rows of codes", codes::hash: Vec<u8>, codes::expires_at.lt(week_ago)),
         sessions: old!(tx, "deleting rows of sessions", sessions::id: String, sessions::expires_at.lt(week_ago)),
         replay: old!(tx, "deleting rows of replay", replay::hash: Vec<u8>, replay::expires_at.le(a_minute_ago)),
         feed: old!(tx, "deleting rows of change_feed", change_feed::epoch: i64, change_feed::expires_at.le(now)),
-        grants: old!(tx, "deleting rows of grants", grants::id: String, grants::expires_at.lt(week_ago)),
+        grants: old!(
+            tx,
+            "deleting rows of grants",
+            grants::id: String,
+            grants::expires_at.lt(week_ago).and(not(exists(open())))
+        ),
         outbox: old!(
             tx,
             "deleting rows of outbox",

@@ -497,3 +497,25 @@ fn what_was_used_once_is_remembered_until_it_is_too_old_by_the_clock_of_every_no
         assert_eq!(write(&db.store, purge).replay, 1);
     });
 }
+
+#[test]
+fn a_grant_is_not_forgotten_while_its_session_is_open() {
+    each(|db| {
+        let ann = populate(db);
+        write(&db.store, move |tx| {
+            for (n, until) in [(1, Span::days(365)), (2, Span::days(365)), (3, Span::days(31))] {
+                tx.sessions().insert(&session(n, &ann), &hash(&n.to_string()), START + until)?;
+                tx.grants().insert(&grant(n, &ann, SessionId::from_u128(n), "openid"), None)?;
+            }
+            tx.grants().insert(&grant(4, &ann, SessionId::from_u128(4), "openid"), None)?;
+            tx.sessions().end(&SessionId::from_u128(2))
+        });
+        db.clock.advance(Span::days(38) + Span::seconds(1));
+        // Of an end, of an age, and of a session that nobody knows.
+        assert_eq!(write(&db.store, purge).grants, 3);
+        let told = |n| read(&db.store, move |tx| tx.grants().clients_of_session(&SessionId::from_u128(n)));
+        assert_eq!((told(1), told(2)), (vec![client()], vec![]));
+        write(&db.store, |tx| tx.sessions().end(&SessionId::from_u128(1)));
+        assert_eq!(write(&db.store, purge).grants, 1);
+    });
+}
