@@ -79,8 +79,10 @@ pub async fn run(
     visit: &Visit,
     origin: &Origin,
 ) -> Result<SignedIn, Stop<Denied>> {
-    let budgets = charge(world, &form, visit, origin).await?;
-    let judged = judge(world, (form, waiting), visit, origin).await;
+    let found = look_up(world, &form.username).await?;
+    let set_at = found.as_ref().and_then(|found| found.password_changed_at);
+    let budgets = charge(world, (&form, set_at), visit, origin).await?;
+    let judged = judge(world, (form, found, waiting), visit, origin).await;
     if matches!(judged, Ok(_) | Err(Stop::Fault(_))) {
         give_back(world, &budgets).await;
     }
@@ -89,11 +91,10 @@ pub async fn run(
 
 async fn judge(
     world: &Arc<World>,
-    (form, waiting): (Form, Option<AtOnce>),
+    (form, found, waiting): (Form, Option<Credentials>, Option<AtOnce>),
     visit: &Visit,
     origin: &Origin,
 ) -> Result<SignedIn, Stop<Denied>> {
-    let found = look_up(world, &form.username).await?;
     let (user, stored, set_at) = match found {
         Some(Credentials { user, password, password_changed_at }) => (Some(user), password, password_changed_at),
         None => (None, None, None),
@@ -121,7 +122,7 @@ async fn judge(
     if !user.enabled() {
         return Err(refuse(SignInFailure::Disabled, Some(&user)));
     }
-    let known = remember(world, visit, form.known.as_ref(), user.username.as_str());
+    let known = remember(world, visit, form.known.as_ref(), (user.username.as_str(), set_at));
     let rehash = outcome.rehash.map(|new| (stored, new));
     let opening = Opening { user, set_at, rehash, agent: form.agent, waiting };
     let Some((cookie, opened)) = open(world, opening, visit, origin).await? else {
@@ -146,17 +147,18 @@ fn takes(budgets: &[Budget]) -> Vec<Take<'_>> {
     budgets.iter().map(|b| Take::one(&b.key, Rule::every(b.allowance.every, b.allowance.burst))).collect()
 }
 
-/// Charges an attempt to its budgets, before the password is looked at.
+/// Charges an attempt to its budgets, before the password is looked at, which was set then, where
+/// there is one.
 ///
 /// # Errors
 /// [`Denied::Throttled`].
 pub(super) async fn charge(
     world: &World,
-    form: &Form,
+    (form, set_at): (&Form, Option<Moment>),
     visit: &Visit,
     origin: &Origin,
 ) -> Result<Vec<Budget>, Stop<Denied>> {
-    let browser = if remembers(world, visit, form.known.as_ref(), &form.username) {
+    let browser = if remembers(world, visit, form.known.as_ref(), (&form.username, set_at)) {
         throttle::Browser::Known(visit.browser.cookie().expose())
     } else {
         throttle::Browser::Unknown
@@ -289,23 +291,31 @@ fn place(
 /// How many people a browser remembers.
 const REMEMBERED: usize = 5;
 
-fn mark(world: &World, visit: &Visit, username: &str) -> String {
+/// What a browser is given for a name and a password that was set then: with another password it is worth nothing.
+fn mark(world: &World, visit: &Visit, (username, set_at): (&str, Option<Moment>)) -> String {
     let name = username.trim().to_lowercase();
-    let mac = hmac(&world.secrets.forms, &[b"known", visit.browser.cookie().expose().as_bytes(), name.as_bytes()]);
+    let set_at = set_at.map_or(0, Moment::micros).to_be_bytes();
+    let parts = [b"known".as_slice(), visit.browser.cookie().expose().as_bytes(), &set_at, name.as_bytes()];
+    let mac = hmac(&world.secrets.forms, &parts);
     base64url(mac.get(..16).unwrap_or_default())
 }
 
-/// Whether this browser can prove that this person signed in with it before: then a stranger's
-/// failures elsewhere cannot lock them out.
-fn remembers(world: &World, visit: &Visit, known: Option<&Secret<String>>, username: &str) -> bool {
-    let mark = mark(world, visit, username);
+/// Whether this browser can prove that this person signed in with it before, with the password that
+/// they have now: then a stranger's failures elsewhere cannot lock them out.
+fn remembers(world: &World, visit: &Visit, known: Option<&Secret<String>>, whom: (&str, Option<Moment>)) -> bool {
+    let mark = mark(world, visit, whom);
     known.is_some_and(|marks| marks.expose().split('.').any(|m| same(m.as_bytes(), mark.as_bytes())))
 }
 
-/// The browser's memory with one person more: a list of marks, each bound to this browser, from
-/// which no name can be read.
-fn remember(world: &World, visit: &Visit, known: Option<&Secret<String>>, username: &str) -> Secret<String> {
-    let mark = mark(world, visit, username);
+/// The browser's memory with one person more, and when their password was set: a list of marks, each
+/// bound to this browser, from which no name can be read.
+pub(super) fn remember(
+    world: &World,
+    visit: &Visit,
+    known: Option<&Secret<String>>,
+    whom: (&str, Option<Moment>),
+) -> Secret<String> {
+    let mark = mark(world, visit, whom);
     let before = known.map(|k| k.expose().clone()).unwrap_or_default();
     let others = before.split('.').filter(|m| !m.is_empty() && *m != mark).take(REMEMBERED - 1);
     let marks: Vec<&str> = std::iter::once(mark.as_str()).chain(others).collect();

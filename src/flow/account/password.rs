@@ -19,7 +19,7 @@ use crate::{
         secret::{Secret, same},
     },
     flow::{
-        sign_in::{Denied, Form, busy, charge, give_back},
+        sign_in::{Denied, Form, busy, charge, give_back, remember},
         visit::Visit,
         world::{note, only_fault},
     },
@@ -68,8 +68,13 @@ impl From<Denied> for Wrong {
 /// It was changed.
 #[derive(Debug)]
 pub enum Changed {
-    /// The session goes on, with this value of its cookie; the one before is worth nothing now.
-    Stays(Secret<String>),
+    /// The session goes on.
+    Stays {
+        /// The new value of its cookie: the one before is worth nothing now.
+        cookie: Secret<String>,
+        /// The browser's memory, to be set: what any browser remembers of the password before is worth nothing.
+        known: Secret<String>,
+    },
     /// The session ended in the meantime.
     Leaves,
 }
@@ -88,7 +93,9 @@ pub async fn change_password(
     let proven_at = prove(world, here, &change, visit, origin).await?;
     let new = judge(world, &here.user, &change).map_err(Stop::Refusal)?;
     let hash = world.hashing.hash(new).await.map_err(|stop| busy(world, stop).map(Wrong::from))?;
-    save(world, here, hash, proven_at, origin).await
+    let Some((cookie, set_at)) = save(world, here, hash, proven_at, origin).await? else { return Ok(Changed::Leaves) };
+    let whom = (here.user.username.as_str(), Some(set_at));
+    Ok(Changed::Stays { cookie, known: remember(world, visit, change.known.as_ref(), whom) })
 }
 
 /// Proves the present password; says when it was set.
@@ -105,8 +112,12 @@ async fn prove(
         known: change.known.clone(),
         agent: None,
     };
-    let budgets = charge(world, &form, visit, origin).await.map_err(|stop| stop.map(Wrong::from))?;
-    let proven = compare(world, here, change).await;
+    let id = here.user.id.clone();
+    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().credentials(&id)?);
+    let found = world.store.read("find_credentials", read).await.map_err(only_fault)?;
+    let set_at = found.as_ref().and_then(|found| found.password_changed_at);
+    let budgets = charge(world, (&form, set_at), visit, origin).await.map_err(|stop| stop.map(Wrong::from))?;
+    let proven = compare(world, found, change).await;
     if matches!(proven, Ok(Some(_)) | Err(Stop::Fault(_))) {
         give_back(world, &budgets).await;
     }
@@ -119,10 +130,11 @@ async fn prove(
 }
 
 /// Compares what was typed with the present password; says when that was set, where they are the same.
-async fn compare(world: &Arc<World>, here: &Here, change: &Change) -> Result<Option<Option<Moment>>, Stop<Wrong>> {
-    let id = here.user.id.clone();
-    let read = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.users().credentials(&id)?);
-    let found = world.store.read("find_credentials", read).await.map_err(only_fault)?;
+async fn compare(
+    world: &World,
+    found: Option<Credentials>,
+    change: &Change,
+) -> Result<Option<Option<Moment>>, Stop<Wrong>> {
     let (Some(Credentials { password: Some(stored), password_changed_at, .. }), Some(typed)) =
         (found, Password::parse(change.current.expose().clone()))
     else {
@@ -151,18 +163,19 @@ fn judge(world: &World, user: &User, change: &Change) -> Result<Password, Wrong>
     policy.passwords.judge(change.new.expose().clone(), &context).map_err(Wrong::New)
 }
 
+/// Saves it; the new cookie of the session, and when the password was set, where the session goes on.
 async fn save(
     world: &Arc<World>,
     here: &Here,
     hash: PasswordHash,
     proven_at: Option<Moment>,
     origin: &Origin,
-) -> Result<Changed, Stop<Wrong>> {
+) -> Result<Option<(Secret<String>, Moment)>, Stop<Wrong>> {
     let cookie = credential::mint(Kind::Session, &*world.dice)?;
     let cookie_hash = world.secrets.pepper.hash(cookie.expose());
     let lifetime = world.policy.load().sessions.absolute;
     let (here, origin) = (here.clone(), origin.clone());
-    let write = move |tx: &mut Tx<'_>| -> Result<(Vec<GrantId>, bool), Stop<Wrong>> {
+    let write = move |tx: &mut Tx<'_>| -> Result<(Vec<GrantId>, Option<Moment>), Stop<Wrong>> {
         let user = &here.user.id;
         // Somebody else may have changed it since it was proven; then it was not.
         if tx.users().held(user)?.is_none_or(|now| now.password_changed_at != proven_at) {
@@ -182,9 +195,9 @@ async fn save(
         let again = Session { auth_time: tx.now(), seen_at: tx.now(), amr: vec![Amr::Pwd], ..here.session.clone() };
         let until = tx.now() + lifetime;
         let stays = tx.sessions().authenticated_again(&again, &cookie_hash, until)?;
-        Ok((log_out::all(tx, &ending, &origin)?, stays))
+        Ok((log_out::all(tx, &ending, &origin)?, stays.then(|| tx.now())))
     };
-    let (ended, stays) = world.store.write("change_password", write).await?;
+    let (ended, set_at) = world.store.write("change_password", write).await?;
     end::finish(world, &ended).await?;
-    Ok(if stays { Changed::Stays(cookie) } else { Changed::Leaves })
+    Ok(set_at.map(|set_at| (cookie, set_at)))
 }

@@ -52,7 +52,9 @@ fn a_new_password_ends_every_other_session_and_every_cookie_from_before() {
     in_sample(async |sample| {
         let (mine, other) = (enter(&sample, "ada").await, enter(&sample, "ada").await);
         sample.clock.advance(crate::base::moment::Span::seconds(1));
-        let Ok(Changed::Stays(cookie)) = change(&sample, &mine.here, [OLD, NEW, NEW]).await else { panic!("left") };
+        let Ok(Changed::Stays { cookie, .. }) = change(&sample, &mine.here, [OLD, NEW, NEW]).await else {
+            panic!("left")
+        };
         assert_eq!(at(&sample, &cookie).await.unwrap().session.id, mine.here.session.id);
         assert!(at(&sample, &mine.cookie).await.is_none());
         assert!(at(&sample, &other.cookie).await.is_none());

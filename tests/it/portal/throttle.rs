@@ -182,3 +182,26 @@ fn the_page_for_a_new_password_is_no_way_around_the_limits() {
         assert!(!scene.server.recorded("user.password_changed"));
     });
 }
+
+#[test]
+fn with_a_new_password_only_the_browser_in_which_it_was_chosen_is_still_known() {
+    each(|database| {
+        let scene = Scene::on(database, &[("attempts_everywhere", "4/5h")]);
+        let (mut own, mut thief) = (scene.at("198.51.100.7"), scene.at("203.0.113.9"));
+        own.sign_in(&scene.ada);
+        thief.sign_in(&scene.ada);
+        scene.server.advance(Span::seconds(1));
+        let new = "seven amber kites over Lisbon";
+        let form = own.visit("/account/password").form().fill("current_password", &scene.ada.password);
+        let page = own.submit(&form.fill("new_password", new).fill("new_password_again", new));
+        assert!(page.says("Your password is changed"), "{}", page.words());
+        let page = own.visit("/end_session");
+        own.submit(&page.form().press("Sign out"));
+        for n in 1..=4 {
+            assert_eq!(scene.tries(&format!("203.0.113.{n}"), "ada", WRONG).status, 200);
+        }
+        throttled(&try_with(&mut thief, "ada", WRONG));
+        assert_eq!(scene.server.events_of("session.throttled")[0].data["budget"], "account");
+        assert_eq!(try_with(&mut own, "ada", new).status, 303);
+    });
+}

@@ -117,9 +117,10 @@ async fn take_password(site: &Site, request: &HttpRequest, body: web::Payload) -
     let typed = change(&params, site.cookies.read(request, Jar::Known))?;
     let (visit, origin) = (&guest.arrival.visit, &guest.arrival.origin);
     match flow::change_password(&site.world, &guest.here, typed, visit, origin).await {
-        Ok(Changed::Stays(cookie)) => {
+        Ok(Changed::Stays { cookie, known }) => {
             let mut response = back(site, "password", "password");
             set(&mut response, &session_cookie(site, Some(&cookie)));
+            set(&mut response, &site.cookies.set(Jar::Known, &known));
             Ok(response)
         }
         Ok(Changed::Leaves) => {
