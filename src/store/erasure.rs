@@ -137,6 +137,11 @@ impl AuditEvents<'_, '_> {
     pub fn erase(&mut self, id: &UserId, names: [&str; 2]) -> Result<usize, Fault> {
         let by = format!("user:{id}");
         let [typed, hidden] = names;
+        // First, while it can be seen which attempts were in their name.
+        let placed = Statement::<'_, ()>::new("UPDATE audit_events SET address = NULL WHERE address IS NOT NULL AND (");
+        let placed = concerning(placed, id, &by).sql(" OR data ->> 'username' IN (");
+        let placed = placed.text(typed).sql(", ").text(hidden).sql("))");
+        let placed = sql!(self.tx, "erasing addresses in rows of audit_events", id, |c| placed.execute(c))?;
         let worded: Statement<'_, (Text, Text)> = Statement::new(
             "SELECT id, CAST(data AS text) FROM audit_events \
              WHERE (data ->> 'username' IS NOT NULL OR data ->> 'reason' IS NOT NULL) AND (",
@@ -155,10 +160,6 @@ impl AuditEvents<'_, '_> {
                 diesel::update(audit_events::table.find(event)).set(audit_events::data.eq(Json(&data))).execute(c)
             })?;
         }
-        let statement =
-            Statement::<'_, ()>::new("UPDATE audit_events SET address = NULL WHERE address IS NOT NULL AND ");
-        let statement = concerning(statement, id, &by);
-        let placed = sql!(self.tx, "erasing addresses in rows of audit_events", id, |c| statement.execute(c))?;
         Ok(placed.max(rows.len()))
     }
 }

@@ -164,3 +164,29 @@ fn the_command_line_erases_after_a_question() {
         assert!(kinds.contains("\"user.added\"") && !kinds.contains(NAME) && !kinds.contains(MAIL));
     });
 }
+
+#[test]
+fn of_attempts_under_the_name_of_somebody_who_was_erased_no_address_is_left() {
+    each(|database| {
+        let server = Server::start(database, |all| {
+            all.set("server.trusted_proxies", "127.0.0.1");
+            all.set("sign_in.attempts_per_account", "1/10m");
+        });
+        let ada = server.person("Adelheid");
+        server.person("bob");
+        for name in ["adelheid", "bob"] {
+            for status in [200, 429] {
+                let mut stranger = server.browser().from(HOME);
+                let form =
+                    stranger.visit("/sign-in").form().fill("username", name).fill("password", "wrong wrong wrong");
+                assert_eq!(stranger.post(&form).status, status);
+            }
+        }
+        server.run(sweep::flush(&server.world)).unwrap();
+        server.run(erase_user::run(&server.world, &ada.name, Actor::System)).unwrap();
+        let throttled = server.events_of("session.throttled");
+        let left: Vec<_> = throttled.iter().map(|row| (row.data["username"] == "(erased)", row.address)).collect();
+        assert_eq!(left.len(), 2);
+        assert!(left.contains(&(true, None)) && left.contains(&(false, HOME.parse().ok())), "{left:?}");
+    });
+}
