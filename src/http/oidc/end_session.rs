@@ -42,9 +42,9 @@ async fn show(site: &Site, request: &HttpRequest) -> Result<HttpResponse, Troubl
     let params = query(request)?;
     let asked = match params.once("request")? {
         Some(sealed) => Asked::open(&site.world, sealed),
-        None => Asked::read(&site.world, &params, &arrival.origin).map_err(Halt::Dead)?,
+        None => Asked::read(&site.world, &params, &arrival.origin).map_err(Trouble::NotLeft)?,
     };
-    match begin(&site.world, &asked, &arrival.visit, &arrival.origin).await? {
+    match begin(&site.world, &asked, &arrival.visit, &arrival.origin).await.map_err(not_left)? {
         Outcome::Left(afterwards) => left(site, &arrival.visit, &afterwards),
         Outcome::Ask { here, client_name, afterwards } => {
             let body = pages::SignOut {
@@ -70,7 +70,7 @@ async fn take(site: &Site, request: &HttpRequest, body: web::Payload) -> Result<
     if params.has("decision") {
         return decided(site, request, &params).await;
     }
-    let asked = Asked::read(&site.world, &params, &arrive(site, request)?.origin).map_err(Halt::Dead)?;
+    let asked = Asked::read(&site.world, &params, &arrive(site, request)?.origin).map_err(Trouble::NotLeft)?;
     Ok(see_other(&format!("{}/end_session?request={}", site.issuer.path(), asked.seal(&site.world)?)))
 }
 
@@ -86,6 +86,14 @@ async fn decided(site: &Site, request: &HttpRequest, params: &Params) -> Result<
     let asked = Asked::open(&site.world, params.once("state")?.unwrap_or_default());
     let afterwards = agree(&site.world, &asked, here.as_ref(), &arrival.origin).await?;
     left(site, &arrival.visit, &afterwards)
+}
+
+/// Why nobody was signed out: not what stands in the way of a sign-in.
+fn not_left(halt: Halt) -> Trouble {
+    match halt {
+        Halt::Dead(why) => Trouble::NotLeft(why),
+        Halt::Fault(fault) => fault.into(),
+    }
 }
 
 /// The way on for a person who is signed in here no more.

@@ -10,7 +10,7 @@ pub mod sign_in;
 use super::{
     give::{
         page::{FormsLead, page},
-        pages::{self, ClientCard, Pressure},
+        pages::{self, ClientCard, Pressure, Stuck},
         problem,
     },
     site::{Site, origin, reference},
@@ -30,7 +30,7 @@ use crate::{
         interaction::{Interaction, Lost},
         visit::{Here, Newcomer, Visit},
     },
-    oauth::{authorize::respond::Delivery, client::Client, params::Params},
+    oauth::{authorize::respond::Delivery, client::Client, params::Params, refusal::Dead},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -69,6 +69,8 @@ pub(super) fn from_our_page(site: &Site, request: &HttpRequest) -> bool {
 pub(super) enum Trouble {
     /// The request cannot go back to its application.
     Halt(Halt),
+    /// The request of an application that a person sign out cannot go back to it.
+    NotLeft(Dead),
     /// The state of the interaction is lost.
     Lost,
     /// The form is not one that we showed to this browser in this session.
@@ -109,9 +111,10 @@ pub(super) fn settle(site: &Site, request: &HttpRequest, outcome: Result<HttpRes
         Ok(answer) => return answer,
         Err(trouble) => trouble,
     };
-    let dead = |status, happened: &str, next: &str, because: &str| {
+    let dead = |status, stuck, happened: &str, next: &str, because: &str| {
         let body = pages::Dead {
             shell: site.shell(),
+            stuck,
             happened: happened.to_owned(),
             next: next.to_owned(),
             error: "invalid_request".to_owned(),
@@ -123,18 +126,28 @@ pub(super) fn settle(site: &Site, request: &HttpRequest, outcome: Result<HttpRes
         Trouble::Halt(Halt::Fault(fault)) => failed(site, request, &fault),
         Trouble::Halt(Halt::Dead(why)) => dead(
             StatusCode::BAD_REQUEST,
+            Stuck::SignIn,
             "An application sent you here with a request that cannot be answered.",
             "Go back to the application and try again. If it happens again, tell its makers what is written below.",
             &why.because,
         ),
+        Trouble::NotLeft(why) => dead(
+            StatusCode::BAD_REQUEST,
+            Stuck::SignOut,
+            "An application sent you here to sign out, with a request that cannot be answered.",
+            "You can sign out here. If it happens again, tell the makers of the application what is written below.",
+            &why.because,
+        ),
         Trouble::Lost => dead(
             StatusCode::BAD_REQUEST,
+            Stuck::Closed,
             "This sign-in is no longer open: it was started too long ago, or in another browser.",
             "Go back to the application and start again.",
             "the interaction is unknown, expired, or bound to another browser",
         ),
         Trouble::Forged => dead(
             StatusCode::FORBIDDEN,
+            Stuck::Request,
             "This form was not sent from a page that we showed to you, or you have signed in or out since.",
             "Go back, reload the page and try again.",
             "the form token does not match this browser and session",
@@ -147,19 +160,18 @@ fn unread_page(
     site: &Site,
     request: &HttpRequest,
     unread: &Unread,
-    dead: impl Fn(StatusCode, &str, &str, &str) -> HttpResponse,
+    dead: impl Fn(StatusCode, Stuck, &str, &str, &str) -> HttpResponse,
 ) -> HttpResponse {
-    let next = "Go back and try again.";
-    let happened = "The form could not be read.";
+    let dead = |status, because: &str| {
+        dead(status, Stuck::Request, "What was sent could not be read.", "Go back and try again.", because)
+    };
     match unread {
-        Unread::Refused(refusal) => dead(StatusCode::BAD_REQUEST, happened, next, &refusal.because),
-        Unread::MediaType => {
-            dead(StatusCode::UNSUPPORTED_MEDIA_TYPE, happened, next, "send application/x-www-form-urlencoded")
-        }
-        Unread::TooLarge => dead(StatusCode::PAYLOAD_TOO_LARGE, happened, next, "a form has at most 64 KiB"),
+        Unread::Refused(refusal) => dead(StatusCode::BAD_REQUEST, &refusal.because),
+        Unread::MediaType => dead(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/x-www-form-urlencoded"),
+        Unread::TooLarge => dead(StatusCode::PAYLOAD_TOO_LARGE, "a form has at most 64 KiB"),
         Unread::TooSlow => {
             tracing::debug!(request.id = %reference(request), issuer = %site.issuer, "a body was too slow");
-            dead(StatusCode::REQUEST_TIMEOUT, happened, next, "the body took more than ten seconds")
+            dead(StatusCode::REQUEST_TIMEOUT, "the body took more than ten seconds")
         }
     }
 }

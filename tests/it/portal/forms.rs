@@ -295,3 +295,28 @@ fn a_request_that_would_not_fit_into_our_own_addresses_is_refused_at_once() {
         assert!(callback.get("code").is_some());
     });
 }
+
+#[test]
+fn a_page_that_says_that_something_cannot_go_on_says_what() {
+    each(|database| {
+        let mut scene = scene(database);
+        let waits = "could not be trusted";
+        let stale = Request::new("POST", "/account/profile").form("nickname=x&csrf=x");
+        let long = Request::new("POST", "/account/profile").form(&format!("nickname={}", "x".repeat(70_000)));
+        for (request, status) in [(stale, 403), (long, 413)] {
+            let reply = scene.browser.send(request);
+            assert_eq!((reply.status, reply.title().as_str()), (status, "This request was not accepted"));
+            assert!(!reply.says("sign-in") && !reply.says(waits), "{}", reply.words());
+        }
+        let reply = scene.browser.open("/sign-in?interaction=x");
+        assert_eq!((reply.status, reply.title().as_str()), (400, "This sign-in cannot go on"));
+        assert!(!reply.says(waits), "{}", reply.words());
+        let reply = scene.browser.open("/authorize?client_id=nobody");
+        assert_eq!((reply.status, reply.title().as_str()), (400, "This sign-in cannot go on"));
+        assert!(reply.says(waits), "{}", reply.words());
+        // Whoever wanted to leave can.
+        let reply = scene.browser.open("/end_session?post_logout_redirect_uri=https%3A%2F%2Fevil.example%2F");
+        assert_eq!((reply.status, reply.title().as_str()), (400, "You were not signed out"));
+        assert!(reply.says(waits) && reply.text().contains(r#"href="/end_session""#), "{}", reply.text());
+    });
+}

@@ -36,7 +36,7 @@ pub use keys::{
     Answer, ApiCard, Check, Choice, EventLine, Key, KeyFor, KeyHead, KeyLine, KeyMade, KeyNew, KeyRevoke, KeyRotate,
     Keys, Offer, Purpose, QuotaBar, Step, Tick,
 };
-pub use problem::{Busy, Dead, Failed, NotFound, Pressure, WrongMethod};
+pub use problem::{Busy, Dead, Failed, NotFound, Pressure, Stuck, WrongMethod};
 pub use sign_in::{AccountChoice, SelectAccount, SignIn};
 pub use sign_out::{SignOut, SignedOut};
 pub use snippets::{Snippet, snippets, variable};

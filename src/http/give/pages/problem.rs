@@ -5,12 +5,46 @@
 use super::Shell;
 use askama::Template;
 
-/// An authorization request that cannot go back to its client. Status 400.
+/// What cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// A sign-in from which nobody can be sent back to the client.
+    SignIn,
+    /// A sign-in that is open no longer.
+    Closed,
+    /// A sign-out that a client asked for, from which nobody can be sent back.
+    SignOut,
+    /// A form, or another request of a person's own.
+    Request,
+}
+
+impl Stuck {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::SignIn | Self::Closed => "This sign-in cannot go on",
+            Self::SignOut => "You were not signed out",
+            Self::Request => "This request was not accepted",
+        }
+    }
+    /// Whether a client waits for an answer that cannot be sent.
+    const fn is_waited_for(self) -> bool {
+        matches!(self, Self::SignIn | Self::SignOut)
+    }
+    /// Whether the person is offered to sign out here.
+    const fn offers_sign_out(self) -> bool {
+        matches!(self, Self::SignOut)
+    }
+}
+
+/// A request that is answered with nothing but this page. Status 400, and of what was sent to us 403, 408,
+/// 413 and 415 too.
 #[derive(Template)]
 #[template(path = "problem/dead.html")]
 pub struct Dead {
     /// Around the page.
     pub shell: Shell,
+    /// What cannot go on.
+    pub stuck: Stuck,
     /// What happened, in one plain sentence: `The application that sent you here is not known to us.`
     pub happened: String,
     /// What the person can do next.

@@ -126,8 +126,9 @@ pub(super) fn portal(a: Author, base: &str) -> Vec<Sample> {
 
 fn problems(a: Author, base: &str) -> Vec<Sample> {
     let mut out = Vec::new();
-    let dead = Dead {
+    let dead = |stuck| Dead {
         shell: shell(a, base),
+        stuck,
         happened: a
             .says("The application that sent you here asked to be answered at an address that it has not registered."),
         next: a.says(
@@ -136,7 +137,9 @@ fn problems(a: Author, base: &str) -> Vec<Sample> {
         error: a.says("invalid_request"),
         description: a.says("redirect_uri is not one of those registered for this client"),
     };
-    add(&mut out, "dead", &dead);
+    add(&mut out, "dead", &dead(Stuck::SignIn));
+    add(&mut out, "dead_sign_out", &dead(Stuck::SignOut));
+    add(&mut out, "dead_request", &dead(Stuck::Request));
     add(&mut out, "failed", &Failed { shell: shell(a, base), reference: a.says("7Q3K-M2XD") });
     add(&mut out, "not_found", &NotFound { shell: shell(a, base) });
     add(&mut out, "wrong_method", &WrongMethod { shell: shell(a, base), allow: a.says("POST") });
