@@ -15,3 +15,4 @@ pub mod reload;
 pub mod restore;
 pub mod serve;
 pub mod settings;
+mod socket;

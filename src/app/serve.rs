@@ -1,6 +1,6 @@
 //! The server's life: listen, keep house, hear signals, drain, stop.
 
-use super::{declared, open, reload};
+use super::{declared, open, reload, socket};
 use crate::{
     base::{fault::Fault, moment::Span},
     config::Config,
@@ -37,6 +37,8 @@ use tokio::sync::{mpsc, watch};
 const HEAD: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// For how long a reader may take nothing of an answer.
+const UNTAKEN: Duration = Duration::from_secs(60);
 /// Connections that wait in the system's queue.
 const BACKLOG: u32 = 1024;
 
@@ -61,7 +63,8 @@ impl std::fmt::Debug for Running {
 }
 
 fn listen(at: SocketAddr, what: &str) -> Result<TcpListener, Fault> {
-    TcpListener::bind(at).map_err(|e| Fault::new(format!("listening on {at} for {what}"), e))
+    let socket = TcpListener::bind(at).and_then(|socket| socket::bounded(socket, UNTAKEN));
+    socket.map_err(|e| Fault::new(format!("listening on {at} for {what}"), e))
 }
 
 /// Starts serving a world on the current actix system.
