@@ -71,32 +71,36 @@ fn read(from: impl Read) -> Result<Secret<String>, String> {
     Ok(Secret::new(text))
 }
 
-/// An identifier, or `-` for the text of a key on standard input; never that text itself, which
-/// would be seen by everybody on this machine.
-fn id_or_dash(text: &str) -> Result<Option<ApiKeyId>, String> {
-    if text == "-" {
-        return Ok(None);
-    }
-    if (text::LEAST_RANDOM..=text::MOST_RANDOM).any(|n| text::well_formed(text, n)) {
-        return Err("is a key: never as an argument, where others can read it. Use standard input or --key-file, \
-                    and think of revoking it"
-            .to_owned());
-    }
-    ApiKeyId::parse(text).map(Some).ok_or_else(|| "is no identifier of a key".to_owned())
+/// Said of an argument that is a key; the key is not repeated.
+const NEVER_AN_ARGUMENT: &str = "an argument is a key: never as an argument, where others can read it. Use standard input \
+                                 or --key-file, and think of revoking it";
+
+/// Refuses arguments of any command of which one is a key: whatever is said of it afterwards would repeat it.
+///
+/// # Errors
+/// That there is one.
+pub(super) fn refuse_keys<'a>(mut arguments: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let is_key = |text: &str| (text::LEAST_RANDOM..=text::MOST_RANDOM).any(|n| text::well_formed(text, n));
+    if arguments.any(is_key) { Err(Failure::Usage(NEVER_AN_ARGUMENT.into())) } else { Ok(()) }
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct IdOrDash(Option<ApiKeyId>);
-
-fn which(text: &str) -> Result<IdOrDash, String> {
-    id_or_dash(text).map(IdOrDash)
+/// An identifier, or `-` for the text of a key on standard input; never that text itself, which would be seen by
+/// everybody on this machine. It is judged here, for what the parser of arguments refuses it prints.
+fn which(text: Option<&str>) -> Result<Option<ApiKeyId>, Failure> {
+    let Some(text) = text.filter(|text| *text != "-") else { return Ok(None) };
+    let id = ApiKeyId::parse(text).ok_or_else(|| {
+        Failure::Usage(
+            "the argument is no identifier of a key; the text of one comes from standard input or --key-file".into(),
+        )
+    });
+    id.map(Some)
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Check {
     /// Its identifier; - or nothing: the text of the key comes from standard input, a file or a variable.
-    #[arg(value_name = "ID", value_parser = which, conflicts_with_all = ["key_file", "key_env"])]
-    id: Option<IdOrDash>,
+    #[arg(value_name = "ID", conflicts_with_all = ["key_file", "key_env"])]
+    id: Option<String>,
     #[command(flatten)]
     source: KeySource,
     /// The address that calls.
@@ -136,21 +140,19 @@ pub(super) struct Check {
 
 /// Tries a call: every rule is explained, and nothing is spent, counted or recorded.
 pub(super) fn check(args: Check, session: &Session) -> Result<Answer, Failure> {
-    let text = match &args.id {
-        Some(IdOrDash(Some(_))) => None,
-        Some(IdOrDash(None)) | None => Some(args.source.read()?),
-    };
+    let id = which(args.id.as_deref())?;
+    let text = if id.is_some() { None } else { Some(args.source.read()?) };
     let scope = Scope::parse(&args.scope).map_err(|e| Failure::Usage(format!("--scope: {e}")))?;
     in_world(session, async |_, world| {
         // Only then is it known whether there are keys of another form than ours.
         follow::now(world).await?;
-        let entry = match (&args.id, &text) {
-            (Some(IdOrDash(Some(id))), _) => Some(show::entry(world, &Caller::Operator, id).await?),
-            (_, Some(text)) => match verify::find(world, text.expose(), None).await? {
+        let entry = match (&id, &text) {
+            (Some(id), _) => Some(show::entry(world, &Caller::Operator, id).await?),
+            (None, Some(text)) => match verify::find(world, text.expose(), None).await? {
                 Found::Key(entry) => Some(entry),
                 Found::Nothing | Found::Unasked(_) => None,
             },
-            (_, None) => None,
+            (None, None) => None,
         };
         let Some(entry) = entry else {
             let json = json!({"valid": false, "code": Denied::Unknown.told().code, "trace": []});
@@ -236,15 +238,15 @@ fn explained(entry: &Entry, verdict: &Verdict, trace: &[Finding]) -> Answer {
 #[derive(Args, Debug)]
 pub(super) struct Inspect {
     /// - for standard input, which is where it comes from where nothing is said.
-    #[arg(value_name = "-", value_parser = which, conflicts_with_all = ["key_file", "key_env"])]
-    dash: Option<IdOrDash>,
+    #[arg(value_name = "-", conflicts_with_all = ["key_file", "key_env"])]
+    dash: Option<String>,
     #[command(flatten)]
     source: KeySource,
 }
 
 /// Reads the form of a key; nobody is asked whether it is known.
 pub(super) fn inspect(args: &Inspect) -> Result<Answer, Failure> {
-    if matches!(args.dash, Some(IdOrDash(Some(_)))) {
+    if which(args.dash.as_deref())?.is_some() {
         return Err(Failure::Usage("only the text of a key can be inspected: see show for an identifier".into()));
     }
     let text = args.source.read()?;
@@ -302,11 +304,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_refused_as_an_argument() {
+    fn a_key_is_refused_as_an_argument_and_not_repeated() {
         let key = "kw_live_AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXCLDj9vj417cawd";
-        assert!(which(key).unwrap_err().contains("never as an argument"));
-        assert!(which("-").unwrap().0.is_none());
-        assert!(which("key_").is_err() || which("key_").unwrap().0.is_some());
+        let told = refuse_keys(["keywright", "api-key", "show", key].into_iter()).unwrap_err().to_string();
+        assert!(told.contains("never as an argument") && !told.contains("kw_live"), "{told}");
+        assert!(refuse_keys(["keywright", "api-key", "show", "key_018f4c1e", "-"].into_iter()).is_ok());
+        // One that was copied in part is as good as a key for whoever has the rest.
+        let told = which(Some(&key[..50])).unwrap_err().to_string();
+        assert!(told.contains("no identifier") && !told.contains("kw_live"), "{told}");
+        assert!(which(Some("-")).unwrap().is_none() && which(None).unwrap().is_none());
     }
 
     #[test]

@@ -145,6 +145,10 @@ impl Session {
 /// answer, and says how the process should end: 0 done, 1 failed, 2 not understood, 4 a PIN was
 /// refused, and what else a command says of itself.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Err(failure) = key_tools::refuse_keys(arguments.iter().filter_map(|text| text.to_str())) {
+        return failure.print(Output::Text, &mut io::stderr().lock());
+    }
     let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(told) => {

@@ -73,7 +73,7 @@ impl Postgres {
     /// A [`Fault`] where none can be made.
     pub(super) fn connect(&self) -> Result<PgConnection, Fault> {
         let made = PgConnection::establish(self.url.expose());
-        let mut made = made.map_err(|e| Fault::new("connecting to Postgres", e).passing())?;
+        let mut made = made.map_err(unconnected)?;
         made.batch_execute(&self.greeting.0).map_err(|e| failure::fault("preparing a connection", e))?;
         Ok(made)
     }
@@ -89,6 +89,23 @@ impl Postgres {
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(Manager::new(self.url.expose()))
     }
+}
+
+/// The fault where no connection could be made.
+fn unconnected(error: impl std::fmt::Display) -> Fault {
+    Fault::bare(format!("connecting to Postgres: {}", without_url(&error.to_string()))).passing()
+}
+
+/// What libpq or the pool says of a connection that could not be made. Where libpq does not say what became of one, it
+/// may be at a loss with the URL, and repeats what it took for a part of it, which may be one of the password: that is
+/// left out.
+fn without_url(said: &str) -> &str {
+    const TRIED: [&str; 3] = ["connection to server ", "could not translate host name ", "FATAL: "];
+    let of_libpq = said.strip_prefix("timed out waiting for connection: ").unwrap_or(said);
+    if TRIED.iter().any(|begin| of_libpq.starts_with(begin)) {
+        return said.trim_end();
+    }
+    said.split_once('"').map_or(said, |(before, _)| before).trim_end()
 }
 
 /// Starts the threads; they end when the queue is closed and empty.
@@ -171,7 +188,7 @@ impl Lane {
         if self.refused.is_some_and(|at| at.elapsed() < REST) {
             return Err(Fault::bare("Postgres could not be reached a moment ago").passing());
         }
-        let made = self.pool.get().map_err(|e| Fault::new("connecting to Postgres", e).passing());
+        let made = self.pool.get().map_err(unconnected);
         self.refused = made.is_err().then(Instant::now);
         made
     }
@@ -206,4 +223,37 @@ fn commit(connection: &mut PgConnection, work: &mut dyn Work) -> Try {
     work.fail(failure::fault("committing", error));
     // A connection that broke during COMMIT leaves open whether it happened: that is not tried again.
     if trouble == Trouble::Conflict { Try::Again(trouble) } else { Try::Settled }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libpq_takes_for_a_part_of_a_url_is_not_repeated() {
+        let pool = |text: &str| format!("timed out waiting for connection: {text}");
+        for (said, told) in [
+            ("invalid integer value \"hunter2\" for connection option \"port\"", "invalid integer value"),
+            ("invalid percent-encoded token: \"hun%ter2\"", "invalid percent-encoded token:"),
+            ("invalid URI query parameter: \"hun\"ter2\"", "invalid URI query parameter:"),
+        ] {
+            assert_eq!(without_url(said), told);
+            assert_eq!(without_url(&pool(said)), pool(told));
+        }
+        for said in [
+            "connection to server at \"db\" (10.0.0.1), port 5432 failed: Connection refused",
+            "could not translate host name \"db\" to address: Name or service not known",
+            "timed out waiting for connection",
+        ] {
+            assert_eq!(without_url(said), said);
+            assert_eq!(without_url(&pool(said)), pool(said));
+        }
+    }
+
+    #[test]
+    fn a_url_that_libpq_does_not_understand_stays_out_of_the_fault() {
+        let made = PgConnection::establish("postgres://u:hunter2/TAIL@h/db").map(drop).map_err(unconnected);
+        let told = made.unwrap_err().to_string();
+        assert!(told.contains("connecting to Postgres: invalid integer value") && !told.contains("hunter2"), "{told}");
+    }
 }

@@ -45,8 +45,14 @@ fn keys_are_made_brought_tried_and_ended_by_the_hundred() {
         let told = it.json(&["api-key", "check", id, "--scope", "docs.write"], "");
         assert_eq!(told["code"], "insufficient_scope");
         assert_eq!(it.json(&["api-key", "check"], "kw_live_nonsense")["code"], "invalid_key");
-        let (code, said) = it.failure(&["api-key", "check", text], "");
-        assert!(code == 2 && said.contains("never as an argument"), "{said}");
+        for command in ["check", "inspect", "show", "revoke", "no-such-command"] {
+            let (code, said) = it.failure(&["api-key", command, text], "");
+            assert!(code == 2 && said.contains("never as an argument") && !said.contains(&text[8..]), "{said}");
+        }
+        for command in ["check", "inspect"] {
+            let (code, said) = it.failure(&["api-key", command, &text[..text.len() - 1]], "");
+            assert!(code == 2 && said.contains("no identifier") && !said.contains(&text[8..30]), "{said}");
+        }
         assert_eq!(it.json(&["api-key", "inspect"], text)["entropy"], "256.0");
         assert_eq!(it.failure(&["api-key", "inspect"], "kw_live_nonsense").0, 1);
 
