@@ -79,15 +79,12 @@ fn measured<T>(told: &mut Vec<Told>, what: &str, work: impl FnOnce() -> Result<T
 fn compromise(nodes: &Nodes, stage: &Stage) -> Result<Vec<Told>, Failure> {
     let mut told = Vec::new();
     measured(&mut told, "the key is good at every node", || nodes.expect(State::Good, stage, None))?;
-    let exchanged = measured(&mut told, "it was exchanged for a token", || nodes.exchange(stage))?;
-    let token = match exchanged {
-        Ok(token) => Some(token),
-        Err(Refused(why)) => {
-            let what = format!("the API has no tokens for keys: {why}");
-            told.push(Told { what, took: Duration::ZERO, good: true });
-            None
-        }
+    let began = Instant::now();
+    let (token, what) = match nodes.exchange(stage)? {
+        Ok(token) => (Some(token), "it was exchanged for a token".to_owned()),
+        Err(Refused(why)) => (None, format!("the API has no tokens for keys: {why}")),
     };
+    told.push(Told { what, took: began.elapsed(), good: true });
     if let Some(token) = &token {
         measured(&mut told, "the token is good at every node", || nodes.expect(State::Good, stage, Some(token)))?;
     }

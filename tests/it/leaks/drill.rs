@@ -56,6 +56,22 @@ fn r027_a_key_that_got_out_and_its_token_are_refused_and_each_step_is_measured()
 }
 
 #[test]
+fn what_a_drill_tells_of_an_api_without_tokens_for_keys_is_true() {
+    each(|it| {
+        it.json(&["migrate"], "");
+        it.json(&["plan", "add", "--template", "free"], "");
+        api(it, &["--plan", "free"]);
+        let serving = it.serve();
+        let told = it.json(&["drill", "compromise", "--api", "docs"], "");
+        assert_eq!(told["passed"], true, "{told}");
+        let steps = steps(&told);
+        assert!(steps.iter().any(|step| step.contains("has no tokens for keys")), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("exchanged")), "{steps:?}");
+        serving.end();
+    });
+}
+
+#[test]
 fn r086_a_drill_measures_how_soon_two_nodes_refuse_a_revoked_key() {
     each(|it| {
         api(it, &[]);
