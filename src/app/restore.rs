@@ -138,9 +138,34 @@ pub fn unpack(path: &Path, passphrase: &Password, to: &Path, told: Told<'_>) -> 
             write_new(&folder.path().join(&name), &mut format!("{key}\n").as_bytes(), &mut |_| {})?;
         }
     }
+    let instructions = [manifest.instructions.clone()].into_iter().chain(given_besides(&manifest, folder.path()));
+    let instructions = instructions.collect::<Vec<_>>().join(" ");
     // It is whole: it stays.
     folder.keep();
-    Ok(Unpacked { files, instructions: manifest.instructions.clone() })
+    Ok(Unpacked { files, instructions })
+}
+
+/// What the settings are to say of the keys that were given besides the first, without which the server refuses to start
+/// or cannot read everything.
+fn given_besides(manifest: &Manifest, folder: &Path) -> Vec<String> {
+    let mut told = Vec::new();
+    let file = |name: &str| folder.join(name).display().to_string();
+    if !manifest.peppers.is_empty() {
+        told.push(format!("Give the pepper by KEYWRIGHT_SECRETS_PEPPER_FILE={}.", file("pepper")));
+    }
+    for (kind, setting, keys) in [("kek", "OLDER_KEKS", &manifest.keks), ("pepper", "OLDER_PEPPERS", &manifest.peppers)]
+    {
+        let older: Vec<String> = (1..keys.len()).map(|n| file(&format!("{kind}.older.{n}"))).collect();
+        match older.as_slice() {
+            [] => {}
+            [one] => told.push(format!("Give the older {kind} by KEYWRIGHT_SECRETS_{setting}_FILE={one}.")),
+            several => told.push(format!(
+                "Give the older ones in {} by KEYWRIGHT_SECRETS_{setting}_FILE: one file of them all, separated by commas.",
+                several.join(", ")
+            )),
+        }
+    }
+    told
 }
 
 fn write_new(path: &Path, from: &mut impl io::Read, told: Told<'_>) -> Result<(), Fault> {

@@ -95,6 +95,38 @@ fn r024_a_backup_made_while_the_server_runs_becomes_an_instance_that_issues_toke
 }
 
 #[test]
+fn r024_a_restored_folder_starts_with_what_its_instructions_say_of_the_keys_that_were_given() {
+    each(|it| {
+        it.set("KEYWRIGHT_KEK", "11".repeat(32));
+        it.set("KEYWRIGHT_SECRETS_OLDER_KEKS", format!("{},{}", "22".repeat(32), "33".repeat(32)));
+        it.set("KEYWRIGHT_SECRETS_PEPPER", "44".repeat(32));
+        it.set("KEYWRIGHT_SECRETS_OLDER_PEPPERS", "55".repeat(32));
+        machine(it);
+        let (path, _) = backup(it, "backup");
+        let folder = it.folder.path().join("restored");
+        let restore = ["restore", path.to_str().unwrap(), "--to", folder.to_str().unwrap(), "--password-stdin"];
+        let told = it.json(&restore, PASSPHRASE)["instructions"].as_str().unwrap().to_owned();
+        let at = folder.display();
+        for said in [
+            format!("KEYWRIGHT_SECRETS_PEPPER_FILE={at}/pepper."),
+            format!("KEYWRIGHT_SECRETS_OLDER_PEPPERS_FILE={at}/pepper.older.1."),
+            format!("{at}/kek.older.1, {at}/kek.older.2 by KEYWRIGHT_SECRETS_OLDER_KEKS_FILE"),
+        ] {
+            assert!(told.contains(&said), "{said}: {told}");
+        }
+        if it.database.starts_with("sqlite:") {
+            ["KEYWRIGHT_KEK", "KEYWRIGHT_SECRETS_OLDER_KEKS"].iter().for_each(|name| it.unset(name));
+            ["KEYWRIGHT_SECRETS_PEPPER", "KEYWRIGHT_SECRETS_OLDER_PEPPERS"].iter().for_each(|name| it.unset(name));
+            it.set("KEYWRIGHT_SERVER_DATA_DIR", folder.to_str().unwrap());
+            it.set("KEYWRIGHT_DATABASE_URL", format!("sqlite:{}", folder.join("keywright.db").display()));
+            assert!(it.failure(&["user", "list"], "").1.contains("pepper"));
+            it.set("KEYWRIGHT_SECRETS_PEPPER_FILE", folder.join("pepper").to_str().unwrap());
+            it.json(&["user", "list"], "");
+        }
+    });
+}
+
+#[test]
 fn r024_a_backup_that_is_cut_changed_or_not_ones_own_is_told_for_what_it_is() {
     each(|it| {
         machine(it);
