@@ -23,7 +23,7 @@ use crate::{
         secret::Secret,
         uri::Resource,
     },
-    config::{Config, OfferedScope, ProtectedResource},
+    config::{Config, DatabaseUrl, OfferedScope, ProtectedResource},
     demo::{API_SCOPE, DemoSettings, Front, KEY_SCOPE, Opening, Start, WEATHER, banner, relying_application},
     flow::{
         api_keys::{
@@ -38,10 +38,10 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
-    net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
 };
@@ -85,15 +85,18 @@ pub struct Shown {
 /// Runs it until it is told to end.
 ///
 /// # Errors
-/// A fault where it cannot start, such as an address in use.
+/// A fault where it cannot start, such as an address in use or a folder that is not the demonstration's; nothing was
+/// written then.
 pub async fn run(mut config: Config, shown: Shown) -> Result<(), Fault> {
     let application = shown.application;
     let mut settings = settings(&config, application)?;
     config.resources.push(sample_api(&settings)?);
     config.outbound.allow.push(crate::config::Reachable::Network(application.ip().into()));
     beside::open_gateway(&mut config.gateway, &shown.nginx);
-    let world = open::open(&config, &open::Edges::system()).await?;
     let path = config.server.data_dir.join("demo.json");
+    let wishes = serve::Wishes::hear()?;
+    let held = Held::take(&config, &shown, &path)?;
+    let world = open::open(&config, &open::Edges::system()).await?;
     let (remembered, start) = match recall(&path)? {
         Some(remembered) => (remembered, Start::Again),
         None => (populate(&world, &settings, &path).await?, Start::First),
@@ -102,8 +105,7 @@ pub async fn run(mut config: Config, shown: Shown) -> Result<(), Fault> {
     settings.client_secret = Secret::new(remembered.application_secret.clone());
     settings.password = Secret::new(remembered.password.clone());
     let opening = opening(&config, &settings, &remembered, start);
-    let beside = relying_application(settings)
-        .map_err(|e| Fault::new(format!("listening on {application} for the demonstration's application"), e))?;
+    let beside = relying_application(settings, held.application).map_err(|e| unheard(application, e))?;
     let handle = beside.handle();
     actix_web::rt::spawn(beside);
     let wanted = Wanted {
@@ -115,8 +117,9 @@ pub async fn run(mut config: Config, shown: Shown) -> Result<(), Fault> {
         folder: config.server.data_dir.join("nginx"),
     };
     let mut weather = None;
-    let ended = serve::until_told(config, world, &serve::Origin { file: None, logs: None }, |running| {
-        let begun = Weather::start(&wanted, running.gateway)?;
+    let origin = serve::Origin { file: None, logs: None };
+    let ended = serve::until_told(config, (world, held.issuer), &origin, wishes, |running| {
+        let begun = Weather::start(&wanted, held.weather, running.gateway)?;
         let opening = Opening { weather: format!("http://{}", wanted.listen), front: begun.front.clone(), ..opening };
         weather = Some(begun);
         // Where nobody reads what is printed, the server serves all the same.
@@ -129,6 +132,51 @@ pub async fn run(mut config: Config, shown: Shown) -> Result<(), Fault> {
     }
     handle.stop(false).await;
     ended
+}
+
+/// The addresses of the demonstration.
+struct Held {
+    issuer: serve::Sockets,
+    application: TcpListener,
+    weather: TcpListener,
+}
+
+impl Held {
+    /// Takes them all, and then marks the folder as the demonstration's, so that one that ends in its first start goes on
+    /// there. Where it is somebody else's or an address is in use, nothing was written.
+    fn take(config: &Config, shown: &Shown, remembered: &Path) -> Result<Self, Fault> {
+        refuse_what_is_in_earnest(config, remembered)?;
+        let application = TcpListener::bind(shown.application).map_err(|e| unheard(shown.application, e))?;
+        let weather = beside::listen(shown.weather)?;
+        let held = Self { issuer: serve::Sockets::bind(config)?, application, weather };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&config.server.data_dir);
+        let marked = made.and_then(|()| OpenOptions::new().append(true).create(true).mode(0o600).open(remembered));
+        marked.map_err(|e| Fault::new(format!("writing {}", remembered.display()), e))?;
+        Ok(held)
+    }
+}
+
+fn unheard(at: SocketAddr, error: io::Error) -> Fault {
+    Fault::new(format!("listening on {at} for the demonstration's application"), error)
+}
+
+/// A folder with a database or a key in which no demonstration was begun is somebody's in earnest: no person and no
+/// clients are added to it.
+fn refuse_what_is_in_earnest(config: &Config, remembered: &Path) -> Result<(), Fault> {
+    let DatabaseUrl::Sqlite(database) = config.database_url() else {
+        return Err(Fault::bare("the demonstration has a database of its own"));
+    };
+    if remembered.exists() {
+        return Ok(());
+    }
+    match [database, config.kek_file()].iter().find(|path| path.exists()) {
+        Some(path) => Err(Fault::bare(format!(
+            "{} is there, and is not the demonstration's: give the demonstration a folder of its own, such as --data \
+             ./keywright-demo",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn opening(config: &Config, settings: &DemoSettings, remembered: &Remembered, start: Start) -> Opening {
@@ -171,6 +219,8 @@ fn sample_api(settings: &DemoSettings) -> Result<ProtectedResource, Fault> {
 
 fn recall(path: &Path) -> Result<Option<Remembered>, Fault> {
     match fs::read(path) {
+        // It was begun, and ended before anything was to be remembered.
+        Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
             .map_err(|e| Fault::new(format!("reading {}; delete its folder to begin anew", path.display()), e)),
@@ -194,7 +244,7 @@ async fn populate(world: &World, settings: &DemoSettings, path: &Path) -> Result
     let person = NewUser { username: USERNAME.to_owned(), profile, password: Some(Secret::new(password.clone())) };
     match manage_users::add(world, person, by()).await {
         Ok(_) => {}
-        // The folder was made by hand, or the first start ended in the middle: the person is there, but nobody knows their password.
+        // The first start ended in the middle: the person is there, but nobody knows their password.
         Err(Stop::Refusal(_)) => {
             manage_users::set_password(world, USERNAME, Secret::new(password.clone()), by()).await.map_err(told)?;
         }

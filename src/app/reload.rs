@@ -1,19 +1,52 @@
-//! Reading the settings again while the server runs: the whole is validated first, then what can
-//! change is swapped at once; on any error everything stays as it was.
+//! Reading the settings again while the server runs: the whole is validated first, and where it is
+//! good, what can change is swapped at once. What cannot be taken after all, such as a key that does
+//! not fit the database, stays as it was, and the log says so.
 
 use super::{declared, kek, open, serve::Origin, settings};
 use crate::{
+    base::fault::Fault,
     config::{Config, LogRequests},
     flow::{rotate_keys, secrets, world::World},
     http::site::Site,
     telemetry::Requests,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, fmt::Display, sync::Arc, thread};
+use tokio::sync::oneshot;
 
-/// The settings as they are now, read where nobody waits: a source of secrets may take its time.
+/// The settings that a running server goes by.
+#[derive(Debug)]
+pub struct InForce {
+    /// Those of the start: what needs a restart is as it was then.
+    started: Config,
+    /// Those that were read last: what can change at once is as they say.
+    read: Config,
+    /// The names of those of them that are not, for something went wrong.
+    owed: BTreeSet<String>,
+}
+
+impl InForce {
+    /// Those of a server that has just started.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let read = config.clone();
+        Self { started: config, read, owed: BTreeSet::new() }
+    }
+}
+
+/// The settings as they are now. They are read on a thread that nobody waits for where the server ends meanwhile: a
+/// source of secrets may take its time.
 async fn load(origin: &Origin) -> Option<Config> {
     let file = origin.file.clone();
-    match tokio::task::spawn_blocking(move || settings::load(file.as_deref())).await {
+    let (give, given) = oneshot::channel();
+    let read = move || {
+        // Where nobody wants them any more, the server ends.
+        let _ = give.send(settings::load(file.as_deref()));
+    };
+    if let Err(error) = thread::Builder::new().name("settings".to_owned()).spawn(read) {
+        tracing::error!(%error, "the settings could not be read; the old ones stay");
+        return None;
+    }
+    match given.await {
         Ok(Ok(new)) => Some(new),
         Ok(Err(error)) => {
             tracing::error!(%error, "the settings were refused; the old ones stay");
@@ -27,33 +60,44 @@ async fn load(origin: &Origin) -> Option<Config> {
 }
 
 /// Takes other key-encryption keys and peppers in hand, unless they do not open what rests in the database.
-async fn take_keys(new: &Config, world: &World) {
-    let checked = async {
-        let given = kek::given(new, &world.store, &*world.dice).await?;
-        secrets::take(&world.secrets, &world.store, given).await
-    };
-    if let Err(error) = checked.await {
-        tracing::error!(%error, "the key-encryption keys and peppers stay as they were");
+async fn take_keys(new: &Config, world: &World) -> Result<(), Fault> {
+    let given = kek::given(new, &world.store, &*world.dice).await?;
+    secrets::take(&world.secrets, &world.store, given).await
+}
+
+/// What could not be applied.
+#[derive(Default)]
+struct Failed(BTreeSet<&'static str>);
+
+impl Failed {
+    /// Says that these settings stay as they were, where they do.
+    fn hear<E: Display>(&mut self, outcome: Result<(), E>, names: &[&'static str], told: &str) {
+        if let Err(error) = outcome {
+            tracing::error!(%error, "{told}");
+            self.0.extend(names);
+        }
     }
 }
 
-/// Applies the settings as they are now. Returns them, or nothing where they were refused.
-pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
-    let new = load(origin).await?;
-    let differences = Config::reload_differences(old, &new);
+/// Applies the settings as they are now, unless they are refused.
+pub async fn run(settings: &mut InForce, origin: &Origin, site: &Site) {
+    let Some(new) = load(origin).await else { return };
     let world = &site.world;
-    if let (Some(logs), true) = (&origin.logs, (old.log.level, old.log.requests) != (new.log.level, new.log.requests))
-        && let Err(error) = logs.set(new.log.level.as_str(), requests(&new))
-    {
-        tracing::error!(%error, "what is logged stays as it was");
+    let mut touched: BTreeSet<String> = Config::reload_differences(&settings.read, &new).at_once.into_iter().collect();
+    touched.append(&mut settings.owed);
+    let waiting = Config::reload_differences(&settings.started, &new).needs_restart;
+    let mut failed = Failed::default();
+    if let (Some(logs), true) = (&origin.logs, touched.iter().any(|name| name.starts_with("log."))) {
+        let outcome = logs.set(new.log.level.as_str(), requests(&new));
+        failed.hear(outcome, &["log.level", "log.requests"], "what is logged stays as it was");
     }
     let mut policy = open::policy(&new);
     // What needs a restart stays as it was, or half of the server would believe one thing and half another.
-    // The settings before may have waited for a restart themselves, so it is the policy in force that counts.
     policy.tokens.issuer = world.policy.load().tokens.issuer.clone();
     world.policy.store(Arc::new(policy));
     site.policy_changed();
-    take_keys(&new, world).await;
+    let keys = ["secrets.kek", "secrets.older_keks", "secrets.pepper", "secrets.older_peppers"];
+    failed.hear(take_keys(&new, world).await, &keys, "the key-encryption keys and peppers stay as they were");
     if let Some(access) = new.secrets.vault() {
         world.signers.reach(settings::vault(access));
     }
@@ -61,19 +105,21 @@ pub async fn run(old: &Config, origin: &Origin, site: &Site) -> Option<Config> {
         tracing::error!(%error, "the signing keys follow the new settings within a minute, not at once");
     }
     world.outbound.apply(&open::outbound_policy(&new));
-    if let Err(error) = world.geo.reload(new.geo.database.as_deref(), world.now()) {
-        tracing::error!(%error, "the database of addresses stays as it was");
-    }
+    let geo = world.geo.reload(new.geo.database.as_deref(), world.now());
+    failed.hear(geo, &["geo.database"], "the database of addresses stays as it was");
     site.trusted_proxies.store(Arc::new(new.server.trusted_proxies.clone()));
-    if let Err(error) = declared::apply(&new, world).await {
-        tracing::error!(%error, "the declared clients stay as they were");
-    }
+    failed.hear(declared::apply(&new, world).await, &["clients.file"], "the declared clients stay as they were");
+    let (owed, applied): (BTreeSet<String>, BTreeSet<String>) =
+        touched.into_iter().partition(|name| failed.0.contains(name.as_str()));
+    let listed = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     tracing::info!(
-        applied = differences.at_once.join(" "),
-        waiting_for_a_restart = differences.needs_restart.join(" "),
+        applied = listed(&applied),
+        not_applied = listed(&owed),
+        waiting_for_a_restart = waiting.join(" "),
         "the settings were read again"
     );
-    Some(new)
+    settings.read = new;
+    settings.owed = owed;
 }
 
 /// Whether requests with API keys are to be logged.
@@ -89,31 +135,60 @@ pub fn requests(config: &Config) -> Requests {
 mod tests {
     use super::*;
     use crate::{account::Cost, app::open::Edges};
-    use std::fs;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
-    #[test]
-    fn an_issuer_that_waits_for_a_restart_still_waits_when_the_settings_are_read_once_more() {
+    /// Starts with one file of settings, reads others one after the other, and says what was true after each: whether
+    /// the issuer was the first, what is owed, and what waits.
+    fn read_again(files: &[&str]) -> Vec<(bool, Vec<String>, Vec<String>)> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keywright.toml");
-        let write = |issuer: &str| {
-            let data = folder.path().join("data");
-            fs::write(&file, format!("[server]\nissuer = \"{issuer}\"\ndata_dir = \"{}\"\n", data.display())).unwrap();
+        let data = folder.path().join("data");
+        let write = |text: &str| {
+            fs::write(&file, text.replace("DATA", &data.display().to_string())).unwrap();
+            // One holds a secret.
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         };
-        let (before, after) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
-        write(before);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
+            write(files[0]);
             let origin = Origin { file: Some(file.clone()), logs: None };
-            let mut config = settings::load(origin.file.as_deref()).unwrap();
+            let config = settings::load(origin.file.as_deref()).unwrap();
             let edges = Edges { hash_cost: Cost::new(64, 1, 1).unwrap(), ..Edges::system() };
             let world = open::open(&config, &edges).await.unwrap();
             let site = Site::new(Arc::clone(&world), Vec::new());
-            write(after);
-            for _ in 0..3 {
-                config = run(&config, &origin, &site).await.unwrap();
-                assert_eq!(world.policy.load().tokens.issuer.as_str(), before);
+            let issuer = world.policy.load().tokens.issuer.clone();
+            let mut settings = InForce::new(config);
+            let mut found = Vec::new();
+            for text in &files[1..] {
+                write(text);
+                run(&mut settings, &origin, &site).await;
+                let same = world.policy.load().tokens.issuer == issuer;
+                let waiting = Config::reload_differences(&settings.started, &settings.read).needs_restart;
+                found.push((same, settings.owed.iter().cloned().collect(), waiting));
             }
             world.store.close();
-        });
+            found
+        })
+    }
+
+    #[test]
+    fn what_waits_for_a_restart_waits_until_there_is_one_or_the_setting_is_as_it_was() {
+        let first = "[server]\nissuer = \"http://127.0.0.1:1\"\ndata_dir = \"DATA\"\n";
+        let other = first.replace(":1\"", ":2\"");
+        let waits = || (true, Vec::new(), vec!["server.issuer".to_owned()]);
+        let found = read_again(&[first, &other, &other, &other, first]);
+        assert_eq!(found, [waits(), waits(), waits(), (true, Vec::new(), Vec::new())]);
+    }
+
+    #[test]
+    fn what_could_not_be_applied_is_owed_until_it_is() {
+        let good = "[server]\ndata_dir = \"DATA\"\n";
+        let bad = format!(
+            "{good}[secrets]\nkek = \"{}\"\n[geo]\ndatabase = \"/nowhere\"\n[log]\nlevel = \"warn\"\n",
+            "11".repeat(32)
+        );
+        let owed = ["geo.database".to_owned(), "secrets.kek".to_owned()];
+        let found = read_again(&[good, &bad, &bad, good]);
+        assert_eq!(found.iter().map(|(_, owed, _)| owed.clone()).collect::<Vec<_>>(), [&owed[..], &owed[..], &[]]);
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     app::{
         process,
         reload::requests,
-        serve::{self, Origin},
+        serve::{self, Origin, Wishes},
     },
     base::fault::Fault,
     config::{Config, Format},
@@ -17,13 +17,15 @@ use crate::{
 /// # Errors
 /// What is wrong with the settings, or why it could not start.
 pub(super) fn run(session: &Session) -> Result<Answer, Failure> {
+    // First of all: who is told to read its settings again while it still begins does so when it serves.
+    let wishes = Wishes::hear()?;
     let config = session.config()?;
     let logs = logs(&config)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let origin = Origin { file: session.file(), logs: Some(logs) };
-    process::run(serve::run(config, origin))?;
+    process::run(serve::run(config, origin, wishes))?;
     Ok(Answer::new(String::new(), serde_json::Value::Null))
 }
 

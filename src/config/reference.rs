@@ -20,7 +20,8 @@ A setting that may be a secret may also name one: `env:NAME` (or `${NAME}`), `fi
 `vault:PATH#FIELD`; see [`[secrets]`](#secrets).
 
 On SIGHUP the file is read and checked again. Where it is good, the settings marked *at once* take hold;
-where it is not, everything stays as it was, and the log says why.
+where it is not, everything stays as it was, and the log says why. One that turns out not to be applicable, such as a
+key that does not fit the database, stays as it was by itself: the log names it after `not_applied`.
 ";
 
 /// The page `docs/reference/config.md`.

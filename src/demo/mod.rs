@@ -36,21 +36,21 @@ pub use settings::{API_SCOPE, DemoSettings, KEY_SCOPE, WEATHER};
 pub use weather::{Asking, Between, Nginx, WeatherSettings, present, weather_api};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
+use std::net::TcpListener;
 
-/// Starts the application on `settings.listen`, on the actix system of the caller. The returned
+/// Starts the application on a socket that listens at `settings.listen`, on the actix system of the caller. The returned
 /// server is a future that ends when it is stopped; it handles no signals itself.
 ///
 /// # Errors
-/// When the address cannot be bound.
-pub fn relying_application(settings: DemoSettings) -> std::io::Result<actix_web::dev::Server> {
-    let listen = settings.listen;
+/// When the socket cannot be listened on.
+pub fn relying_application(settings: DemoSettings, socket: TcpListener) -> std::io::Result<actix_web::dev::Server> {
     let site = web::Data::new(routes::Site::new(settings));
     let server = HttpServer::new(move || {
         App::new().app_data(site.clone()).wrap(from_fn(guard::guard)).configure(routes::routes)
     })
     .workers(1)
     .disable_signals()
-    .bind(listen)?
+    .listen(socket)?
     .run();
     Ok(server)
 }

@@ -40,6 +40,11 @@ pub async fn run(world: Arc<World>, mut ending: Ending) {
             tracing::debug!(error = %fault, "this node could not say that it is running");
         }
     }
+    gone(&world).await;
+}
+
+/// Says that this node has ended. Where it cannot, others take it for one that runs for some seconds more.
+pub async fn gone(world: &World) {
     let name = world.node.clone();
     let say = move |tx: &mut Tx<'_>| Ok::<_, Stop<Infallible>>(tx.nodes().gone(&name)?);
     if let Err(fault) = world.store.write("say_gone", say).await.map_err(only_fault) {

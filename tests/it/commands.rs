@@ -16,7 +16,7 @@ use std::{
     io::Write,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::Arc,
 };
 
@@ -95,7 +95,8 @@ impl Installation {
         (done.status.code().unwrap(), String::from_utf8(done.stderr).unwrap())
     }
 
-    fn kinds(&self) -> Vec<String> {
+    /// The kinds of what was recorded, the newest first.
+    pub fn kinds(&self) -> Vec<String> {
         let done = self.run(&["audit", "list", "-o", "json"], "");
         let lines = String::from_utf8(done.stdout).unwrap();
         let kind =
@@ -114,13 +115,23 @@ impl Installation {
 
     /// Serves with these variables.
     pub fn serve_with(&self, more: &[(&str, &str)]) -> Serving {
+        let mut serving = self.begin(more);
+        self.is_ready(&mut serving);
+        serving
+    }
+
+    /// Begins to serve, and does not wait until it does.
+    pub fn begin(&self, more: &[(&str, &str)]) -> Serving {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["serve"]);
         command.envs(more.iter().copied());
-        let mut serving = Serving(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        Serving(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    /// Waits until it serves.
+    pub fn is_ready(&self, serving: &mut Serving) {
         let ready = within(LONG, || ureq::get(self.at("/readyz")).call().is_ok() || serving.has_ended());
         assert!(ready && !serving.has_ended(), "{}", self.log());
-        serving
     }
 
     /// Waits until the running server has the key for RS256, which it makes when nobody waits for it, a while after its
@@ -155,22 +166,32 @@ impl Installation {
 pub struct Serving(Child);
 
 impl Serving {
+    /// A server that was started otherwise.
+    pub const fn of(process: Child) -> Self {
+        Self(process)
+    }
     /// The number of its process.
     pub fn id(&self) -> u32 {
         self.0.id()
     }
-    fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
+    }
+    fn tell(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
     /// Tells it to read its settings again.
     pub fn reload(&self) {
-        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        self.tell(rustix::process::Signal::HUP);
     }
-    pub fn end(mut self) {
-        let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        assert!(self.0.wait().unwrap().success());
+    /// Tells it to end, and says how it did.
+    pub fn told_to_end(mut self) -> ExitStatus {
+        self.tell(rustix::process::Signal::TERM);
+        self.0.wait().unwrap()
+    }
+    pub fn end(self) {
+        assert!(self.told_to_end().success());
     }
     pub fn kill(mut self) {
         self.0.kill().unwrap();

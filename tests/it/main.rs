@@ -20,6 +20,7 @@ mod limits;
 mod oauth;
 mod oidc;
 mod portal;
+mod process;
 mod races;
 mod requirements;
 mod security;

@@ -45,13 +45,14 @@ pub(super) fn open_gateway(gateway: &mut Gateway, nginx: &str) {
 }
 
 impl Weather {
-    /// Starts it, on the actix system of the caller. `gateway` is where the issuer listens for gateways, if it does.
+    /// Starts it, on the actix system of the caller. `socket` is what holds its address, so that nobody else's server is
+    /// taken for nginx; `gateway` is where the issuer listens for gateways, if it does.
     ///
     /// # Errors
     /// A fault where an address is in use. An nginx that does not run is none: the API then asks by itself.
-    pub(super) fn start(wanted: &Wanted, gateway: Option<SocketAddr>) -> Result<Self, Fault> {
-        // Taken, so that nobody else's server is taken for nginx, and given free for it.
-        drop(listen(wanted.listen)?);
+    pub(super) fn start(wanted: &Wanted, socket: TcpListener, gateway: Option<SocketAddr>) -> Result<Self, Fault> {
+        // Given free for nginx.
+        drop(socket);
         let why = match gateway {
             Some(gateway) => match behind_nginx(wanted, gateway)? {
                 Ok(weather) => return Ok(weather),
@@ -84,7 +85,11 @@ fn behind_nginx(wanted: &Wanted, gateway: SocketAddr) -> Result<Result<Weather, 
     })
 }
 
-fn listen(at: SocketAddr) -> Result<TcpListener, Fault> {
+/// Takes an address for the weather API.
+///
+/// # Errors
+/// A fault where it is in use.
+pub(super) fn listen(at: SocketAddr) -> Result<TcpListener, Fault> {
     TcpListener::bind(at).map_err(|e| Fault::new(format!("listening on {at} for the weather API"), e))
 }
 

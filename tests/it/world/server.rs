@@ -12,7 +12,7 @@ use keywright::{
     account::{Cost, Profile},
     app::{
         open::{self, Edges},
-        serve,
+        serve::{self, Sockets},
     },
     audit::Actor,
     base::{
@@ -142,7 +142,7 @@ impl Server {
         let serve = move || {
             actix_web::rt::System::new().block_on(async move {
                 let world = open::open(&own, &edges).await.unwrap();
-                let running = serve::start(&own, Arc::clone(&world)).await.unwrap();
+                let running = serve::start(&own, Arc::clone(&world), Sockets::bind(&own).unwrap()).await.unwrap();
                 tell.send((running.address, running.gateway, world)).unwrap();
                 let _ = stopped.await;
                 running.end().await;
