@@ -49,9 +49,9 @@ fn keys_are_made_brought_tried_and_ended_by_the_hundred() {
             let (code, said) = it.failure(&["api-key", command, text], "");
             assert!(code == 2 && said.contains("never as an argument") && !said.contains(&text[8..]), "{said}");
         }
-        for command in ["check", "inspect"] {
-            let (code, said) = it.failure(&["api-key", command, &text[..text.len() - 1]], "");
-            assert!(code == 2 && said.contains("no identifier") && !said.contains(&text[8..30]), "{said}");
+        for (command, code) in [("check", 1), ("inspect", 2)] {
+            let (found, said) = it.failure(&["api-key", command, &text[..text.len() - 1]], "");
+            assert!(found == code && !said.contains(&text[8..30]), "{said}");
         }
         assert_eq!(it.json(&["api-key", "inspect"], text)["entropy"], "256.0");
         assert_eq!(it.failure(&["api-key", "inspect"], "kw_live_nonsense").0, 1);
