@@ -317,8 +317,15 @@ async fn attempt(means: &Means) -> Result<Issued, Stop<Ill>> {
 }
 
 fn redeem(means: &Means, tx: &mut Tx<'_>, around: Around) -> Result<Issued, Stop<Ill>> {
-    let mut redeeming =
-        Redeeming { means, tx, around, again: false, stored: false, resources: BTreeSet::new(), after: After::default() };
+    let mut redeeming = Redeeming {
+        means,
+        tx,
+        around,
+        again: false,
+        stored: false,
+        resources: BTreeSet::new(),
+        after: After::default(),
+    };
     let outcome = engine::exchange_code(&means.listed.client().id, &mut redeeming);
     if means.signed.lacks_one() {
         return Err(Stop::Refusal(Ill::Unsigned));
