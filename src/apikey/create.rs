@@ -157,16 +157,17 @@ pub fn longest(sensitivity: Sensitivity, origin: Origin) -> Option<Span> {
     }
 }
 
-/// When a successor ends: it lives as long as its predecessor was made to, within what the API allows now.
+/// When a successor ends whose life begins at `from`: it lives as long as its predecessor was made to, whose beginning
+/// and end these are, within what the API allows now.
 #[must_use]
-pub fn succession(sensitivity: Sensitivity, old: (Moment, Option<Moment>), now: Moment) -> Option<Moment> {
-    let (made, end) = old;
+pub fn succession(sensitivity: Sensitivity, old: (Moment, Option<Moment>), from: Moment) -> Option<Moment> {
+    let (began, end) = old;
     match (end, sensitivity.longest()) {
         (None, None) => None,
-        (None, Some(longest)) => Some(now + longest),
+        (None, Some(longest)) => Some(from + longest),
         (Some(end), longest) => {
-            let length = end.since(made);
-            Some(now + longest.map_or(length, |longest| length.min(longest)))
+            let length = end.since(began);
+            Some(from + longest.map_or(length, |longest| length.min(longest)))
         }
     }
 }

@@ -134,3 +134,11 @@ pub struct ApiKey {
     /// When it was made.
     pub created_at: Moment,
 }
+
+impl ApiKey {
+    /// When its life begins: when it was made, or later where it is good only from then.
+    #[must_use]
+    pub fn beginning(&self) -> Moment {
+        self.not_before.map_or(self.created_at, |from| from.max(self.created_at))
+    }
+}

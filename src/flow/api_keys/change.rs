@@ -124,7 +124,7 @@ impl Changes<'_> {
             return unfit("expires_at", "of a key that has a successor can only come sooner");
         }
         let longest = create::longest(api.settings.sensitivity, key.origin);
-        let from = key.not_before.map_or(key.created_at, |from| from.max(key.created_at));
+        let from = key.beginning();
         // Sooner than it was is never too late.
         let later = end.is_some_and(|end| key.expires_at.is_some_and(|before| end > before));
         if later && end > Some(from + create::LONGEST) && self.caller.may(Act::Endless).is_err() {

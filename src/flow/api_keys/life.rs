@@ -65,8 +65,8 @@ fn next_version(key: &ApiKey) -> u32 {
     key.version.saturating_add(1)
 }
 
-/// Gives a key a successor with its family, kind, scope and policy. The old one is good for as
-/// long as the overlap; a key that was in overlap before ends at once.
+/// Gives a key a successor with its family, kind, scope and policy, which is good no sooner than the
+/// key itself. The old one is good for as long as the overlap; a key that was in overlap before ends at once.
 ///
 /// # Errors
 /// [`Refused`] where the caller may not, there is no such key, or it is not in a state to be rotated.
@@ -91,6 +91,8 @@ pub async fn rotate(
         }
         let text = KeyText::mint(&api.prefix, &before.environment, held.api_keys.random_length, tx.dice())?;
         let pepper = held.secrets.pepper.current();
+        let not_before = before.not_before.filter(|from| *from > now);
+        let life = (before.beginning(), before.expires_at);
         let new = ApiKey {
             id: ApiKeyId::mint(now, tx.dice())?,
             digest: pepper.hash(text.text().expose()),
@@ -98,8 +100,8 @@ pub async fn rotate(
             origin: crate::apikey::key::Origin::Minted,
             hint: text.hint().to_owned(),
             scope,
-            not_before: None,
-            expires_at: succession(api.settings.sensitivity, (before.created_at, before.expires_at), now),
+            not_before,
+            expires_at: succession(api.settings.sensitivity, life, not_before.unwrap_or(now)),
             successor: None,
             state_reason: None,
             state_at: now,

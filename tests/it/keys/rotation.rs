@@ -103,6 +103,28 @@ fn a_key_used_from_everywhere_shows_some_places_and_counts_the_rest() {
 }
 
 #[test]
+fn the_successor_of_a_key_that_is_not_good_yet_is_good_no_sooner_and_lives_as_long() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let begins = server.now() + Span::minutes(2);
+        let old = keys.key(&server, &app, json!({"not_before": begins.to_string()}));
+        let code = |made: &Value| keys.ask(&server, made["key"].as_str().unwrap(), json!({}))["code"].clone();
+        assert_eq!(code(&old), "key_not_yet_valid");
+        let new = rotated(&server, &keys, &old);
+        assert_eq!((&new["not_before"], &new["expires_at"]), (&old["not_before"], &old["expires_at"]));
+        assert_eq!(code(&new), "key_not_yet_valid", "a rotation makes nothing good that was not");
+        server.advance(Span::minutes(3));
+        server.follow_now();
+        assert_eq!(code(&new), "ok");
+        let next = rotated(&server, &keys, &new);
+        assert_eq!((&next["not_before"], code(&next)), (&Value::Null, json!("ok")), "its beginning is past");
+        let ends = server.now() + Span::days(365);
+        assert_eq!(next["expires_at"], json!(ends.to_string()), "as long as it was good, not since it was made");
+    });
+}
+
+#[test]
 fn r085_the_command_line_shows_a_rotation() {
     commands::each(|it| {
         it.json(&["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
