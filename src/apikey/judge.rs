@@ -202,7 +202,11 @@ fn bucket<'a>(known: &Known<'_>, call: &Call<'_>, limit: &'a Limit) -> Result<Bu
         },
         By::Api => known.api.id.as_str(),
     };
-    Ok(Bucket { name: [&limit.bucket, "/", whom].concat(), limit })
+    let family = match limit.level {
+        Level::Key => known.family.id.as_str(),
+        Level::Api | Level::Plan | Level::Family => "",
+    };
+    Ok(Bucket { name: [family, &limit.bucket, "/", whom].concat(), limit })
 }
 
 /// The address as one text for all its spellings. Of IPv6 the network of 64 bits: whoever has one

@@ -209,11 +209,11 @@ fn a_permit_names_what_is_to_be_taken_and_for_whom() {
         let known = world.known();
         let permit = judge(&known, &Call { cost: 5, address: Some("::ffff:203.0.113.9"), ..world.call() }).unwrap();
         assert_eq!((permit.cost, permit.buckets.len()), (5, 1));
-        assert_eq!(permit.buckets[0].name, format!("key_1/a/{whom}"));
+        assert_eq!(permit.buckets[0].name, format!("{family}.key/a/{whom}"));
     }
     let mut world = World::restricted(&one("client"));
     world.family.client = Some(ClientId::parse("sync-app").unwrap());
-    assert_eq!(judge(&world.known(), &world.call()).unwrap().buckets[0].name, "key_1/a/sync-app");
+    assert_eq!(judge(&world.known(), &world.call()).unwrap().buckets[0].name, format!("{family}.key/a/sync-app"));
     let world = World::restricted(&one("ip"));
     let near = |address| {
         judge(&world.known(), &Call { address: Some(address), ..world.call() }).unwrap().buckets[0].name.clone()

@@ -19,7 +19,8 @@ pub struct Layer {
 pub struct Limit {
     /// The level of the policy that it is in.
     pub level: Level,
-    /// What the names of its buckets begin with: whose policy it is in, and its name there.
+    /// What the names of its buckets begin with: whose policy it is in, and its name there. For that of a key stands
+    /// `.key`, behind the family, which whoever judges knows: a successor goes on where the key before it stopped.
     pub bucket: String,
     /// The limit.
     pub rate: Rate,
@@ -53,7 +54,7 @@ impl Compiled {
         for Layer { level, of, document } in &layers {
             limits.extend(document.rate.iter().map(|rate| Limit {
                 level: *level,
-                bucket: format!("{of}/{}", rate.name),
+                bucket: format!("{}/{}", whose(*level, of), rate.name),
                 rate: rate.clone(),
             }));
             for quota in &document.quota {
@@ -70,7 +71,7 @@ impl Compiled {
     #[must_use]
     pub fn within(mut self, level: Level, of: &str, rate: Rate) -> Self {
         self.limits.reserve_exact(1);
-        self.limits.push(Limit { level, bucket: format!("{of}/{}", rate.name), rate });
+        self.limits.push(Limit { level, bucket: format!("{}/{}", whose(level, of), rate.name), rate });
         self
     }
 
@@ -114,6 +115,14 @@ impl Compiled {
         call: &'a Call<'_>,
     ) -> impl Iterator<Item = (Level, Result<(), Reason>)> + 'a {
         self.layers.iter().filter_map(move |layer| Some((layer.level, layer.document.finding(rule, call)?)))
+    }
+}
+
+/// Whose policy a limit is in, for the names of its buckets.
+fn whose(level: Level, of: &str) -> &str {
+    match level {
+        Level::Api | Level::Plan | Level::Family => of,
+        Level::Key => ".key",
     }
 }
 

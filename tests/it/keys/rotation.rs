@@ -125,6 +125,31 @@ fn the_successor_of_a_key_that_is_not_good_yet_is_good_no_sooner_and_lives_as_lo
 }
 
 #[test]
+fn a_key_and_its_successor_share_what_the_limits_of_their_own_policy_let_through() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::at(&server, json!({})), server.machine());
+        let made = |by: &str| {
+            let rate = json!([{"name": "few", "by": by, "limit": 3, "per": "1h"}]);
+            keys.key(&server, &app, json!({"policy": {"v": 1, "rate": rate}}))
+        };
+        let codes = |made: &Value, n: usize| -> Vec<Value> {
+            (0..n).map(|_| keys.ask(&server, made["key"].as_str().unwrap(), json!({}))["code"].clone()).collect()
+        };
+        for by in ["family", "user", "client", "api"] {
+            let old = made(by);
+            assert_eq!(codes(&old, 2), ["ok", "ok"], "{by}");
+            let new = rotated(&server, &keys, &old);
+            assert_eq!(codes(&new, 2), ["ok", "rate_limited"], "{by}: a rotation refills nothing");
+            assert_eq!(codes(&old, 1), ["rate_limited"], "{by}");
+        }
+        let old = made("key");
+        assert_eq!(codes(&old, 4), ["ok", "ok", "ok", "rate_limited"]);
+        assert_eq!(codes(&rotated(&server, &keys, &old), 1), ["ok"], "what is counted for each key stays so");
+    });
+}
+
+#[test]
 fn r085_the_command_line_shows_a_rotation() {
     commands::each(|it| {
         it.json(&["api", "add", "--name", "docs", "--audience", "https://docs.example", "--scope", "docs.read"], "");
