@@ -67,11 +67,12 @@ impl Compiled {
         Self { layers, limits, budgets }
     }
 
-    /// The same, within one more limit.
+    /// The same, within one more limit, which has buckets of its own: in those of a limit that its owner wrote they
+    /// could make room.
     #[must_use]
     pub fn within(mut self, level: Level, of: &str, rate: Rate) -> Self {
         self.limits.reserve_exact(1);
-        self.limits.push(Limit { level, bucket: format!("{}/{}", whose(level, of), rate.name), rate });
+        self.limits.push(Limit { level, bucket: format!("{}.given/{}", whose(level, of), rate.name), rate });
         self
     }
 

@@ -146,7 +146,7 @@ fn one_more_limit_can_be_put_on_top() {
     let policy =
         policy.within(Level::Key, "key_1", rate::Rate::weak()).within(Level::Plan, "plan_1", rate::Rate::usual());
     let limits: Vec<_> = policy.limits().iter().map(|l| (l.bucket.as_str(), l.rate.rule().interval())).collect();
-    assert_eq!(limits, [(".key/weak", Span::millis(200)), ("plan_1/default", Span::millis(50))]);
+    assert_eq!(limits, [(".key.given/weak", Span::millis(200)), ("plan_1.given/default", Span::millis(50))]);
 }
 
 /// Any JSON at all.

@@ -2,6 +2,7 @@
 
 use super::{Keys, asked_by, call};
 use crate::world::{MAIL, Server, each};
+use keywright::base::moment::Span;
 use serde_json::{Value, json};
 
 #[test]
@@ -257,5 +258,22 @@ fn a_verdict_may_be_kept_for_as_long_as_the_api_says_unless_somebody_wrote_a_lim
         let quota = json!({"v": 1, "quota": [{"name": "month", "limit": 9, "per": "month"}]});
         assert_eq!(kept(json!({"policy": rate})), 0);
         assert_eq!(kept(json!({"policy": quota})), 0);
+    });
+}
+
+#[test]
+fn no_limit_of_an_owners_own_makes_room_in_the_usual_one() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app) = (Keys::with(&server, json!({}), json!({})), server.machine());
+        let own = json!([{"name": "default", "by": "family", "limit": 1000, "per": "1s", "burst": 2}]);
+        let made = keys.key(&server, &app, json!({"family_policy": {"v": 1, "rate": own}}));
+        let passes = |_: &u32| {
+            server.advance(Span::millis(2));
+            keys.ask(&server, made["key"].as_str().unwrap(), json!({}))["code"] == "ok"
+        };
+        let passed = (0..150).filter(passes).count();
+        // Forty at once, and twenty in each second.
+        assert!((40..=47).contains(&passed), "{passed}");
     });
 }
