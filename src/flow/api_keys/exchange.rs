@@ -179,7 +179,7 @@ pub fn issued_to<'a>(entry: &'a Entry, proven: Option<&'a ClientId>) -> Option<&
 /// The refusal of an exchange. The reasons that are the key's own are told alike.
 fn refusal(verdict: &Verdict) -> Refusal {
     let Err(denied) = &verdict.outcome else { return not_good() };
-    if let Denied::Rate { retry_after, .. } = denied {
+    if let Denied::Rate { retry_after, .. } | Denied::Reduced { retry_after, .. } = denied {
         let met = verdict.limits.iter().find(|limit| !limit.outcome.allowed);
         let (quota, window) = met.map_or((1, *retry_after), |limit| (limit.limit, limit.per));
         return Refusal::too_many(Exceeded { policy: "api_key", quota, window, wait: *retry_after });

@@ -1,7 +1,7 @@
 //! What resource servers report of calls, and what follows from it: what there is to see of a key,
 //! quotas of bytes, limits that give less while an API has no room.
 
-use super::{Keys, asked_by, call, token};
+use super::{Keys, asked_by, call, exchange::exchange, token};
 use crate::world::{Database, MAIL, Server, each};
 use keywright::{
     base::moment::Span,
@@ -252,6 +252,20 @@ fn r124_the_limits_of_an_api_without_room_fall_to_a_tenth_and_come_back_slowly()
         let (_, told) = burst(&server, &keys, text(&made));
         assert_eq!(told["code"], "rate_limited");
         assert!(server.world.metrics.render().contains("keywright_apis_throttled 0"));
+    });
+}
+
+#[test]
+fn an_exchange_that_an_api_has_no_room_for_is_for_later_and_no_word_against_the_key() {
+    each(|db| {
+        let rate = json!({"rate": [{"name": "calls", "by": "key", "limit": 60, "per": "60s", "burst": 10}]});
+        let (server, keys, made) = scene(db, rate);
+        bear(&server, &keys, &made, (0, 1000, 950));
+        assert_eq!(burst(&server, &keys, text(&made)).1["code"], "reduced_capacity");
+        let refused = exchange(&server, text(&made), &[]);
+        assert_eq!(refused.refusal(), (429, "temporarily_unavailable".to_owned()), "{}", refused.text());
+        let wait: i64 = refused.field("retry-after").unwrap().parse().unwrap();
+        assert!((10..=16).contains(&wait), "as callers are told: {wait}");
     });
 }
 
