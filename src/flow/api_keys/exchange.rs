@@ -16,6 +16,7 @@ use crate::{
         family::Owner,
         judge::stands,
         key::Kind,
+        policy::Rule,
         verdict::Denied,
     },
     audit::Origin,
@@ -96,7 +97,7 @@ pub async fn permit(
     // Of a key that is of no use nothing else is told; and what was asked wrongly costs nothing.
     if stands(&entry.known(), &call).is_ok() {
         proof = dpop::shown(world, asking.dpop)?;
-        offered(&entry)?;
+        offered(&entry, &call)?;
         wanted = Some(asked(world, (&entry, travelling(&entry)?), request)?);
     }
     let shown = proof.as_ref().map_or(Possession::Unproven, |proof| Possession::Of(&proof.jkt));
@@ -108,8 +109,14 @@ pub async fn permit(
     }
 }
 
-/// Whether the API lets a key like this be exchanged: calls with a token are not counted.
-fn offered(entry: &Entry) -> Result<(), Refusal> {
+/// Whether a key like this is exchanged: calls with a token are not held against the page or the path
+/// that they are for, nor counted, unless its API lets it.
+fn offered(entry: &Entry, call: &Call<'_>) -> Result<(), Refusal> {
+    // Also where a call that says nothing would pass: those with a token are not asked at all.
+    let lost = [Rule::Referrer, Rule::Route];
+    if let Some(rule) = lost.into_iter().find(|rule| entry.policy.findings(*rule, call).next().is_some()) {
+        return Err(restricted(entry, rule));
+    }
     let metered = !entry.policy.budgets().is_empty();
     match entry.api().settings.exchange {
         Exchange::Never => refuse(InvalidGrant, "keys of this API are not exchanged for tokens"),
@@ -191,9 +198,7 @@ fn refusal(verdict: &Verdict) -> Refusal {
         return Refusal::too_many(Exceeded { policy: "api_key_quota", quota, window: wait, wait });
     }
     if let Denied::Restricted { rule, .. } = denied {
-        let told = verdict.entry.as_ref().is_some_and(|entry| entry.api().settings.expose_reason);
-        let why = format!("the rule {} of the API key refuses this request", rule.as_str());
-        return if told { Refusal::new(InvalidGrant, why) } else { Refusal::new(InvalidGrant, RESTRICTED) };
+        return verdict.entry.as_ref().map_or_else(not_good, |entry| restricted(entry, *rule));
     }
     if let Denied::TooCostly { .. } = denied {
         return Refusal::new(InvalidRequest, "an exchange costs more than a limit of the API key ever lets through");
@@ -204,4 +209,10 @@ fn refusal(verdict: &Verdict) -> Refusal {
     not_good()
 }
 
-const RESTRICTED: &str = "a restriction of the API key refuses this request";
+/// The refusal of a restriction, which is named where the API says so.
+fn restricted(entry: &Entry, rule: Rule) -> Refusal {
+    if entry.api().settings.expose_reason {
+        return Refusal::new(InvalidGrant, format!("the rule {} of the API key refuses this request", rule.as_str()));
+    }
+    Refusal::new(InvalidGrant, "a restriction of the API key refuses this request")
+}

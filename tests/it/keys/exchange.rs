@@ -264,6 +264,7 @@ fn what_restricts_a_key_is_asked_at_the_exchange_and_travels_in_the_token() {
             json!({"v": 1, "ip": {"allow": ["203.0.113.0/24"]}}),
             json!({"v": 1, "routes": [{"path": "/a"}]}),
             json!({"v": 1, "referrer": {"allow": ["https://app.example"]}}),
+            json!({"v": 1, "referrer": {"allow": ["https://app.example"], "missing": "allow"}}),
         ] {
             let made = restricted(policy.clone());
             assert_eq!(exchange(&server, text(&made), &[]).refusal(), (400, "invalid_grant".to_owned()), "{policy}");
