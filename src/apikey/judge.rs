@@ -136,11 +136,9 @@ fn meant(known: &Known<'_>, call: &Call<'_>) -> Result<(), Denied> {
     if (known.key.kind == Kind::Verifier) != (call.purpose == Purpose::Ask) {
         return Err(Denied::Unknown);
     }
-    let served = match call.environment {
-        Some(one) => known.key.environment == one,
-        None => known.api.environments.contains(&known.key.environment),
-    };
-    if served { Ok(()) } else { Err(Denied::WrongEnvironment) }
+    let offered = known.api.environments.contains(&known.key.environment);
+    let served = call.environment.is_none_or(|one| known.key.environment == one);
+    if offered && served { Ok(()) } else { Err(Denied::WrongEnvironment) }
 }
 
 fn alive(known: &Known<'_>, _: &Call<'_>) -> Result<(), Denied> {

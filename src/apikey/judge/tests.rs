@@ -167,6 +167,8 @@ fn r050_r113_a_key_is_for_one_api_its_environments_and_one_purpose() {
     world = World::new();
     world.key.environment = "test".into();
     assert_eq!(world.code(&world.call()), "wrong_environment", "the API has no such environment any more");
+    let named = Call { environment: Some("test"), ..world.call() };
+    assert_eq!(world.code(&named), "wrong_environment", "whoever names it");
 }
 
 #[test]
