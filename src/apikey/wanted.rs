@@ -83,10 +83,7 @@ pub fn admit(wanted: &Wanted, api: &Api, now: Moment) -> Result<Admitted, Unfit>
     }
     name(&wanted.name)?;
     scope(wanted, api)?;
-    let meta = serde_json::to_string(&wanted.meta).map_or(usize::MAX, |text| text.len());
-    if meta > create::MOST_META {
-        return unfit("meta", format!("has more than {} bytes", create::MOST_META));
-    }
+    meta(&wanted.meta)?;
     let first = || api.environments.first().cloned().unwrap_or_default();
     let environment = wanted.environment.clone().unwrap_or_else(first);
     let policy = Document::read(&wanted.policy).map_err(Unfit::Policy)?;
@@ -135,6 +132,29 @@ pub fn name(text: &str) -> Result<(), Unfit> {
         return unfit("name", format!("must have 1 to {MAX_NAME} characters, none of them a control character"));
     }
     Ok(())
+}
+
+/// Whether this can be the data of a key.
+///
+/// # Errors
+/// [`Unfit`] where it is too long, or holds U+0000, which Postgres keeps in no text.
+pub fn meta(members: &Map<String, Value>) -> Result<(), Unfit> {
+    if serde_json::to_string(members).map_or(usize::MAX, |text| text.len()) > create::MOST_META {
+        return unfit("meta", format!("has more than {} bytes", create::MOST_META));
+    }
+    if members.iter().any(|(name, value)| name.contains('\0') || has_null(value)) {
+        return unfit("meta", "has the character U+0000");
+    }
+    Ok(())
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(all) => all.iter().any(has_null),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_null(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn scope(wanted: &Wanted, api: &Api) -> Result<(), Unfit> {

@@ -80,6 +80,10 @@ fn is_slug(text: &str) -> bool {
 
 /// An API by its name or identifier.
 pub(super) fn api_named(tx: &mut Tx<'_>, named: &str) -> Result<Api, Stop<Refused>> {
+    // No name has one, and Postgres takes no text with U+0000.
+    if named.contains(char::is_control) {
+        return refuse(Refused::NotFound("API"));
+    }
     let by_id = match ApiId::parse(named) {
         Some(id) if named.starts_with(ApiId::PREFIX) => tx.apis().find(&id)?,
         Some(_) | None => None,

@@ -99,8 +99,8 @@ impl Changes<'_> {
             return refuse(Refused::State(ended_words(&facts.key)));
         }
         wanted::name(&self.terms.name).map_err(|unfit| Stop::Refusal(unfit.into()))?;
-        if serde_json::to_string(&self.terms.meta).map_or(usize::MAX, |text| text.len()) > create::MOST_META {
-            return unfit("meta", &format!("has more than {} bytes", create::MOST_META));
+        if self.terms.meta != facts.key.meta {
+            wanted::meta(&self.terms.meta).map_err(|unfit| Stop::Refusal(unfit.into()))?;
         }
         if self.terms.expires_at != facts.key.expires_at {
             self.end(facts)?;

@@ -59,6 +59,10 @@ fn sound_plan(spec: &PlanSpec) -> Result<(), Refused> {
 
 /// A plan by its name or identifier.
 pub(super) fn plan_named(tx: &mut Tx<'_>, named: &str) -> Result<Plan, Stop<Refused>> {
+    // No name has one, and Postgres takes no text with U+0000.
+    if named.contains(char::is_control) {
+        return refuse(Refused::NotFound("plan"));
+    }
     let by_id = match PlanId::parse(named) {
         Some(id) if named.starts_with(PlanId::PREFIX) => tx.plans().find(&id)?,
         Some(_) | None => None,

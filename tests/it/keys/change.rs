@@ -68,11 +68,14 @@ fn what_of_a_key_may_not_be_changed_is_refused_by_its_member() {
             (json!({"policy": {"ip": null}}), "policy"),
             (json!({"policy": {"ip": {"allow": ["x"]}}}), "policy.ip.allow[0]"),
             (json!({"meta": {"a": "x".repeat(3000)}}), "meta"),
+            (json!({"meta": {"a": {"b": "\u{0}"}}}), "meta"),
         ] {
             let reply = patch(&server, &of(&made), &all, Some("*"), &body);
             assert_eq!((reply.status, &reply.json()["member"]), (422, &json!(member)), "{body} {}", reply.text());
         }
-        assert_eq!(patch(&server, &of(&made), &all, Some("*"), &json!({"plan": "weather"})).status, 404);
+        for plan in ["weather", "a\u{0}"] {
+            assert_eq!(patch(&server, &of(&made), &all, Some("*"), &json!({"plan": plan})).status, 404);
+        }
         let open = json!({"policy": {"ip": null}, "anywhere": true});
         assert_eq!(patch(&server, &of(&made), &all, Some("*"), &open).status, 200, "as somebody said");
         call(&server, "POST", &format!("{}/revoke", of(&made)), &all, None);

@@ -50,10 +50,14 @@ fn what_cannot_be_is_refused_by_its_member() {
             (json!({"anywhere": false}), 422, json!("policy")),
             (json!({"kind": "public"}), 422, json!("kind")),
             (json!({"policy": {"v": 1, "ip": {"allow": ["nonsense"]}}}), 422, json!("policy.ip.allow[0]")),
+            (json!({"meta": {"a": "\u{0}"}}), 422, json!("meta")),
+            (json!({"meta": {"a": [{"b\u{0}": 1}]}}), 422, json!("meta")),
             (json!({"expires_at": "tomorrow"}), 422, json!("expires_at")),
             (json!({"expires_in": 0}), 422, json!("expires_at")),
             (json!({"owner": {"type": "client", "id": "nobody"}}), 422, json!("owner")),
             (json!({"api": "weather"}), 404, json!(null)),
+            (json!({"api": "docs\u{0}"}), 404, json!(null)),
+            (json!({"plan": "free\u{0}"}), 404, json!(null)),
             (json!({"user_id": "usr_1"}), 400, json!(null)),
         ] {
             let reply = keys.try_key(&server, &app, more.clone());
@@ -163,6 +167,21 @@ fn a_client_that_is_enabled_again_manages_no_keys_with_a_token_of_before() {
         assert_eq!(listed(&old), 401);
         server.enable_client(&machine);
         assert_eq!((listed(&old), listed(&token())), (401, 200));
+    });
+}
+
+#[test]
+fn what_no_name_can_be_names_no_api_and_no_plan() {
+    each(|database| {
+        let server = Server::on(database);
+        let keys = Keys::at(&server, json!({}));
+        for target in ["/v1/apis/docs%00", "/v1/apis/a%0Ab", "/v1/plans/a%00b", "/v1/plans/%7F"] {
+            assert_eq!(call(&server, "GET", target, &keys.manager, None).status, 404, "{target}");
+        }
+        let owner = json!({"type": "client", "id": server.machine().id});
+        let key = json!({"api": "docs", "name": "x", "anywhere": true, "owner": owner, "meta": {"a": "\u{0}"}});
+        let claim = call(&server, "POST", "/v1/keys/claims", &keys.manager, Some(&json!({"key": key})));
+        assert_eq!((claim.status, &claim.json()["member"]), (422, &json!("meta")), "{}", claim.text());
     });
 }
 
