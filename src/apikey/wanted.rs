@@ -86,7 +86,7 @@ pub fn admit(wanted: &Wanted, api: &Api, now: Moment) -> Result<Admitted, Unfit>
     meta(&wanted.meta)?;
     let first = || api.environments.first().cloned().unwrap_or_default();
     let environment = wanted.environment.clone().unwrap_or_else(first);
-    let policy = Document::read(&wanted.policy).map_err(Unfit::Policy)?;
+    let policy = Document::admit(&wanted.policy).map_err(Unfit::Policy)?;
     let wish = Wish {
         kind: wanted.kind,
         scope: &wanted.scope,

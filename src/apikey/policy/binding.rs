@@ -26,8 +26,9 @@ pub struct Written {
     /// The thumbprint of the one key whose proofs count.
     #[schemars(with = "Option<Thumbprint>")]
     jkt: Option<String>,
-    /// The SHA-256 of the one client certificate.
-    #[schemars(with = "Option<Thumbprint>")]
+    /// The SHA-256 of the one client certificate. Not offered while no certificates are read: see
+    /// [`Document::admit`](super::Document::admit).
+    #[schemars(skip)]
     x5t: Option<String>,
 }
 
@@ -73,6 +74,12 @@ impl Binding {
         self.dpop
     }
 
+    /// Whether it asks for a client certificate, of which no call has one yet.
+    #[must_use]
+    pub const fn asks_certificate(&self) -> bool {
+        self.x5t.is_some()
+    }
+
     /// Whether the call proves what it must.
     #[must_use]
     pub fn holds(&self, call: &Call<'_>) -> bool {
@@ -88,7 +95,10 @@ impl Binding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apikey::policy::sample::{call, document, refused};
+    use crate::apikey::policy::{
+        Document,
+        sample::{call, document, refused},
+    };
 
     const ONE: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
     const OTHER: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
@@ -116,6 +126,14 @@ mod tests {
             let call = Call { dpop: dpop.map_or(Possession::Unproven, Possession::Of), certificate, ..call() };
             assert_eq!(document.binding().unwrap().holds(&call), wanted, "{written} {dpop:?} {certificate:?}");
         }
+    }
+
+    #[test]
+    fn what_asks_for_a_certificate_is_read_where_it_is_stored_and_is_not_stored_any_more() {
+        let written = serde_json::json!({"v": 1, "binding": {"dpop": "optional", "x5t": OTHER}});
+        let text = written.as_object().unwrap();
+        assert!(!Document::read(text).unwrap().binding().unwrap().holds(&call()), "it refuses every call");
+        assert_eq!(Document::admit(text).unwrap_err().member(), "binding.x5t");
     }
 
     #[test]

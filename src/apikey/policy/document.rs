@@ -56,6 +56,19 @@ impl Document {
         Ok(document)
     }
 
+    /// Reads a policy that is to be stored: as [`Document::read`], without what no call could meet.
+    ///
+    /// # Errors
+    /// [`Invalid`], as there, and where it asks for a client certificate: none are read yet. What was stored with
+    /// that before goes on refusing every call.
+    pub fn admit(text: &PolicyText) -> Result<Self, Invalid> {
+        let document = Self::read(text)?;
+        if document.binding.as_ref().is_some_and(Binding::asks_certificate) {
+            return Err(Invalid::new("binding.x5t", "cannot be met: client certificates are not read"));
+        }
+        Ok(document)
+    }
+
     /// Reads a plan: as [`Document::read`], but only `rate`, `quota` and `guaranteed` may be in it.
     ///
     /// # Errors

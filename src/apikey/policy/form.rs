@@ -106,7 +106,6 @@ mod tests {
     #[test]
     fn what_fits_the_form_is_accepted() {
         let form = serde_json::to_value(schemars::schema_for!(Form)).unwrap();
-        let digest = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         let window = |member: &str, text: &str| {
             let mut window = json!({"from": "08:00", "to": "17:01", "tz": "Europe/Berlin"});
             window[member] = json!(text);
@@ -121,7 +120,7 @@ mod tests {
             ("/$defs/Window/properties/from", &|text| window("from", text)),
             ("/$defs/Window/properties/to", &|text| window("to", text)),
             ("/$defs/Window/properties/days", &|text| window("days", text)),
-            ("/$defs/Thumbprint", &|text| ("binding", json!({"jkt": text, "x5t": digest}))),
+            ("/$defs/Thumbprint", &|text| ("binding", json!({"jkt": text}))),
             ("/$defs/RangeText/anyOf/2", &|text| ("ip", json!({"allow": [text]}))),
             ("/$defs/Referrers/properties/allow/items", &|text| ("referrer", json!({"allow": [text]}))),
         ];
@@ -131,7 +130,7 @@ mod tests {
             let texts = string_regex(pattern.trim_start_matches('^').trim_end_matches('$')).unwrap();
             let good = (0..200).filter(|_| {
                 let (member, value) = made(&texts.new_tree(&mut runner).unwrap().current());
-                Document::read(json!({"v": 1, member: value}).as_object().unwrap()).is_ok()
+                Document::admit(json!({"v": 1, member: value}).as_object().unwrap()).is_ok()
             });
             // Hosts that are numbers may be beyond what an address has; windows may be empty.
             let least = if place.contains("Referrers") { 60 } else { 190 };

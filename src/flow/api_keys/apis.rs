@@ -68,7 +68,7 @@ fn sound_api(spec: &ApiSpec) -> Result<(), Refused> {
     if spec.settings.verdict_max_age > 5 {
         return unfit("settings.verdict_max_age", "must be at most 5 seconds");
     }
-    Document::read(&spec.policy)?;
+    Document::admit(&spec.policy)?;
     Ok(())
 }
 

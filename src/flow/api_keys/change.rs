@@ -147,8 +147,10 @@ impl Changes<'_> {
 
     fn policy(&self, facts: &KeyFacts) -> Result<(), Stop<Refused>> {
         let KeyFacts { key, family, api, .. } = facts;
-        let read = |text| Document::read(text).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)));
-        let (before, after, shared) = (read(&key.policy)?, read(&self.terms.policy)?, read(&family.policy)?);
+        let policy = |invalid| Stop::Refusal(Refused::Policy(invalid));
+        let after = Document::admit(&self.terms.policy).map_err(policy)?;
+        let (before, shared) = (Document::read(&key.policy), Document::read(&family.policy));
+        let (before, shared) = (before.map_err(policy)?, shared.map_err(policy)?);
         // A key that was made for use from anywhere stays one; else that has to be said.
         let listed = [&before, &shared].iter().any(|one| one.restricts_addresses());
         let wish = Wish {

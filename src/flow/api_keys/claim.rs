@@ -267,7 +267,7 @@ fn offered(tx: &mut Tx<'_>, claim: &Claim, who: &Claimer) -> Result<(Spec, Api, 
 }
 
 fn family(tx: &mut Tx<'_>, spec: &Spec, api: &Api, owner: Owner) -> Result<Family, Stop<Turned>> {
-    Document::read(&spec.family_policy).map_err(|invalid| unmet(invalid.into()))?;
+    Document::admit(&spec.family_policy).map_err(|invalid| unmet(invalid.into()))?;
     let now = tx.now();
     Ok(Family {
         id: FamilyId::mint(now, tx.dice())?,

@@ -142,7 +142,7 @@ pub(super) fn place(tx: &mut Tx<'_>, caller: &Caller, create: &Create) -> Result
     usable(tx, create.client.as_ref())?;
     let api = api_named(tx, &create.api)?;
     let plan = create.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;
-    Document::read(&create.family_policy).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)))?;
+    Document::admit(&create.family_policy).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)))?;
     let now = tx.now();
     let family = Family {
         id: FamilyId::mint(now, tx.dice())?,

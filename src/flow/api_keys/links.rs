@@ -165,7 +165,7 @@ fn for_anybody(
     usable(tx, create.client.as_ref())?;
     let api = api_named(tx, &create.api)?;
     let plan = create.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;
-    Document::read(&create.family_policy).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)))?;
+    Document::admit(&create.family_policy).map_err(|invalid| Stop::Refusal(Refused::Policy(invalid)))?;
     Ok((api, plan.map(|plan| plan.id)))
 }
 

@@ -50,6 +50,8 @@ fn what_cannot_be_is_refused_by_its_member() {
             (json!({"anywhere": false}), 422, json!("policy")),
             (json!({"kind": "public"}), 422, json!("kind")),
             (json!({"policy": {"v": 1, "ip": {"allow": ["nonsense"]}}}), 422, json!("policy.ip.allow[0]")),
+            (json!({"policy": {"v": 1, "binding": {"x5t": "A".repeat(43)}}}), 422, json!("policy.binding.x5t")),
+            (json!({"family_policy": {"v": 1, "binding": {"x5t": "A".repeat(43)}}}), 422, json!("policy.binding.x5t")),
             (json!({"meta": {"a": "\u{0}"}}), 422, json!("meta")),
             (json!({"meta": {"a": [{"b\u{0}": 1}]}}), 422, json!("meta")),
             (json!({"expires_at": "tomorrow"}), 422, json!("expires_at")),
