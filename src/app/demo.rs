@@ -282,7 +282,7 @@ async fn weather(world: &World) -> Result<(), Fault> {
     let api = ApiSpec {
         name: "weather".to_owned(),
         audience: Resource::parse(WEATHER).map_err(|e| Fault::new("reading a constant", e))?,
-        prefix: DEFAULT_PREFIX.to_owned(),
+        prefix: Some(DEFAULT_PREFIX.to_owned()),
         environments: vec!["live".to_owned(), "test".to_owned()],
         plan: Some(name.to_owned()),
         policy: Map::new(),

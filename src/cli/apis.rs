@@ -177,7 +177,7 @@ fn spec(args: Add) -> Result<ApiSpec, Failure> {
         environments: if args.environments.is_empty() { usual() } else { args.environments },
         policy: read("--policy", &args.policy)?,
         name: args.name,
-        prefix: args.prefix,
+        prefix: Some(args.prefix),
         plan: args.plan,
         settings,
     })

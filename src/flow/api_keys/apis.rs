@@ -36,8 +36,8 @@ pub struct ApiSpec {
     pub name: String,
     /// See [`Api::audience`].
     pub audience: Resource,
-    /// See [`Api::prefix`].
-    pub prefix: String,
+    /// See [`Api::prefix`]; where nothing is said it stays, and is the usual one at the beginning.
+    pub prefix: Option<String>,
     /// See [`Api::environments`].
     pub environments: Vec<String>,
     /// The name or the identifier of its plan.
@@ -53,7 +53,7 @@ fn sound_api(spec: &ApiSpec) -> Result<(), Refused> {
     if !is_slug(&spec.name) {
         return unfit("name", "must have 1 to 40 lower-case letters, digits and hyphens, and begin with a letter");
     }
-    if !text::is_prefix(&spec.prefix) {
+    if spec.prefix.as_deref().is_some_and(|prefix| !text::is_prefix(prefix)) {
         return unfit("prefix", "must have 2 to 12 lower-case letters and digits, and begin with a letter");
     }
     if spec.environments.is_empty() || spec.environments.len() > MOST_ENVIRONMENTS {
@@ -107,7 +107,7 @@ pub async fn add(world: &World, caller: &Caller, spec: ApiSpec, done: Done) -> R
             id: ApiId::mint(now, tx.dice())?,
             name: spec.name,
             audience: spec.audience,
-            prefix: spec.prefix,
+            prefix: spec.prefix.unwrap_or_else(|| text::DEFAULT_PREFIX.to_owned()),
             environments: spec.environments,
             plan: plan.map(|plan| plan.id),
             policy: spec.policy,
@@ -195,7 +195,7 @@ fn change_to(
     if spec.audience != before.audience {
         return refuse(Unfit::Member("audience", "of an API stays: its tokens and its clients name it".to_owned()));
     }
-    if spec.prefix != before.prefix {
+    if spec.prefix.is_some_and(|prefix| prefix != before.prefix) {
         return refuse(Unfit::Member("prefix", "of an API stays: scanners know its keys by it".to_owned()));
     }
     let plan = spec.plan.as_deref().map(|named| plan_named(tx, named)).transpose()?;

@@ -110,7 +110,7 @@ pub fn api(api: &Api, patch: &Patch) -> Result<ApiSpec, Unfit> {
     Ok(ApiSpec {
         audience: Resource::parse(&body.audience).map_err(|bad| Unfit::Member("audience", bad.to_string()))?,
         name: body.name,
-        prefix: body.prefix,
+        prefix: Some(body.prefix),
         environments: body.environments,
         plan: body.plan,
         policy: body.policy,

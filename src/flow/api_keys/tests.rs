@@ -56,7 +56,7 @@ async fn api(sample: &Sample, plan: Value) -> Api {
     let spec = ApiSpec {
         name: "weather".to_owned(),
         audience: Resource::parse("https://weather.example").unwrap(),
-        prefix: "kw".to_owned(),
+        prefix: Some("kw".to_owned()),
         environments: vec!["live".to_owned(), "test".to_owned()],
         plan: Some("free".to_owned()),
         policy: Map::new(),

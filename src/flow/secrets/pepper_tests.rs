@@ -112,7 +112,7 @@ fn a_key_that_ended_is_not_brought_to_life_by_an_import_after_a_new_pepper() {
         let spec = ApiSpec {
             name: "weather".to_owned(),
             audience: Resource::parse("https://weather.example").unwrap(),
-            prefix: "kw".to_owned(),
+            prefix: Some("kw".to_owned()),
             environments: vec!["live".to_owned()],
             plan: None,
             policy: Map::new(),

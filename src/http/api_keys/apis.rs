@@ -63,16 +63,8 @@ async fn try_put(site: &Site, request: &HttpRequest, named: String, body: web::P
     let Manager { caller, done } = manager(site, request).await?;
     let version = if_match(request)?;
     let body: ApiBody = json(request, body, MAX_JSON).await.map_err(|unread| details::unread(&unread))?;
-    let said = body.names_prefix();
     let stop = |stop| ended(site, stop, &origin(request));
-    let mut spec = body.spec().map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
-    if !said {
-        // What is not said of it stays, for it cannot be changed.
-        let before = apis::find(&site.world, &caller, named.clone()).await;
-        if let Ok(before) = before {
-            spec.prefix = before.prefix;
-        }
-    }
+    let spec = body.spec().map_err(|unfit| stop(Stop::Refusal(Refused::Unfit(unfit))))?;
     let api = apis::change(&site.world, &caller, (named, version), spec, done).await.map_err(stop)?;
     Ok(tagged(StatusCode::OK, &view::api(&api), &etag(api.version)))
 }

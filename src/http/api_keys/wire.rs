@@ -250,10 +250,6 @@ fn environments() -> Vec<String> {
 }
 
 impl ApiBody {
-    /// Whether it says what keys begin with.
-    pub(super) const fn names_prefix(&self) -> bool {
-        self.prefix.is_some()
-    }
     pub(super) fn spec(self) -> Result<ApiSpec, Unfit> {
         if let Some(unknown) = Settings::unknown(&self.settings) {
             return Err(Unfit::Member("settings", format!("have no member {unknown:?}")));
@@ -263,7 +259,7 @@ impl ApiBody {
         Ok(ApiSpec {
             audience: Resource::parse(&self.audience).map_err(|bad| Unfit::Member("audience", bad.to_string()))?,
             name: self.name,
-            prefix: self.prefix.unwrap_or_else(|| crate::apikey::text::DEFAULT_PREFIX.to_owned()),
+            prefix: self.prefix,
             environments: self.environments,
             plan: self.plan,
             policy: self.policy,

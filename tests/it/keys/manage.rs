@@ -188,6 +188,29 @@ fn what_no_name_can_be_names_no_api_and_no_plan() {
 }
 
 #[test]
+fn the_prefix_of_an_api_stays_where_it_is_left_out_also_for_those_who_may_not_look() {
+    each(|database| {
+        let server = Server::on(database);
+        let keys = Keys::at(&server, json!({}));
+        let body = json!({"name": "maps", "audience": "https://maps.example", "prefix": "mp"});
+        assert_eq!(call(&server, "POST", "/v1/apis", &keys.manager, Some(&body)).status, 201);
+        let manages = token(&server, "apis:manage");
+        let put = |body: serde_json::Value| {
+            let request = crate::world::Request::new("PUT", "/v1/apis/maps").bearer(&manages).field("if-match", "*");
+            server.send(&request.body("application/json", body.to_string()))
+        };
+        let said = |more: serde_json::Value| {
+            let mut body = json!({"name": "maps", "audience": "https://maps.example"});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            put(body)
+        };
+        let kept = said(json!({"environments": ["live"]}));
+        assert_eq!((kept.status, &kept.json()["prefix"]), (200, &json!("mp")), "{}", kept.text());
+        assert_eq!(said(json!({"prefix": "kw"})).json()["member"], "prefix", "and is never another");
+    });
+}
+
+#[test]
 fn a_token_that_is_for_a_resource_server_too_manages_no_keys() {
     each(|database| {
         let server = Server::on(database);
