@@ -9,6 +9,7 @@ use super::{
     create::{Created, Place, active, mint, room},
     life::{heard, stepped},
     refused::Refused,
+    verify::network,
 };
 use crate::{
     apikey::{
@@ -94,15 +95,23 @@ impl Claimer {
     }
 }
 
-/// How often an address may try a link.
+/// How often an address, or a network of IPv6, may try a link.
 fn tries() -> Rule {
     Rule::new(30, Span::minutes(1), 30)
 }
 
 async fn throttle(world: &World, address: Option<IpAddr>) -> Result<(), Stop<Turned>> {
-    let Some(address) = address.map(|address| address.to_canonical()) else { return Ok(()) };
-    let got = world.counters.take(&format!("claim {address}"), tries(), world.now(), 1).await;
+    if address.is_none() {
+        return Ok(());
+    }
+    let got = world.counters.take(&format!("claim {}", network(address)), tries(), world.now(), 1).await;
     if got.allowed { Ok(()) } else { Err(Stop::Refusal(Turned::TooMany(got.retry_after))) }
+}
+
+/// What can be a link is looked for, if it is not tried too often; else no transaction waits for it.
+async fn tried(world: &World, text: &str, who: &Claimer) -> Result<(), Stop<Turned>> {
+    throttle(world, who.origin.address).await?;
+    if credential::well_formed(Kind::Claim, text) { Ok(()) } else { refused(Turned::Unknown) }
 }
 
 /// What can be claimed with what stands in a link. Nothing is made.
@@ -110,7 +119,7 @@ async fn throttle(world: &World, address: Option<IpAddr>) -> Result<(), Stop<Tur
 /// # Errors
 /// [`Turned`].
 pub async fn look(world: &Arc<World>, text: &str, who: Claimer) -> Result<Offer, Stop<Turned>> {
-    throttle(world, who.origin.address).await?;
+    tried(world, text, &who).await?;
     let held = Arc::clone(world);
     let text = text.to_owned();
     let write = move |tx: &mut Tx<'_>| {
@@ -126,7 +135,7 @@ pub async fn look(world: &Arc<World>, text: &str, who: Claimer) -> Result<Offer,
 /// # Errors
 /// [`Turned`].
 pub async fn take(world: &Arc<World>, text: &str, who: Claimer) -> Result<Created, Stop<Turned>> {
-    throttle(world, who.origin.address).await?;
+    tried(world, text, &who).await?;
     let held = Arc::clone(world);
     let text = text.to_owned();
     let write = move |tx: &mut Tx<'_>| {
@@ -180,9 +189,6 @@ fn turned(stop: Stop<Refused>) -> Stop<Turned> {
 
 /// A claim that is open.
 fn open(tx: &mut Tx<'_>, world: &World, text: &str, who: &Claimer) -> Result<Claim, Stop<Turned>> {
-    if !credential::well_formed(Kind::Claim, text) {
-        return refused(Turned::Unknown);
-    }
     let mut found = None;
     for digest in world.secrets.pepper.hashes(text) {
         found = tx.claims().by_digest(&digest)?;

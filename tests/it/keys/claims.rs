@@ -306,3 +306,15 @@ fn a_link_of_somebody_who_is_disabled_meanwhile_makes_nothing_and_links_cannot_b
         assert_eq!(open(&mut browser, &wrong).status, 404);
     });
 }
+
+#[test]
+fn links_are_tried_no_oftener_from_all_the_addresses_of_one_network() {
+    each(|database: &Database| {
+        let server = Server::start(database, |settings| settings.set("server.trusted_proxies", "127.0.0.1/32"));
+        let wrong = json!({"link": format!("/claim#kw_claim_{}", "0".repeat(49))});
+        let from = |address: &str| open(&mut server.browser().from(address), &wrong).status;
+        let statuses: Vec<u16> = (0..40).map(|n| from(&format!("2001:db8::{n:x}"))).collect();
+        assert!(statuses.first() == Some(&404) && statuses.last() == Some(&429), "{statuses:?}");
+        assert_eq!(from("2001:db8:0:1::1"), 404, "another network");
+    });
+}
