@@ -151,7 +151,7 @@ pub async fn change(world: &World, caller: &Caller, asked: Asked, done: Done) ->
     let write = move |tx: &mut Tx<'_>| -> Result<Standing, Stop<Refused>> {
         let now = tx.now();
         let counter = counter(&family, &budget, now);
-        let hash = |word: &str| sha256(format!("quota {} {word}", counter.name).as_bytes());
+        let hash = |word: &str| sha256(format!("quota {} {} {word}", counter.family, counter.name).as_bytes());
         if let Some(word) = &asked.idempotency_key
             && tx.idempotency().find(&whose, &hash(word))?.is_some()
         {

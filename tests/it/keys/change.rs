@@ -159,6 +159,11 @@ fn r070_a_quota_is_topped_up_for_its_period_taken_back_and_corrected() {
         let granted = grant(2, Some("once"));
         assert_eq!((granted.status, &granted.json()["remaining"]), (200, &json!(2)), "{}", granted.text());
         assert_eq!(grant(2, Some("once")).status, 409, "a request that is sent twice gives once");
+        let other = keys.key(&server, &app, json!({}));
+        let target = format!("{}/quotas/month/grants", of(&other));
+        let request = Request::new("POST", &target).bearer(&all).field("idempotency-key", "once");
+        let another = server.send(&request.body("application/json", json!({"amount": 1}).to_string()));
+        assert_eq!(another.status, 200, "the same word for another key is another request: {}", another.text());
         assert_eq!(code(), json!("ok"));
         assert_eq!(grant(-2, None).json()["member"], json!("amount"), "never below what was used");
         assert_eq!(grant(-1, None).json()["remaining"], json!(0));
@@ -173,7 +178,7 @@ fn r070_a_quota_is_topped_up_for_its_period_taken_back_and_corrected() {
         let missing =
             call(&server, "POST", &format!("{}/quotas/year/grants", of(&made)), &all, Some(&json!({"amount": 1})));
         assert_eq!(missing.status, 404);
-        assert_eq!(server.events_of("quota.granted").len(), 2);
+        assert_eq!(server.events_of("quota.granted").len(), 3);
         assert_eq!(server.events_of("quota.corrected").len(), 1);
         server.advance(Span::days(35));
         server.follow_now();
