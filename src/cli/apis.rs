@@ -151,7 +151,7 @@ fn change(args: Change, session: &Session) -> Result<Answer, Failure> {
         if !settings.is_empty() {
             patch.insert("settings".to_owned(), Value::Object(settings));
         }
-        let which = (before.id.to_string(), Some(before.version));
+        let which = (before.id.to_string(), Some(vec![before.version]));
         Ok(shown(&apis::patch(world, &Caller::Operator, which, patch, done()).await?))
     })
 }

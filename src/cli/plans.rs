@@ -114,7 +114,7 @@ fn change(args: Change, session: &Session) -> Result<Answer, Failure> {
         let before = apis::find_plan(world, &Caller::Operator, args.named.plan.clone()).await?;
         let (name, policy) = (args.name.as_deref(), args.policy.as_deref());
         let patch = patches::of(name, None, (policy, &before.policy))?;
-        let which = (before.id.to_string(), Some(before.version));
+        let which = (before.id.to_string(), Some(vec![before.version]));
         Ok(shown(&apis::patch_plan(world, &Caller::Operator, which, patch, done()).await?))
     })
 }

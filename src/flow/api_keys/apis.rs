@@ -145,7 +145,7 @@ impl Done {
     }
 }
 
-/// Changes an API: it becomes what is said, where it still has this version.
+/// Changes an API: it becomes what is said, where it still has one of these versions.
 ///
 /// # Errors
 /// [`Refused`] where the caller may not, there is none, anything in it cannot be or is in use, or
@@ -153,41 +153,41 @@ impl Done {
 pub async fn change(
     world: &World,
     caller: &Caller,
-    (named, version): (String, Option<u32>),
+    (named, seen): (String, Option<Vec<u32>>),
     spec: ApiSpec,
     done: Done,
 ) -> Result<Api, Stop<Refused>> {
     caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
     let spec = move |_: &Api| Ok(spec.clone());
-    let write = move |tx: &mut Tx<'_>| change_to(tx, (&named, version), &spec, &done);
+    let write = move |tx: &mut Tx<'_>| change_to(tx, (&named, seen.as_deref()), &spec, &done);
     world.store.write("change_api", write).await
 }
 
-/// Changes members of an API, where it still has this version.
+/// Changes members of an API, where it still has one of these versions.
 ///
 /// # Errors
 /// As [`change`].
 pub async fn patch(
     world: &World,
     caller: &Caller,
-    (named, version): (String, Option<u32>),
+    (named, seen): (String, Option<Vec<u32>>),
     patch: Patch,
     done: Done,
 ) -> Result<Api, Stop<Refused>> {
     caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
     let spec = move |before: &Api| patch::api(before, &patch);
-    let write = move |tx: &mut Tx<'_>| change_to(tx, (&named, version), &spec, &done);
+    let write = move |tx: &mut Tx<'_>| change_to(tx, (&named, seen.as_deref()), &spec, &done);
     world.store.write("change_api", write).await
 }
 
 fn change_to(
     tx: &mut Tx<'_>,
-    (named, version): (&str, Option<u32>),
+    (named, seen): (&str, Option<&[u32]>),
     spec: &dyn Fn(&Api) -> Result<ApiSpec, Unfit>,
     done: &Done,
 ) -> Result<Api, Stop<Refused>> {
     let before = api_named(tx, named)?;
-    if version.is_some_and(|version| version != before.version) {
+    if seen.is_some_and(|seen| !seen.contains(&before.version)) {
         return refuse(Refused::Changed);
     }
     let spec = spec(&before).map_err(|unfit| Stop::Refusal(unfit.into()))?;

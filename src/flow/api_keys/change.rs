@@ -43,8 +43,8 @@ pub struct Wanted {
     pub patch: Patch,
     /// Whether a server key may be used from everywhere from now on.
     pub from: From,
-    /// What the key was when they looked; whatever it is now where they did not.
-    pub seen: Option<Seen>,
+    /// What the key was when they looked, one of these; whatever it is now where they did not.
+    pub seen: Option<Vec<Seen>>,
 }
 
 /// Changes a key.
@@ -60,7 +60,7 @@ pub async fn change(
 ) -> Result<KeyFacts, Stop<Refused>> {
     let write = move |tx: &mut Tx<'_>| -> Result<KeyFacts, Stop<Refused>> {
         let facts = reach(tx, &caller, Act::Change, &id)?;
-        if wanted.seen.is_some_and(|seen| seen != Seen::of(&facts.key, &facts.family)) {
+        if wanted.seen.as_ref().is_some_and(|seen| !seen.contains(&Seen::of(&facts.key, &facts.family))) {
             return refuse(Refused::Changed);
         }
         let terms = patch::key(&facts, &wanted.patch).map_err(|unfit| Stop::Refusal(unfit.into()))?;

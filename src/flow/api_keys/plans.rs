@@ -104,41 +104,41 @@ pub async fn add_plan(world: &World, caller: &Caller, spec: PlanSpec, done: Done
 pub async fn change_plan(
     world: &World,
     caller: &Caller,
-    (named, version): (String, Option<u32>),
+    (named, seen): (String, Option<Vec<u32>>),
     spec: PlanSpec,
     done: Done,
 ) -> Result<Plan, Stop<Refused>> {
     caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
     let spec = move |_: &Plan| Ok(spec.clone());
-    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, version), &spec, &done);
+    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, seen.as_deref()), &spec, &done);
     world.store.write("change_plan", write).await
 }
 
-/// Changes members of a plan, where it still has this version.
+/// Changes members of a plan, where it still has one of these versions.
 ///
 /// # Errors
 /// As [`change_plan`].
 pub async fn patch_plan(
     world: &World,
     caller: &Caller,
-    (named, version): (String, Option<u32>),
+    (named, seen): (String, Option<Vec<u32>>),
     patch: Patch,
     done: Done,
 ) -> Result<Plan, Stop<Refused>> {
     caller.may(Act::ManageApis).map_err(|not| Stop::Refusal(not.into()))?;
     let spec = move |before: &Plan| patch::plan(before, &patch);
-    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, version), &spec, &done);
+    let write = move |tx: &mut Tx<'_>| change_plan_to(tx, (&named, seen.as_deref()), &spec, &done);
     world.store.write("change_plan", write).await
 }
 
 fn change_plan_to(
     tx: &mut Tx<'_>,
-    (named, version): (&str, Option<u32>),
+    (named, seen): (&str, Option<&[u32]>),
     spec: &dyn Fn(&Plan) -> Result<PlanSpec, Unfit>,
     done: &Done,
 ) -> Result<Plan, Stop<Refused>> {
     let before = plan_named(tx, named)?;
-    if version.is_some_and(|version| version != before.version) {
+    if seen.is_some_and(|seen| !seen.contains(&before.version)) {
         return refuse(Refused::Changed);
     }
     let spec = spec(&before).map_err(|unfit| Stop::Refusal(unfit.into()))?;

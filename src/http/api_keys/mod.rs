@@ -158,21 +158,46 @@ fn step_up(site: &Site, why: &str) -> HttpResponse {
     answer
 }
 
-/// What a request says that it changes (`If-Match`, RFC 9110 §13.1.1): a tag without its quotes, or
+/// What a request says that it changes (`If-Match`, RFC 9110 §13.1.1): one of the versions that these tags are of, or
 /// `None` where whatever is there is meant. A request that says nothing is told to (RFC 6585 §3).
-fn matching(request: &HttpRequest) -> Result<Option<&str>, Misread> {
-    let Some(value) = request.headers().get(header::IF_MATCH) else {
+fn matching<T>(request: &HttpRequest, version: fn(&str) -> Option<T>) -> Result<Option<Vec<T>>, Misread> {
+    let lines: Vec<&str> =
+        request.headers().get_all(header::IF_MATCH).map(|line| line.to_str().unwrap_or_default()).collect();
+    if lines.is_empty() {
         return Err(Misread(
             StatusCode::PRECONDITION_REQUIRED,
             "If-Match must hold the ETag of what is changed".into(),
         ));
-    };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
+    }
+    // Several lines are one list (RFC 9110 §5.3).
+    let list = lines.join(",");
+    if list.trim() == "*" {
         return Ok(None);
     }
-    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    tag.map(Some).ok_or_else(unmatched)
+    let versions: Vec<T> = tags(&list).into_iter().flatten().filter_map(version).collect();
+    if versions.is_empty() { Err(unmatched()) } else { Ok(Some(versions)) }
+}
+
+/// The entity tags of a list, without their quotes (RFC 9110 §8.8.3, §5.6.1); `None` where it is no such list. Weak ones
+/// are left out: they match nothing that is to be changed (§13.1.1).
+fn tags(list: &str) -> Option<Vec<&str>> {
+    let mut found = Vec::new();
+    let mut rest = list.trim();
+    while !rest.is_empty() {
+        // An element may be empty.
+        if let Some(after) = rest.strip_prefix(',') {
+            rest = after.trim_start();
+            continue;
+        }
+        let (strong, quoted) = rest.strip_prefix("W/").map_or((true, rest), |quoted| (false, quoted));
+        let (tag, after) = quoted.strip_prefix('"')?.split_once('"')?;
+        rest = after.trim_start();
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return None;
+        }
+        found.extend(strong.then_some(tag));
+    }
+    Some(found)
 }
 
 /// The word under which a request may be sent again without being done again, where it has one.
@@ -189,9 +214,9 @@ fn unmatched() -> Misread {
     Misread(StatusCode::PRECONDITION_FAILED, "If-Match names no version of it".into())
 }
 
-/// The version that a request says it changes; `None` where any is meant.
-fn if_match(request: &HttpRequest) -> Result<Option<u32>, Misread> {
-    matching(request)?.map(|tag| tag.parse().map_err(|_| unmatched())).transpose()
+/// The versions of which a request says it changes one; `None` where any is meant.
+fn if_match(request: &HttpRequest) -> Result<Option<Vec<u32>>, Misread> {
+    matching(request, |tag| tag.parse().ok())
 }
 
 /// The entity tag of a key: of it and of its family, which is shown with it.
@@ -199,13 +224,12 @@ fn key_etag(seen: Seen) -> String {
     format!("\"{}.{}\"", seen.0, seen.1)
 }
 
-/// What of a key a request says it changes; `None` where any is meant.
-fn if_key_match(request: &HttpRequest) -> Result<Option<Seen>, Misread> {
-    let seen = |tag: &str| {
+/// What of a key a request says it changes, one of these; `None` where any is meant.
+fn if_key_match(request: &HttpRequest) -> Result<Option<Vec<Seen>>, Misread> {
+    matching(request, |tag| {
         let (key, family) = tag.split_once('.')?;
         Some(Seen(key.parse().ok()?, family.parse().ok()?))
-    };
-    matching(request)?.map(|tag| seen(tag).ok_or_else(unmatched)).transpose()
+    })
 }
 
 /// An answer with an entity tag.

@@ -47,6 +47,32 @@ fn r026_a_key_is_changed_only_over_the_version_that_was_seen() {
 }
 
 #[test]
+fn any_of_several_versions_that_are_named_may_be_the_one_that_is_there() {
+    each(|database| {
+        let server = Server::on(database);
+        let (keys, app, all) = (Keys::at(&server, json!({})), server.machine(), manager(&server));
+        let made = keys.key(&server, &app, json!({}));
+        let named = |name: &str| json!({"name": name});
+        for (tag, status) in [
+            ("\"9.9\", \"1.1\"", 200),
+            ("\"1.1\",, \"9.9\"", 412),
+            ("\"1.2\" , \"a,b\"", 200),
+            ("W/\"1.3\"", 412),
+            ("\"1.3\" \"9.9\"", 412),
+            ("\"1.3\", *", 412),
+            ("\"1.3", 412),
+            ("", 412),
+        ] {
+            let reply = patch(&server, &of(&made), &all, Some(tag), &named(&format!("as of {}", tag.len())));
+            assert_eq!(reply.status, status, "{tag:?} {}", reply.text());
+        }
+        let narrow = json!({"settings": {"expose_reason": true}});
+        assert_eq!(patch(&server, "/v1/apis/docs", &all, Some("\"7\", \"8\""), &narrow).status, 412);
+        assert_eq!(patch(&server, "/v1/apis/docs", &all, Some("\"7\", \"1\""), &narrow).status, 200);
+    });
+}
+
+#[test]
 fn what_of_a_key_may_not_be_changed_is_refused_by_its_member() {
     each(|database| {
         let server = Server::on(database);
