@@ -121,20 +121,19 @@ mod tests {
     fn where_whoever_looks_goes_away_the_next_does_and_nothing_is_left_when_all_have_gone() {
         run(async {
             let flights = Arc::new(Texts::default());
-            let spawned = async |look: Option<&'static str>| {
-                let (theirs, came) = (Arc::clone(&flights), Arc::new(AtomicUsize::new(0)));
-                let comes = Arc::clone(&came);
-                let task = tokio::spawn(async move {
-                    comes.store(1, Ordering::SeqCst);
+            let came = Arc::new(AtomicUsize::new(0));
+            let spawned = |look: Option<&'static str>| {
+                let (flights, came) = (Arc::clone(&flights), Arc::clone(&came));
+                tokio::spawn(async move {
+                    came.fetch_add(1, Ordering::SeqCst);
                     match look {
-                        Some(found) => theirs.join(1, async { Ok(found) }).await,
-                        None => theirs.join(1, std::future::pending()).await,
+                        Some(found) => flights.join(1, async { Ok(found) }).await,
+                        None => flights.join(1, std::future::pending()).await,
                     }
-                });
-                until(|| came.load(Ordering::SeqCst) == 1).await;
-                task
+                })
             };
-            let (first, second, third) = (spawned(None).await, spawned(None).await, spawned(Some("it")).await);
+            let (first, second, third) = (spawned(None), spawned(None), spawned(Some("it")));
+            until(|| came.load(Ordering::SeqCst) == 3).await;
             for gone in [first, second] {
                 assert!(!third.is_finished());
                 gone.abort();
@@ -142,7 +141,8 @@ mod tests {
             }
             assert_eq!(third.await.unwrap().unwrap(), "it");
             assert!(flights.open().is_empty());
-            let last = spawned(None).await;
+            let last = spawned(None);
+            until(|| came.load(Ordering::SeqCst) == 4).await;
             assert_eq!(flights.open().len(), 1);
             last.abort();
             assert!(last.await.unwrap_err().is_cancelled());
