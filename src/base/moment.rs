@@ -79,6 +79,9 @@ impl fmt::Display for Moment {
 #[serde(transparent)]
 pub struct Span(i64);
 
+/// By how much the clocks of our nodes may differ.
+pub const CLOCKS: Span = Span::minutes(1);
+
 impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);

@@ -13,11 +13,11 @@ use crate::{
         credential::{Kind, mint},
         fault::{Fault, Stop},
         id::ClientId,
+        moment::CLOCKS,
         secret::Secret,
     },
     oauth::{
         client::Client,
-        issue::CLOCKS,
         register::{self, RegistrationError, RegistrationPolicy},
     },
     store::{

@@ -8,7 +8,7 @@ use crate::{
         entropy::{self, Entropy},
         fault::Fault,
         id::GrantId,
-        moment::{Moment, Span},
+        moment::{CLOCKS, Moment, Span},
         scope::Scope,
         secret::Secret,
         uri::{Issuer, Resource},
@@ -16,9 +16,6 @@ use crate::{
     jose::Alg,
 };
 use std::collections::BTreeSet;
-
-/// By how much the clocks of our nodes may differ.
-pub const CLOCKS: Span = Span::minutes(1);
 
 /// What an operator decides about tokens.
 #[derive(Clone, Debug)]

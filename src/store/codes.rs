@@ -15,7 +15,12 @@ use super::{
 use crate::{
     account::{Session, User},
     audit::Record,
-    base::{digest::TokenHash, fault::Fault, id::GrantId, moment::Moment},
+    base::{
+        digest::TokenHash,
+        fault::Fault,
+        id::GrantId,
+        moment::{CLOCKS, Moment},
+    },
     oauth::grant::{Code, Grant},
 };
 use diesel::prelude::*;
@@ -181,11 +186,12 @@ impl Codes<'_, '_> {
     /// # Errors
     /// A [`Fault`] where the database could not do it.
     pub fn void(&mut self, of: By<'_>) -> Result<usize, Fault> {
-        let now = At(self.tx.now());
+        // By another node's clock one that has just expired may still be good.
+        let since = At(self.tx.now() - CLOCKS);
         sql!(self.tx, "deleting rows of codes", "several", |c| {
             // Few are unexpired at any time; the index on their end finds them.
             let unused =
-                diesel::delete(codes::table.filter(codes::expires_at.gt(now)).filter(codes::used_at.is_null()))
+                diesel::delete(codes::table.filter(codes::expires_at.gt(since)).filter(codes::used_at.is_null()))
                     .into_boxed();
             let unused = match of {
                 By::User(user) => unused.filter(codes::user_id.eq(user.as_str())),

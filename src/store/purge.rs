@@ -10,7 +10,7 @@ use super::{
 };
 use crate::base::{
     fault::Fault,
-    moment::{Moment, Span},
+    moment::{CLOCKS, Moment, Span},
 };
 use diesel::{
     dsl::{exists, not},
@@ -21,10 +21,6 @@ use diesel::{
 pub const BATCH: i64 = 1000;
 /// For how long what has ended is kept, so that a replay is still seen for what it is.
 pub const KEPT: Span = Span::days(7);
-
-/// For how much longer than it may be used it is kept that something was used once: the clock of the node that deletes
-/// may be ahead of that of the node where it comes again.
-const CLOCKS: Span = Span::minutes(1);
 
 /// For how long it is kept, by the minute, what keys were used for. Minutes are a lot of rows, but limits are
 /// advised from them, and a month has days that no fortnight has.
@@ -192,6 +188,7 @@ fn old_grants(tx: &mut Tx<'_>) -> Result<usize, Fault> {
 pub fn purge(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
     let now = At(tx.now());
     let week_ago = At(tx.now() - KEPT);
+    // That something was used once is kept until it is too old by the clock of every node where it may come again.
     let a_minute_ago = At(tx.now() - CLOCKS);
     // While a session is open its grants say which clients are to hear of its end.
     let open = || {
