@@ -119,7 +119,7 @@ pub fn sweep(facts: &Facts<'_>, rotation: Rotation) -> Vec<Step> {
         if facts.policy.algs().contains(&alg) {
             steps.extend(facts.renew(alg, &own, rotation));
         } else {
-            steps.extend(facts.abandon(&own, rotation));
+            steps.extend(facts.abandon(alg, &own, rotation));
         }
         steps.extend(own.iter().filter_map(|key| match key.state {
             State::Retiring { until } if until <= facts.now => Some(delete(key, why(alg).over)),
@@ -165,21 +165,24 @@ impl Facts<'_> {
         at.since(self.now) > MAX_STEP
     }
 
-    /// The steps for an algorithm that is needed. `own` is sorted by age.
-    fn renew(&self, alg: Purpose, own: &[&KeyRecord], rotation: Rotation) -> Vec<Step> {
+    /// Of the keys of an algorithm, sorted by age, the one that has its place and the one that waits for it,
+    /// and the steps that leave no more than these. More than one of either cannot come from sweeps; a hand
+    /// in the database can do it. The youngest stays.
+    fn one_of_each<'k>(&self, alg: Purpose, own: &[&'k KeyRecord]) -> OneOfEach<'k> {
         let active: Vec<_> = own.iter().filter_map(|key| since(key).map(|since| (*key, since))).collect();
         let pending: Vec<_> = own.iter().copied().filter(|key| key.state == State::Pending).collect();
-
-        // More than one of either cannot come from sweeps; a hand in the database can do it. The
-        // youngest stays.
-        let mut steps = Vec::new();
         let (successor, spare) =
             pending.split_last().map_or((None, pending.as_slice()), |(last, rest)| (Some(*last), rest));
-        steps.extend(spare.iter().map(|key| delete(key, why(alg).spare)));
         let (signing, extra) =
             active.split_last().map_or((None, active.as_slice()), |(last, rest)| (Some(*last), rest));
-        steps.extend(extra.iter().map(|(key, _)| self.retire(key, why(alg).younger)));
+        let spare = spare.iter().map(|key| delete(key, why(alg).spare));
+        let extra = extra.iter().map(|(key, _)| self.retire(key, why(alg).younger));
+        OneOfEach { signing, successor, steps: spare.chain(extra).collect() }
+    }
 
+    /// The steps for an algorithm that is needed. `own` is sorted by age.
+    fn renew(&self, alg: Purpose, own: &[&KeyRecord], rotation: Rotation) -> Vec<Step> {
+        let OneOfEach { signing, successor, mut steps } = self.one_of_each(alg, own);
         match (signing, successor) {
             (None, Some(successor)) if self.idle.contains(&alg) => {
                 if self.now >= successor.may_begin(self.policy) {
@@ -219,16 +222,15 @@ impl Facts<'_> {
         }
     }
 
-    /// The steps for an algorithm that is needed no longer.
-    fn abandon(&self, own: &[&KeyRecord], rotation: Rotation) -> Vec<Step> {
+    /// The steps for an algorithm that is needed no longer. `own` is sorted by age.
+    fn abandon(&self, alg: Purpose, own: &[&KeyRecord], rotation: Rotation) -> Vec<Step> {
         let why = "its algorithm is needed no longer";
-        own.iter()
-            .filter_map(|key| match key.state {
-                State::Pending if self.is_given_up(key, key.created_at, rotation) => Some(delete(key, why)),
-                State::Active { since } if self.is_given_up(key, since, rotation) => Some(self.retire(key, why)),
-                State::Pending | State::Active { .. } | State::Retiring { .. } | State::Gone => None,
-            })
-            .collect()
+        let OneOfEach { signing, successor, mut steps } = self.one_of_each(alg, own);
+        let signing = signing.filter(|(key, since)| self.is_given_up(key, *since, rotation));
+        let successor = successor.filter(|key| self.is_given_up(key, key.created_at, rotation));
+        steps.extend(signing.map(|(key, _)| self.retire(key, why)));
+        steps.extend(successor.map(|key| delete(key, why)));
+        steps
     }
 
     /// Whether nobody needs it any more. One to encrypt with is needed because the settings say so, and those
@@ -272,6 +274,16 @@ impl Facts<'_> {
         };
         Step::Retire { kid: key.kid.clone(), until, why }
     }
+}
+
+/// What is left of an algorithm where there was too much of it.
+struct OneOfEach<'k> {
+    /// The one that has its place, and since when.
+    signing: Option<(&'k KeyRecord, Moment)>,
+    /// The one that waits for it.
+    successor: Option<&'k KeyRecord>,
+    /// What ends the others.
+    steps: Vec<Step>,
 }
 
 /// How a new key begins.

@@ -196,8 +196,6 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
     /// Over any interleaving of nodes, crashes and returns: never more than the limit is counted,
     /// every unit that is counted was served, lost or is in a hand, and a crash loses no more than
     /// one slice.

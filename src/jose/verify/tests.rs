@@ -129,7 +129,7 @@ fn time_at_its_ends_does_not_overflow() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(2 * ProptestConfig::default().cases))]
 
     #[test]
     fn no_text_makes_it_panic_or_pass(text in ".{0,200}") {

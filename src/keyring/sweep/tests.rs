@@ -126,6 +126,20 @@ fn a_key_lost_by_hand_is_replaced_and_a_key_too_many_retired() {
     assert_eq!(swept(&mut keys, &policy(), Rotation::OnSchedule, at(3)), ["delete w"]);
 }
 
+#[test]
+fn a_key_too_many_is_retired_of_an_algorithm_that_is_needed_no_longer_too() {
+    let mut keys = Vec::new();
+    swept(&mut keys, &with_encryption(), Rotation::OnSchedule, at(0));
+    swept(&mut keys, &with_encryption(), Rotation::Requested, at(1));
+    keys.iter_mut().find(|key| key.kid.as_str() == "ECDH-ES-2").unwrap().state = State::Active { since: at(2) };
+    let pending = keys.iter().find(|key| key.kid.as_str() == "ECDH-ES-2").unwrap();
+    let double = KeyRecord { kid: KeyId::parse("y").unwrap(), epoch: 9, state: State::Pending, ..pending.clone() };
+    keys.extend([KeyRecord { kid: KeyId::parse("x").unwrap(), epoch: 8, ..double.clone() }, double]);
+    let mut sweep = || swept(&mut keys, &only_es256(), Rotation::OnSchedule, at(2));
+    assert_eq!(sweep(), ["delete x", "retire ECDH-ES-1"]);
+    assert_eq!(sweep(), [""; 0], "the youngest stays until somebody asks for a rotation");
+}
+
 fn with_encryption() -> Policy {
     let hour = Span::hours(1);
     let times = Times {

@@ -248,7 +248,8 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    // More than others get: a course is long, and what goes wrong takes several things in a certain order.
+    #![proptest_config(ProptestConfig::with_cases(4 * ProptestConfig::default().cases))]
     #[test]
     fn over_any_course_of_events_the_promises_hold(
         policies in prop::collection::vec(arbitrary_policy(), 3),
