@@ -61,23 +61,29 @@ pub(super) fn exclusive(tx: &mut Tx<'_>, name: &str) -> Result<(), Fault> {
     asked.map(drop).map_err(|e| tx.fault("taking a lock", &name, e))
 }
 
-/// Runs `f` while no other node does, outside any transaction and without a time limit. Leaves the
-/// connection with other settings than it had: whoever lent it sets them again.
+/// Runs `f` while no other node or process does, and on Postgres outside any transaction and without a time limit. Leaves
+/// the connection with other settings than it had: whoever lent it sets them again.
 pub(super) fn alone<T>(tx: &mut Tx<'_>, f: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-    let Conn::Pg(c) = &mut tx.conn else { return f(tx) };
-    // In a statement of its own: the time limit of a statement is the one in force when it begins.
-    let locked = diesel::sql_query("SET statement_timeout = 0").execute(*c).and_then(|_| {
-        diesel::sql_query("SELECT pg_advisory_lock($1)")
-            .bind::<diesel::sql_types::BigInt, _>(lock_number("migrations"))
-            .execute(*c)
-    });
-    locked.map_err(|e| tx.fault("waiting for the lock of migrations", &"migrations", e))?;
+    let begun = match &mut tx.conn {
+        // In a statement of its own: the time limit of a statement is the one in force when it begins.
+        Conn::Pg(c) => diesel::sql_query("SET statement_timeout = 0").execute(*c).and_then(|_| {
+            diesel::sql_query("SELECT pg_advisory_lock($1)")
+                .bind::<diesel::sql_types::BigInt, _>(lock_number("migrations"))
+                .execute(*c)
+                .map(drop)
+        }),
+        Conn::Sqlite(c) => super::sqlite::begin(c),
+    };
+    begun.map_err(|e| tx.fault("waiting for the lock of migrations", &"migrations", e))?;
     let done = f(tx);
-    // The connection goes back to its pool and lives on, so the lock would too.
-    if let Conn::Pg(c) = &mut tx.conn {
-        let free = diesel::sql_query("SELECT pg_advisory_unlock_all()").execute(*c);
-        free.map_err(|e| tx.fault("giving back the lock of migrations", &"migrations", e))?;
-    }
+    let ended = match &mut tx.conn {
+        // The connection goes back to its pool and lives on, so the lock would too.
+        Conn::Pg(c) => diesel::sql_query("SELECT pg_advisory_unlock_all()").execute(*c).map(drop),
+        // What failed is rolled back by whoever lent the connection.
+        Conn::Sqlite(c) if done.is_ok() => super::sqlite::end(c),
+        Conn::Sqlite(_) => Ok(()),
+    };
+    ended.map_err(|e| tx.fault("giving back the lock of migrations", &"migrations", e))?;
     done
 }
 

@@ -21,8 +21,8 @@ enum Step {
 }
 
 impl Store {
-    /// Brings the tables up to what this program knows, and says which migrations that took. On
-    /// Postgres several nodes may call it at once: one does it, the others wait for it.
+    /// Brings the tables up to what this program knows, and says which migrations that took. Several
+    /// nodes, or processes with one file, may call it at once: one does it, the others wait for it.
     ///
     /// # Errors
     /// A [`Fault`] where a migration failed, which then left no trace, or the database is away.

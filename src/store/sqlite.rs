@@ -12,7 +12,7 @@ use super::{
 };
 use crate::base::fault::Fault;
 use diesel::{
-    Connection, SqliteConnection,
+    Connection, QueryResult, SqliteConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager, TransactionManagerStatus},
 };
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, thread::JoinHandle};
@@ -172,7 +172,7 @@ impl Lane {
         if group.is_empty() {
             return;
         }
-        if let Err(error) = Transactions::begin_transaction_sql(connection, "BEGIN IMMEDIATE") {
+        if let Err(error) = begin(connection) {
             return fail_all(group, &failure::fault("beginning a transaction", error));
         }
         let done = match &mut *group {
@@ -197,8 +197,20 @@ impl Lane {
     }
 }
 
+/// Begins a transaction that writes, once no other process has one.
+pub(super) fn begin(connection: &mut SqliteConnection) -> QueryResult<()> {
+    Transactions::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
+}
+
+/// Commits the transaction that was begun last.
+pub(super) fn end(connection: &mut SqliteConnection) -> QueryResult<()> {
+    Transactions::commit_transaction(connection)
+}
+
 fn bare(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) {
-    run(connection, work, context);
+    if let (Verdict::Undo(_), _) = run(connection, work, context) {
+        abandon(connection);
+    }
 }
 
 fn by_itself(connection: &mut SqliteConnection, work: &mut dyn Work, context: &Context) -> Result<Told, Lost> {
@@ -247,7 +259,7 @@ fn in_savepoints(
 }
 
 fn commit(connection: &mut SqliteConnection) -> Result<(), Lost> {
-    Transactions::commit_transaction(connection).map_err(lost)
+    end(connection).map_err(lost)
 }
 
 /// Rolls everything back, however deep it was and whether or not SQLite has done so already, as it
