@@ -59,9 +59,12 @@ async fn load(origin: &Origin) -> Option<Config> {
     }
 }
 
-/// Takes other key-encryption keys and peppers in hand, unless they do not open what rests in the database.
-async fn take_keys(new: &Config, world: &World) -> Result<(), Fault> {
-    let given = kek::given(new, &world.store, &*world.dice).await?;
+/// Takes other key-encryption keys and peppers in hand, unless they do not open what rests in the database. A key in
+/// a file is read in the folder that was this server's when it started: another folder waits for a restart.
+async fn take_keys(new: &Config, started: &Config, world: &World) -> Result<(), Fault> {
+    let mut there = new.clone();
+    there.server.data_dir.clone_from(&started.server.data_dir);
+    let given = kek::given(&there, &world.store, &*world.dice).await?;
     secrets::take(&world.secrets, &world.store, given).await
 }
 
@@ -97,7 +100,11 @@ pub async fn run(settings: &mut InForce, origin: &Origin, site: &Site) {
     world.policy.store(Arc::new(policy));
     site.policy_changed();
     let keys = ["secrets.kek", "secrets.older_keks", "secrets.pepper", "secrets.older_peppers"];
-    failed.hear(take_keys(&new, world).await, &keys, "the key-encryption keys and peppers stay as they were");
+    failed.hear(
+        take_keys(&new, &settings.started, world).await,
+        &keys,
+        "the key-encryption keys and peppers stay as they were",
+    );
     if let Some(access) = new.secrets.vault() {
         world.signers.reach(settings::vault(access));
     }
@@ -178,6 +185,14 @@ mod tests {
         let waits = || (true, Vec::new(), vec!["server.issuer".to_owned()]);
         let found = read_again(&[first, &other, &other, &other, first]);
         assert_eq!(found, [waits(), waits(), waits(), (true, Vec::new(), Vec::new())]);
+    }
+
+    #[test]
+    fn another_folder_waits_for_a_restart_and_other_keys_are_taken_meanwhile() {
+        let first = "[server]\ndata_dir = \"DATA\"\n";
+        let other = "[server]\ndata_dir = \"DATA/other\"\n[secrets]\npepper = \"1111111111111111111111111111111111111111111111111111111111111111\"\n";
+        let found = read_again(&[first, other]);
+        assert_eq!(found, [(true, Vec::new(), vec!["server.data_dir".to_owned()])]);
     }
 
     #[test]
