@@ -52,11 +52,11 @@ pub async fn run(world: &Arc<World>, named: &str, by: Actor) -> Result<Erased, S
     }
     end::rest(world).await?;
     sweep::flush(world).await?;
-    let typed = hidden(world, &name);
+    let attempts = if name.is_empty() { None } else { Some([hidden(world, &name).as_str().to_owned(), name]) };
     let done = Done { by, origin: own_work(&world.node) };
     let write = move |tx: &mut Tx<'_>| -> Result<Erased, Stop<Unmet>> {
         let keys = many::revoke_all_of(tx, &Owner::User(user.clone()), &done)?;
-        let events = tx.audit().erase(&user, [&name, typed.as_str()])?;
+        let events = tx.audit().erase(&user, attempts.as_ref())?;
         tx.users().erase(&user)?;
         tx.feed().add(&Change::about(Subject::User, user.as_str()))?;
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);

@@ -67,15 +67,15 @@ async fn access(world: &World, proven: &Proven<Listed>, token: &str) -> Result<O
     if world.revocations.includes(verified.str("jti").unwrap_or_default(), grant.as_ref()) {
         return Ok(None);
     }
+    let issued = verified.moment("iat").unwrap_or(Moment::EPOCH);
     if let Some(key) = verified.str("key_id") {
         // It hangs from an API key, and ends with it.
         let client = verified.str("client_id").unwrap_or_default();
-        let stands = api_keys::exchange::still_stands(world, key, client).await?;
+        let stands = api_keys::exchange::still_stands(world, key, client, issued).await?;
         return Ok(stands.then(|| rule::access_token(proven.client(), &verified)));
     }
     let Some(client) = verified.str("client_id").and_then(ClientId::parse) else { return Ok(None) };
     // A client's own tokens hang from no grant: they end with the client, and for good.
-    let issued = verified.moment("iat").unwrap_or(Moment::EPOCH);
     let stands = clients::find(world, &client).await?.is_some_and(|c| grant.is_some() || c.stands_by(issued));
     Ok(stands.then(|| rule::access_token(proven.client(), &verified)))
 }

@@ -125,29 +125,32 @@ fn concerning<'p, A>(statement: Statement<'p, A>, id: &'p UserId, by: &'p str) -
         .sql("))")
 }
 
+/// Adds attempts to sign in under one of these names, if there are any.
+fn in_name<'p, A>(statement: Statement<'p, A>, names: Option<&'p [String; 2]>) -> Statement<'p, A> {
+    let Some([one, other]) = names else { return statement };
+    statement.sql(" OR data ->> 'username' IN (").text(one).sql(", ").text(other).sql(")")
+}
+
 impl AuditEvents<'_, '_> {
     /// Takes the addresses and the words of a person out of what was recorded: of events about them
-    /// and by them, of their grants and keys, and of attempts to sign in under one of these names.
+    /// and by them, of their grants and keys, and of attempts to sign in under one of these names, where they have any.
     /// Every event stays, with its kind, its time and its identifiers. How many were changed.
     ///
     /// To be called before their grants are deleted.
     ///
     /// # Errors
     /// A [`Fault`] where the database could not do it.
-    pub fn erase(&mut self, id: &UserId, names: [&str; 2]) -> Result<usize, Fault> {
+    pub fn erase(&mut self, id: &UserId, names: Option<&[String; 2]>) -> Result<usize, Fault> {
         let by = format!("user:{id}");
-        let [typed, hidden] = names;
         // First, while it can be seen which attempts were in their name.
         let placed = Statement::<'_, ()>::new("UPDATE audit_events SET address = NULL WHERE address IS NOT NULL AND (");
-        let placed = concerning(placed, id, &by).sql(" OR data ->> 'username' IN (");
-        let placed = placed.text(typed).sql(", ").text(hidden).sql("))");
+        let placed = in_name(concerning(placed, id, &by), names).sql(")");
         let placed = sql!(self.tx, "erasing addresses in rows of audit_events", id, |c| placed.execute(c))?;
         let worded: Statement<'_, (Text, Text)> = Statement::new(
             "SELECT id, CAST(data AS text) FROM audit_events \
              WHERE (data ->> 'username' IS NOT NULL OR data ->> 'reason' IS NOT NULL) AND (",
         );
-        let worded = concerning(worded, id, &by).sql(" OR data ->> 'username' IN (");
-        let worded = worded.text(typed).sql(", ").text(hidden).sql("))");
+        let worded = in_name(concerning(worded, id, &by), names).sql(")");
         let rows: Vec<(String, String)> =
             sql!(self.tx, "listing rows of audit_events of a person", id, |c| worded.load(c))?;
         for (event, data) in &rows {

@@ -23,7 +23,7 @@ use crate::{
     base::{
         fault::Fault,
         id::{ApiKeyId, ClientId},
-        moment::Span,
+        moment::{Moment, Span},
         scope::Scope,
     },
     flow::{clients, dpop, world::World},
@@ -158,19 +158,21 @@ fn travelling(entry: &Entry) -> Result<Vec<Value>, Fault> {
     Ok(policies.into_iter().filter(|members| !members.is_empty()).map(Value::Object).collect())
 }
 
-/// Whether the key that a token hangs from may still be used, and whoever the token was issued to is
-/// still there: a token ends with them (RFC 7662 §4).
+/// Whether the key that a token hangs from may still be used, and whoever the token was issued to then is
+/// still there and was not disabled since: a token ends with them, and for good (RFC 7662 §4).
 ///
 /// # Errors
 /// A fault where that cannot be found out.
-pub async fn still_stands(world: &World, key: &str, client: &str) -> Result<bool, Fault> {
+pub async fn still_stands(world: &World, key: &str, client: &str, issued: Moment) -> Result<bool, Fault> {
     let Some(id) = ApiKeyId::parse(key) else { return Ok(false) };
     let Some(entry) = directory::of(world, &id).await? else { return Ok(false) };
     if stands(&entry.known(), &Call::of_some_api(world.now())).is_err() {
         return Ok(false);
     }
     match ClientId::parse(client) {
-        Some(client) if client.as_str() != key => Ok(clients::find(world, &client).await?.is_some()),
+        Some(client) if client.as_str() != key => {
+            Ok(clients::find(world, &client).await?.is_some_and(|client| client.stands_by(issued)))
+        }
         Some(_) => Ok(true),
         None => Ok(false),
     }

@@ -8,7 +8,7 @@ use crate::{
     base::id::ClientId,
     flow::{
         api_keys::exchange::{Asking, Exchangeable, issued_to, permit},
-        authenticate, dpop,
+        authenticate, clients, dpop,
         guard::{self, Door},
         signing,
         world::World,
@@ -55,9 +55,14 @@ pub(super) async fn exchange(
     let Exchangeable { entry, scope, restrictions, proof } = permit(world, request, asking, origin).await?;
     dpop::used(world, proof.as_ref()).await?;
     let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
-    let now = world.now();
+    let client = issued_to(&entry, proven);
+    let listed = match client {
+        Some(id) => clients::find(world, id).await?,
+        None => None,
+    };
+    let now = listed.map_or(world.now(), |client| client.issues_at(world.now()));
     let end = end(entry.key.expires_at, policy.tokens.access_token_lifetime, now).ok_or_else(not_good)?;
-    let (jti, client) = (token_name(&*world.dice)?, issued_to(&entry, proven));
+    let jti = token_name(&*world.dice)?;
     let claims = KeyToken {
         iss: &policy.tokens.issuer,
         sub: entry.family.owner.id(),

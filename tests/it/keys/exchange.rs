@@ -184,6 +184,35 @@ fn r048_r055_whatever_ends_the_key_ends_its_tokens() {
     });
 }
 
+/// As with a client's own tokens: disabled and enabled at one moment is the hardest.
+#[test]
+fn what_a_client_had_for_a_key_before_it_was_disabled_stays_dead_when_it_is_enabled_again() {
+    each(|database| {
+        let server = Server::on(database);
+        let keys = Keys::at(&server, json!({}));
+        let (owner, asks) = (server.machine(), server.machine());
+        let made = keys.key(&server, &owner, json!({}));
+        for client in [&asks, &owner] {
+            let token = || {
+                let form = [("grant_type", EXCHANGE), ("subject_token", text(&made)), ("subject_token_type", API_KEY)];
+                access(&if client.id == owner.id { server.post("/token", &form) } else { client.post("/token", &form) })
+            };
+            let old = token();
+            assert_eq!(payload(&old)["client_id"], client.id.as_str());
+            assert!(keys.docs.sees_live(&old));
+            server.disable_client(client);
+            assert!(!keys.docs.sees_live(&old));
+            server.enable_client(client);
+            assert!(!keys.docs.sees_live(&old));
+            let new = token();
+            assert!(payload(&new)["iat"].as_i64().unwrap() <= server.now().unix() + 60);
+            assert!(keys.docs.sees_live(&new));
+            server.advance(Span::minutes(2));
+            assert!(!keys.docs.sees_live(&old) && keys.docs.sees_live(&new));
+        }
+    });
+}
+
 #[test]
 fn r020_a_token_of_a_key_manages_nothing_and_tells_nothing_of_a_person() {
     each(|database| {

@@ -142,7 +142,14 @@ fn r065_of_a_person_who_was_erased_nothing_is_left_and_nothing_that_happened_is_
         assert!(matches!(unknown, keywright::base::fault::Stop::Refusal(Unmet::Unknown(_))));
         // What another node wrote down meanwhile is erased by her identifier.
         server.advance(Span::seconds(1));
+        let mut nobody = server.browser().from("192.0.2.10");
+        let form = nobody.visit("/sign-in").form().fill("username", " ").fill("password", "wrong wrong wrong");
+        nobody.post(&form);
+        server.run(sweep::flush(&server.world)).unwrap();
         assert!(server.run(erase_user::run(&server.world, &ada.id, Actor::System)).is_ok());
+        let attempts = server.events_of("session.refused");
+        let told = |row: &keywright::store::audit::AuditRow| row.address == "192.0.2.10".parse().ok();
+        assert!(attempts.iter().any(told), "an attempt under no name is nobody's: {attempts:?}");
         assert_eq!(server.person("Adelheid").name, "Adelheid", "the name is free");
     });
 }
