@@ -81,7 +81,9 @@ const NEVER_AN_ARGUMENT: &str = "an argument is a key: never as an argument, whe
 /// That there is one.
 pub(super) fn refuse_keys<'a>(mut arguments: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
     let is_key = |text: &str| (text::LEAST_RANDOM..=text::MOST_RANDOM).any(|n| text::well_formed(text, n));
-    if arguments.any(is_key) { Err(Failure::Usage(NEVER_AN_ARGUMENT.into())) } else { Ok(()) }
+    // Also behind the name of an option.
+    let holds_key = |text: &str| is_key(text) || text.split_once('=').is_some_and(|(_, value)| is_key(value));
+    if arguments.any(holds_key) { Err(Failure::Usage(NEVER_AN_ARGUMENT.into())) } else { Ok(()) }
 }
 
 /// An identifier, or `-` for the text of a key on standard input; never that text itself, which would be seen by
@@ -308,6 +310,8 @@ mod tests {
         let key = "kw_live_AwU75gCiOZHroBVVsv7oWD2xu4QZMllVFsXCLDj9vj417cawd";
         let told = refuse_keys(["keywright", "api-key", "show", key].into_iter()).unwrap_err().to_string();
         assert!(told.contains("never as an argument") && !told.contains("kw_live"), "{told}");
+        let option = format!("--output={key}");
+        assert!(refuse_keys(["keywright", "api-key", "list", &option].into_iter()).is_err());
         assert!(refuse_keys(["keywright", "api-key", "show", "key_018f4c1e", "-"].into_iter()).is_ok());
         // One that was copied badly is as good as a key for whoever has the rest.
         let told = which(Some("kw_live_AwU75gCiOZHroBV Vsv7oWD2xu4Q")).unwrap_err().to_string();
