@@ -100,7 +100,8 @@ pub struct Settings {
     /// Whether the country that a resource server names is believed over the database of addresses.
     pub trust_country: bool,
     /// Seconds for which a resource server may keep a good verdict for the same question, at most 5; of keys only that no
-    /// policy limits, meters or binds. A verdict says it in `cache.max_age`.
+    /// policy limits, meters, binds or keeps to hours. A verdict says it in `cache.max_age`; less where the key ends
+    /// sooner.
     #[schemars(range(max = 5))]
     pub verdict_max_age: u8,
     /// The scope tokens that its keys may have.

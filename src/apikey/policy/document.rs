@@ -118,6 +118,11 @@ impl Document {
     pub fn restricts_referrers(&self) -> bool {
         self.referrer.as_ref().is_some_and(Referrers::names_all)
     }
+    /// Whether it names the hours in which calls may come.
+    #[must_use]
+    pub const fn restricts_hours(&self) -> bool {
+        self.time.is_some()
+    }
     /// What it says of proof of possession.
     #[must_use]
     pub const fn binding(&self) -> Option<&Binding> {

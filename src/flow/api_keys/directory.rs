@@ -74,8 +74,8 @@ pub struct Entry {
     pub owner: Standing,
     /// All that restricts it.
     pub policy: Compiled,
-    /// Whether each call must be asked about: somebody wrote a limit, a quota or a proof into its policies, or it may be
-    /// easy to guess.
+    /// Whether each call must be asked about: somebody wrote a limit, a quota, hours or a proof into its policies, or it
+    /// may be easy to guess.
     pub each_call: bool,
     /// The counters of its quotas, each with its place among the budgets of the policy.
     pub meters: Box<[(usize, Meter)]>,

@@ -138,7 +138,8 @@ pub async fn post(here: Here, request: HttpRequest, body: web::Payload) -> HttpR
             details::plain(StatusCode::BAD_REQUEST, &why)
         }
         Ok(verdict) => {
-            HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Told::of(&verdict, &origin))
+            let told = Told::of(&verdict, &origin, here.world.now());
+            HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(told)
         }
         Err(fault) => details::failed(&fault, &named(&origin)),
     }
@@ -172,7 +173,8 @@ pub async fn batch(here: Here, request: HttpRequest, body: web::Payload) -> Http
             Err(fault) => return details::failed(&fault, &named(&origin)),
         }
     }
-    let told: Vec<Told<'_>> = verdicts.iter().map(|verdict| Told::of(verdict, &origin)).collect();
+    let now = here.world.now();
+    let told: Vec<Told<'_>> = verdicts.iter().map(|verdict| Told::of(verdict, &origin, now)).collect();
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(Items { items: told })
 }
 

@@ -258,6 +258,10 @@ fn a_verdict_may_be_kept_for_as_long_as_the_api_says_unless_somebody_wrote_a_lim
         let quota = json!({"v": 1, "quota": [{"name": "month", "limit": 9, "per": "month"}]});
         assert_eq!(kept(json!({"policy": rate})), 0);
         assert_eq!(kept(json!({"policy": quota})), 0);
+        let hours = json!({"v": 1, "time": {"windows": [{"from": "00:00", "to": "23:59", "tz": "UTC"}]}});
+        assert_eq!(kept(json!({"policy": hours})), 0, "its hours may end sooner");
+        assert_eq!(kept(json!({"expires_in": 60})), 5);
+        assert_eq!(kept(json!({"expires_in": 3})), 3, "and so does it itself");
     });
 }
 

@@ -97,11 +97,12 @@ fn length(document: &serde_json::Map<String, serde_json::Value>) -> usize {
     serde_json::to_string(document).map_or(usize::MAX, |text| text.len())
 }
 
-/// Whether each call must be asked about. The usual limit alone, which is there for what nobody has thought of, makes none
-/// to be asked about that an API lets its servers let pass for a while.
+/// Whether each call must be asked about: where something counts or must be proven, and where hours are named, which
+/// may end while a verdict is kept. The usual limit alone, which is there for what nobody has thought of, makes none to
+/// be asked about that an API lets its servers let pass for a while.
 fn each_call(policy: &Compiled, key: &ApiKey) -> bool {
-    let proves = policy.layers().iter().any(|layer| layer.document.binding().is_some());
-    policy.counts() || proves || key.origin == Origin::Imported
+    let asks = |document: &Document| document.binding().is_some() || document.restricts_hours();
+    policy.counts() || policy.layers().iter().any(|layer| asks(&layer.document)) || key.origin == Origin::Imported
 }
 
 /// Nothing is without a limit of rate: where neither API nor plan has one for whoever holds the key

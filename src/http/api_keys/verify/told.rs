@@ -138,7 +138,7 @@ pub(in crate::http::api_keys) struct QuotaTold<'v> {
 }
 
 impl<'v> Told<'v> {
-    pub(in crate::http::api_keys) fn of(verdict: &'v Verdict, origin: &'v Origin) -> Self {
+    pub(in crate::http::api_keys) fn of(verdict: &'v Verdict, origin: &'v Origin, now: Moment) -> Self {
         let mut told = Self {
             valid: verdict.outcome.is_ok(),
             code: verdict.code(),
@@ -152,7 +152,7 @@ impl<'v> Told<'v> {
             quota: verdict.quotas.iter().map(QuotaTold::of).collect(),
         };
         match &verdict.outcome {
-            Ok(()) => told.good = verdict.entry.as_deref().map(Good::of),
+            Ok(()) => told.good = verdict.entry.as_deref().map(|entry| Good::of(entry, now)),
             Err(denied) => told.say(denied),
         }
         told
@@ -175,7 +175,7 @@ impl<'v> Told<'v> {
 }
 
 impl<'v> Good<'v> {
-    fn of(entry: &'v Entry) -> Self {
+    fn of(entry: &'v Entry, now: Moment) -> Self {
         let (key, owner) = (&entry.key, &entry.family.owner);
         let told = |at: Moment| at.to_string();
         Self {
@@ -194,7 +194,7 @@ impl<'v> Good<'v> {
             plan: entry.shared.plan.as_ref().map(|plan| plan.name.as_str()),
             scopes: key.scope.tokens().collect(),
             meta: &key.meta,
-            cache: CacheTold { max_age: if entry.each_call { 0 } else { entry.api().settings.verdict_max_age } },
+            cache: CacheTold { max_age: max_age(entry, now) },
         }
     }
 }
@@ -221,6 +221,16 @@ impl<'v> QuotaTold<'v> {
             reset_s: quota.resets_in.map(seconds),
         }
     }
+}
+
+/// Seconds for which a verdict may be kept: never beyond the end of the key, so rounded down.
+fn max_age(entry: &Entry, now: Moment) -> u8 {
+    if entry.each_call {
+        return 0;
+    }
+    let most = entry.api().settings.verdict_max_age;
+    let left = entry.key.expires_at.map_or(i64::MAX, |end| end.since(now).as_seconds().max(0));
+    u8::try_from(left).map_or(most, |left| left.min(most))
 }
 
 /// Whole seconds, rounded up.
